@@ -1,0 +1,9 @@
+"""Fair, personalised reward models with fit, predict and score."""
+
+from pafo_sk._estimator import PafoRewardEstimator
+from pafo_sk._heads import LinearHead, MLPHead
+from pafo_sk._training import RewardNet
+
+__version__ = "0.1.0"
+
+__all__ = ["LinearHead", "MLPHead", "PafoRewardEstimator", "RewardNet"]

@@ -1,0 +1,154 @@
+"""Columns of a frame of any kind, read by name and checked with the rows that offend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+
+def first_rows(mask: np.ndarray) -> list[int]:
+    """The first five row numbers at which ``mask`` is true, for error messages."""
+    return [int(row) for row in np.flatnonzero(mask)[:5]]
+
+
+class Columns:
+    """Named columns of a pandas, polars or pyarrow frame, a Hugging Face dataset or a mapping.
+
+    Parameters
+    ----------
+    frame : frame-like
+    argument : str, default="X"
+        What the frame is called in error messages.
+    """
+
+    def __init__(self, frame: Any, argument: str = "X"):
+        self.argument = argument
+        if isinstance(frame, Mapping):  # how a Hugging Face dataset answers an array of rows
+            frame = pd.DataFrame(dict(frame))
+        elif hasattr(frame, "with_format") and hasattr(frame, "column_names"):
+            frame = frame.with_format("arrow")[:]
+        self.frame = frame
+        if isinstance(frame, pd.DataFrame):
+            self.names: list[Hashable] = list(frame.columns)
+        else:
+            self._narwhals = nw.from_native(frame, eager_only=True)
+            self.names = list(self._narwhals.columns)
+
+    def __len__(self) -> int:
+        return len(self.frame) if isinstance(self.frame, pd.DataFrame) else len(self._narwhals)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, Hashable) and name in self.names
+
+    def drop(self, names: Sequence[Hashable]) -> Any:
+        """The frame, of its own kind, without ``names``."""
+        names = [name for name in names if name in self]
+        if isinstance(self.frame, pd.DataFrame):
+            return self.frame.drop(columns=names)
+        return self._narwhals.drop([str(name) for name in names]).to_native()
+
+    def values(self, name: Hashable) -> np.ndarray:
+        """One column as an array."""
+        if self.names.count(name) > 1:
+            raise ValueError(
+                f"{self.argument} has {self.names.count(name)} columns named {name!r}. "
+                f"Keep one of them, for instance {self.argument}.loc[:, ~{self.argument}.columns"
+                ".duplicated()]."
+            )
+        if isinstance(self.frame, pd.DataFrame):
+            return self.frame[name].to_numpy()
+        return self._narwhals[str(name)].to_numpy()
+
+    def texts(self, name: str) -> np.ndarray:
+        """One column of strings; anything else in it raises."""
+        values = self.values(name)
+        # object dtype: pandas factorises it as it stands, and None stays None
+        values = values.astype(object)
+        if pd.api.types.infer_dtype(values, skipna=False) == "string" or not len(values):
+            return values
+        missing = pd.isna(values)
+        if missing.any():
+            raise ValueError(
+                f"Column {name!r} of {self.argument} has no text (None or NaN) in {missing.sum()} "
+                f"of {len(values)} rows, the first of them {first_rows(missing)}. Drop them: "
+                f"{self.argument}.dropna(subset=[{name!r}]); an empty response is the string ''."
+            )
+        wrong = np.array([not isinstance(value, str) for value in values])
+        found = sorted({type(value).__name__ for value in values[wrong][:100]})
+        raise TypeError(
+            f"Column {name!r} of {self.argument} must hold strings, and holds {', '.join(found)} "
+            f"in {wrong.sum()} of {len(values)} rows, the first of them {first_rows(wrong)}. "
+            f"Convert it: {self.argument}[{name!r}].astype(str)."
+        )
+
+    def labels(self, name: Hashable) -> np.ndarray:
+        """One column of hashable labels without missing values (users, groups)."""
+        return check_labels(self.values(name), f"column {name!r} of {self.argument}")
+
+    def looks_like_text(self, ignored: Sequence[Hashable]) -> bool:
+        """Whether any column but ``ignored`` holds something else than numbers."""
+        for name in self.names:
+            if name in ignored:
+                continue
+            values = self.values(name)
+            if values.dtype.kind in "OUS" and any(isinstance(v, str) for v in values[:100]):
+                return True
+        return False
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raise if one of ``names`` is absent, with the nearest name that is there."""
+        missing = [name for name in names if name not in self]
+        if not missing:
+            return
+        present = [name for name in self.names if isinstance(name, str)]
+        hints = []
+        for name in missing:
+            near = difflib.get_close_matches(name, [n for n in present if n not in names], n=1)
+            if near:
+                hints.append(f"{near[0]!r} looks like {name!r}: X.rename(columns={{{near[0]!r}: {name!r}}})")
+        if {"chosen", "rejected"} <= set(present):
+            hints.append("pafo_sk.datasets.from_chosen_rejected(X) converts chosen/rejected frames")
+        hint = f" {'; '.join(hints)}." if hints else ""
+        raise ValueError(
+            f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "
+            f"{', '.join(map(repr, missing))}; it has {self.names!r}.{hint}"
+        )
+
+
+def check_labels(values: Any, name: str) -> np.ndarray:
+    """Hashable labels, one per row, none missing, as an object array."""
+    if isinstance(values, pd.Series | pd.Index):
+        values = values.to_numpy()
+    elif hasattr(values, "to_numpy"):
+        values = np.asarray(values.to_numpy())
+    elif not isinstance(values, np.ndarray):
+        # element by element: labels that are tuples must not become columns
+        values = list(values)
+        array = np.empty(len(values), dtype=object)
+        array[:] = values
+        values = array
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
+    values = values.astype(object)
+    missing = pd.isna(values)
+    if missing.any():
+        raise ValueError(
+            f"{name} has no value (None or NaN) in {missing.sum()} of {len(values)} rows, the "
+            f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
+            "their own."
+        )
+    return values
+
+
+def is_frame(X: Any) -> bool:
+    """Whether ``X`` is any kind of frame that ``Columns`` reads."""
+    if isinstance(X, np.ndarray | list | tuple):
+        return False
+    if isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "column_names"):
+        return True
+    return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)

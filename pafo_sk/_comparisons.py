@@ -1,0 +1,138 @@
+"""Comparisons: a table of unique items and, for each comparison, indices into it.
+
+Every form of ``X`` becomes this one form, so that an item is encoded and scored once however often
+it is compared, and a margin is a gather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._columns import Columns, first_rows
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Pairs of items, by index.
+
+    Parameters
+    ----------
+    items : ndarray of shape (n_items, n_features)
+        One row per unique item.
+    a, b : ndarray of int, shape (n_comparisons,)
+        Rows of ``items`` compared.
+    prompt : ndarray of int, shape (n_comparisons,), or None
+        Code of the prompt of each comparison.
+    users : ndarray of object, shape (n_comparisons,), or None
+        User of each comparison, as given.
+    """
+
+    items: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    prompt: np.ndarray | None = None
+    users: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def __getitem__(self, rows: np.ndarray) -> Comparisons:
+        """Some of the comparisons, over the same item table."""
+        return replace(
+            self,
+            a=self.a[rows],
+            b=self.b[rows],
+            prompt=None if self.prompt is None else self.prompt[rows],
+            users=None if self.users is None else self.users[rows],
+        )
+
+    def scaled(self, factor: float) -> Comparisons:
+        """The same comparisons with every item multiplied by ``factor``."""
+        return replace(self, items=self.items * self.items.dtype.type(factor))
+
+    def scale(self) -> float:
+        """Mean squared distance of two random items: the unit in which penalties are measured.
+
+        Dividing by it makes a penalty mean the same whatever the scale of the embeddings.
+        """
+        variance = float(self.items.astype(np.float64).var(axis=0).sum())
+        return 2.0 * variance if variance > 0 else 1.0
+
+
+def from_texts(
+    columns: Columns, *, user: Any, with_prompt: bool, encode: Callable[[list[str]], np.ndarray]
+) -> Comparisons:
+    """Unique (prompt, response) items of a text frame, encoded once."""
+    n = len(columns)
+    responses = np.concatenate([columns.texts("response_a"), columns.texts("response_b")])
+    prompts = columns.texts("prompt") if with_prompt else None
+    items, index = encode_items(responses, prompts, encode)
+    return Comparisons(
+        items=items,
+        a=index[:n],
+        b=index[n:],
+        prompt=None if prompts is None else pd.factorize(prompts)[0],
+        users=columns.labels(user) if user in columns else None,
+    )
+
+
+def encode_items(
+    responses: np.ndarray,
+    prompts: np.ndarray | None,
+    encode: Callable[[list[str]], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of the unique (prompt, response) items, and the item of each response.
+
+    ``prompts`` is shorter than ``responses`` by a whole factor where a prompt has several.
+    """
+    codes, unique = pd.factorize(responses)
+    if prompts is None:
+        return encode(list(unique)), codes
+    prompt_codes, unique_prompts = pd.factorize(prompts)
+    prompt_codes = np.tile(prompt_codes, len(responses) // len(prompts))
+    keys, index = np.unique(prompt_codes * len(unique) + codes, return_inverse=True)
+    texts = [
+        join_prompt(unique_prompts[p], unique[r])
+        for p, r in zip(keys // len(unique), keys % len(unique), strict=True)
+    ]
+    return encode(texts), index
+
+
+def join_prompt(prompt: str, response: str) -> str:
+    """The text that is encoded for a response to a prompt."""
+    return f"{prompt}\n{response}" if prompt else response
+
+
+def from_array(
+    X: np.ndarray, *, users: np.ndarray | None = None, form: str = "difference"
+) -> Comparisons:
+    """Comparisons of numeric items.
+
+    A difference ``x`` is the pair ``(-x/2, x/2)``: any antisymmetric margin can be evaluated on it,
+    and a linear one is exactly ``w @ x``.
+    """
+    if form == "difference":
+        half = X / 2
+        X = np.stack([-half, half], axis=1)
+    n = len(X)
+    return Comparisons(
+        items=X.reshape(2 * n, -1), a=np.arange(0, 2 * n, 2), b=np.arange(1, 2 * n, 2), users=users
+    )
+
+
+def check_finite(X: np.ndarray, name: str = "X") -> None:
+    """Raise for NaN or infinity, naming the first rows that hold one."""
+    finite = np.isfinite(X).reshape(len(X), -1).all(axis=1)
+    if finite.all():
+        return
+    kind = "NaN" if np.isnan(X[~finite]).any() else "infinity"
+    raise ValueError(
+        f"{name} contains {kind} in {np.sum(~finite)} of {len(X)} rows, the first of them "
+        f"{first_rows(~finite)}. Drop these rows, or fill them before the call "
+        f"(for instance with sklearn.impute.SimpleImputer)."
+    )

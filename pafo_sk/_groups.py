@@ -1,0 +1,179 @@
+"""Preference groups: given as labels, or read from how often others agree with a user."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._columns import check_labels, first_rows
+from pafo_sk._comparisons import Comparisons
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups of the comparisons, the one with most users first.
+
+    Attributes
+    ----------
+    labels : list
+        Group labels as given.
+    codes : ndarray of int, shape (n_comparisons,)
+        Position in ``labels`` of every row's group.
+    source : {"groups", "group_column", "support_rate"}
+        Where the labels come from.
+    """
+
+    labels: list[Hashable]
+    codes: np.ndarray
+    source: str
+
+
+def read_groups(
+    groups: Any, name: str, label: np.ndarray, user: np.ndarray, users: pd.Index
+) -> Groups:
+    """Validate group labels and order them by size.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_comparisons,)
+    name : str
+        What the user calls them, for messages.
+    label : ndarray of shape (n_comparisons,)
+        1.0 where b won.
+    user : ndarray of int, shape (n_comparisons,)
+        Code of the user, -1 without.
+    users : Index
+        Users by code.
+    """
+    values = check_labels(groups, name)
+    if len(values) != len(label):
+        raise ValueError(
+            f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
+        )
+    codes, labels = pd.factorize(values)
+    if len(labels) < 2:
+        raise ValueError(
+            f"{name} holds the single group {labels[0]!r}; there must be two or more. Leave groups "
+            'out to infer them from the support rate, or use strategy="pooled".'
+        )
+    _check_one_group_a_user(codes, labels, user, users, name)
+    _check_sides(codes, labels, label, name)
+    if user.min() >= 0:
+        size = pd.DataFrame({"g": codes, "u": user}).groupby("g")["u"].nunique().to_numpy()
+    else:
+        size = np.bincount(codes)
+    order = np.argsort(-size, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return Groups([labels[i] for i in order], rank[codes], name.split(" ")[0])
+
+
+def _check_one_group_a_user(
+    codes: np.ndarray, labels: Any, user: np.ndarray, users: pd.Index, name: str
+) -> None:
+    if user.min() < 0:
+        return
+    first = np.full(user.max() + 1, -1)
+    first[user[::-1]] = codes[::-1]
+    other = codes != first[user]
+    if other.any():
+        row = int(np.flatnonzero(other)[0])
+        raise ValueError(
+            f"{name}: a user belongs to one group, and {users[user[row]]!r} appears in "
+            f"{labels[first[user[row]]]!r} and {labels[codes[row]]!r}; rows {first_rows(other)} "
+            "differ from their user's first row. Give each user the most frequent label: "
+            "pd.Series(groups).groupby(users).transform(lambda g: g.mode().iloc[0])."
+        )
+
+
+def _check_sides(codes: np.ndarray, labels: Any, label: np.ndarray, name: str) -> None:
+    """Raise if a group's winners are all on one side, unless that is likely to be chance."""
+    count = np.bincount(codes)
+    wins = np.bincount(codes, label)
+    one_sided = (wins == 0) | (wins == count)
+    by_chance = 2.0 ** (1 - count) * len(count)
+    wrong = np.flatnonzero(one_sided & (by_chance < 0.05))
+    if len(wrong):
+        rows = codes == wrong[0]
+        raise ValueError(
+            f"{name}: in group {labels[wrong[0]]!r} the same side wins in all {rows.sum()} rows, "
+            f"the first of them {first_rows(rows)}, so its y has one class only. Which response "
+            "is a and which is b must not tell the winner: swap response_a and response_b, and "
+            "with them y, in a random half of the rows."
+        )
+
+
+def support_rate(
+    comparisons: Comparisons,
+    label: np.ndarray,
+    user: np.ndarray,
+    pooled_margin: np.ndarray,
+    *,
+    min_others: int = 3,
+    prior_rows: float = 5.0,
+) -> np.ndarray:
+    """Preference support rate of every user: the share of others who answer as they do.
+
+    Where at least ``min_others`` other users compared the same pair it is their share, counted
+    without the user; elsewhere it is the pooled model's held-out probability of the user's answer.
+    A user's mean is shrunk towards the mean of all by ``prior_rows`` rows.
+
+    Parameters
+    ----------
+    label : ndarray of shape (n_comparisons,)
+        1.0 where b won.
+    user : ndarray of int, shape (n_comparisons,)
+        Codes 0 to n_users - 1.
+    pooled_margin : ndarray of shape (n_comparisons,)
+        Held-out margins of the pooled model.
+
+    Returns
+    -------
+    ndarray of shape (n_users,)
+    """
+    low, high = np.minimum(comparisons.a, comparisons.b), np.maximum(comparisons.a, comparisons.b)
+    low_won = np.where(comparisons.a == low, 1 - label, label)
+    pair = pd.factorize(low.astype(np.int64) * (high.max() + 1) + high)[0]
+    frame = pd.DataFrame({"pair": pair, "user": user, "low": low_won})
+    # one vote per user and pair, however often they were asked
+    votes = frame.groupby(["pair", "user"], sort=False)["low"].mean().reset_index()
+    total = votes.groupby("pair")["low"].agg(["sum", "count"])
+    frame = frame.merge(votes, on=["pair", "user"], suffixes=("", "_own"), how="left")
+    others = total["count"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - 1
+    sums = total["sum"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - frame["low_own"]
+    share_low = (sums / np.maximum(others, 1)).to_numpy()
+    counted = np.where(low_won > 0.5, share_low, 1 - share_low)
+    modelled = 1 / (1 + np.exp(-np.where(label > 0.5, pooled_margin, -pooled_margin)))
+    support = np.where(others >= min_others, counted, modelled)
+    n = np.bincount(user)
+    return (np.bincount(user, support) + prior_rows * support.mean()) / (n + prior_rows)
+
+
+def split_by_support(rate: np.ndarray) -> tuple[np.ndarray, float]:
+    """Majority (0) and minority (1) users, by Otsu's threshold on the support rate.
+
+    Otsu's threshold (1979) maximises the variance between the two sides.
+
+    Returns
+    -------
+    code : ndarray of int, shape (n_users,)
+    separation : float
+        Share of the variance that lies between the two sides, in [0, 1]; a single normal
+        distribution has about 0.64.
+    """
+    order = np.sort(rate)
+    n = len(order)
+    if n < 2 or order[0] == order[-1]:
+        return np.zeros(n, dtype=np.int64), 0.0
+    left = np.arange(1, n)
+    below = np.cumsum(order)[:-1]
+    mean_left, mean_right = below / left, (order.sum() - below) / (n - left)
+    between = left * (n - left) / n**2 * (mean_left - mean_right) ** 2
+    between[order[:-1] == order[1:]] = -1.0
+    best = int(between.argmax())
+    threshold = (order[best] + order[best + 1]) / 2
+    return (rate < threshold).astype(np.int64), float(between[best] / order.var())

@@ -1,0 +1,127 @@
+"""Reward heads: torch modules that map item vectors to rewards.
+
+A head gives ``n_rewards`` rewards that do not depend on one another. Every parameter has the reward
+as its first dimension, so heads can be trained side by side, cut apart and stacked.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class LinearHead(nn.Module):
+    """Linear reward ``w @ item``.
+
+    There is no intercept: it would cancel in every margin.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of an item vector.
+    n_rewards : int, default=1
+        Number of independent rewards.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pafo_sk import LinearHead
+    >>> LinearHead(n_features=3, n_rewards=2)(torch.ones(5, 3)).shape
+    torch.Size([5, 2])
+    """
+
+    convex = True
+
+    def __init__(self, n_features: int, n_rewards: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_rewards, n_features))
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Rewards of shape (n_items, n_rewards)."""
+        return items @ self.weight.T
+
+
+class MLPHead(nn.Module):
+    """Reward of a perceptron with one hidden layer and a linear path beside it.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of an item vector.
+    n_rewards : int, default=1
+        Number of independent rewards; they share no weights.
+    hidden : int, default=64
+        Units of the hidden layer.
+    dropout : float, default=0.0
+        Share of hidden units dropped in training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pafo_sk import MLPHead
+    >>> MLPHead(n_features=3, n_rewards=2, hidden=4)(torch.ones(5, 3)).shape
+    torch.Size([5, 2])
+    """
+
+    convex = False
+
+    def __init__(self, n_features: int, n_rewards: int = 1, hidden: int = 64, dropout: float = 0.0):
+        super().__init__()
+        bound = math.sqrt(3 / n_features)
+        self.linear = nn.Parameter(torch.zeros(n_rewards, n_features))
+        self.inner = nn.Parameter(torch.empty(n_rewards, hidden, n_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(n_rewards, hidden))
+        # starts at zero: the head begins as the linear one and departs from it where that pays
+        self.outer = nn.Parameter(torch.zeros(n_rewards, hidden))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Rewards of shape (n_items, n_rewards)."""
+        hidden = torch.einsum("nd,rhd->nrh", items, self.inner) + self.bias
+        hidden = self.dropout(torch.nn.functional.gelu(hidden))
+        return items @ self.linear.T + (hidden * self.outer).sum(dim=-1)
+
+
+def check_head(head: nn.Module, n_rewards: int) -> None:
+    """Raise if a head's parameters do not have the reward as their first dimension."""
+    for name, parameter in head.named_parameters():
+        if parameter.ndim == 0 or parameter.shape[0] != n_rewards:
+            raise ValueError(
+                f"reward_net: the parameter {name!r} of {type(head).__name__} has the shape "
+                f"{tuple(parameter.shape)}; its first dimension must be n_rewards={n_rewards}, "
+                "one slice per independent reward (see pafo_sk.MLPHead for an example)."
+            )
+
+
+def select_rewards(head: nn.Module, rewards: Sequence[int] | Tensor) -> nn.Module:
+    """A copy of ``head`` that keeps, repeats or reorders its rewards."""
+    index = torch.as_tensor(rewards, dtype=torch.long)
+    selected = copy.deepcopy(head)
+    for parameter in selected.parameters():
+        parameter.data = parameter.data[index.to(parameter.device)].clone()
+        parameter.grad = None
+    return selected
+
+
+def stack_heads(heads: Sequence[nn.Module]) -> nn.Module:
+    """One head with the rewards of several of the same architecture."""
+    stacked = copy.deepcopy(heads[0])
+    states = [head.state_dict() for head in heads]
+    for name, parameter in stacked.named_parameters():
+        parameter.data = torch.cat([state[name] for state in states])
+    return stacked
+
+
+def squared_distance(head: nn.Module, anchor: nn.Module | None = None) -> Tensor:
+    """Squared distance of every reward's parameters from the anchor's (or zero), (n_rewards,)."""
+    anchors = dict(anchor.named_parameters()) if anchor is not None else {}
+    total: Tensor | float = 0.0
+    for name, parameter in head.named_parameters():
+        offset = parameter - anchors[name].detach() if anchor is not None else parameter
+        total = total + (offset**2).reshape(len(offset), -1).sum(dim=1)
+    assert isinstance(total, Tensor), "a head without parameters cannot be trained"
+    return total

@@ -1,0 +1,116 @@
+"""Histories: what a user's known comparisons say, as sums that grow by addition.
+
+A comparison contributes one row of statistics (`_student.HistoryMixture.statistics`). A history is
+their sum, so enrolling more comparisons is an addition: nothing is retrained, the order does not
+matter, and nobody else's reward changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Summed statistics of every known user.
+
+    Parameters
+    ----------
+    users : Index of length n_users
+        Users as given in ``X``.
+    sums : ndarray of shape (n_users, n_statistics)
+        The first column counts comparisons.
+    """
+
+    users: pd.Index
+    sums: np.ndarray
+
+    @classmethod
+    def empty(cls, n_statistics: int) -> Histories:
+        return cls(pd.Index([], dtype=object), np.zeros((0, n_statistics)))
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def add(self, users: np.ndarray, statistics: np.ndarray) -> Histories:
+        """A new object with the rows of ``statistics`` added to their users' sums."""
+        unknown = pd.Index(pd.unique(users), dtype=object).difference(self.users, sort=False)
+        index = self.users.append(unknown)
+        sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
+        np.add.at(sums, index.get_indexer(users), statistics)
+        return Histories(index, sums)
+
+    def codes(self, users: np.ndarray | None, n: int) -> np.ndarray:
+        """Position of every row's user, -1 where unknown or where no users are given."""
+        if users is None:
+            return np.full(n, -1)
+        return self.users.get_indexer(users)
+
+    def of(self, codes: np.ndarray) -> np.ndarray:
+        """Sums of the users at ``codes``; zeros, the empty history, for -1."""
+        padded = np.concatenate([self.sums, np.zeros((1, self.sums.shape[1]))])
+        return padded[codes]
+
+    def counts(self) -> pd.Series:
+        """Known comparisons of every user."""
+        return pd.Series(self.sums[:, 0].astype(int), index=self.users, name="n_comparisons")
+
+
+@dataclass(frozen=True)
+class HistoryIndex:
+    """Which rows share a user, and which of those are too close to serve as evidence.
+
+    Parameters
+    ----------
+    user : Tensor of int64, shape (n_comparisons,)
+        Code of the user; -1 where there is none.
+    keys : tuple of Tensor of int64, shape (n_comparisons,)
+        As made by `_folds.history_keys`.
+    """
+
+    user: Tensor
+    keys: tuple[Tensor, ...]
+
+    def take(self, rows: Tensor) -> HistoryIndex:
+        """The same for some rows, which must hold every user whole or not at all."""
+        return HistoryIndex(self.user[rows], tuple(key[rows] for key in self.keys))
+
+    def others(self, statistics: Tensor) -> Tensor:
+        """Sum of the statistics of the user's other rows that share no item or prompt with a row.
+
+        Parameters
+        ----------
+        statistics : Tensor of shape (n_comparisons, n_statistics)
+
+        Returns
+        -------
+        Tensor of shape (n_comparisons, n_statistics)
+            Zero for rows without a user.
+        """
+        total = _sum_by([self.user + 1], statistics)
+        if len(self.keys) == 1:
+            near = _sum_by(list(self.keys), statistics)
+        else:
+            by_a, by_b, by_both = self.keys
+            near = _sum_by([by_a, by_b], statistics) - _sum_by([by_both], statistics)
+        return torch.where((self.user >= 0)[:, None], total - near, 0.0)
+
+
+def _sum_by(codes: list[Tensor], values: Tensor) -> Tensor:
+    """Sums of ``values`` over rows with the same code, gathered back to every row.
+
+    With several arrays of codes a row belongs to the sum of each, and gathers all of them.
+    """
+    size = int(max(code.max() for code in codes)) + 1
+    sums = values.new_zeros(size, values.shape[1])
+    for code in codes:
+        sums = sums.index_add(0, code, values)
+    gathered = sums[codes[0]]
+    for code in codes[1:]:
+        gathered = gathered + sums[code]
+    return gathered

@@ -1,0 +1,298 @@
+"""What users pass as X and y, checked and turned into comparisons."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
+
+from pafo_sk._columns import Columns, check_labels, first_rows, is_frame
+from pafo_sk._comparisons import Comparisons, check_finite, encode_items, from_array, from_texts
+from pafo_sk._encoding import (
+    check_same_encoder,
+    count_truncated,
+    encode_texts,
+    encoder_info,
+    load_encoder,
+)
+
+RESPONSES = ("response_a", "response_b")
+
+
+def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparisons, Any]:
+    """Comparisons of any form of X, and the labels in ``group_column`` if it is asked for and there.
+
+    Parameters
+    ----------
+    estimator : PafoRewardEstimator
+        With ``reset`` it learns the form, the columns and the encoder of X; without, X must agree.
+    """
+    if X is None:
+        raise ValueError(f"X is None; {type(estimator).__name__} needs comparisons.")
+    columns = Columns(X) if is_frame(X) else None
+    form, users, groups = "difference", None, None
+    if columns is None:
+        X, users = _split_user_index(estimator, X)
+        form = "pair" if getattr(X, "ndim", 2) == 3 else "difference"
+    else:
+        special = [estimator.user, estimator.group_column]
+        if set(RESPONSES) & set(columns.names) or columns.looks_like_text(special):
+            form = "text"
+            columns.require(RESPONSES)
+        _check_special_columns(estimator, columns, reset)
+        if reset and estimator.group_column is not None:
+            groups = columns.labels(estimator.group_column)
+        if estimator.user in columns:
+            users = columns.labels(estimator.user)
+    if not reset:
+        _check_form(estimator, form, users is not None)
+    if form == "text":
+        assert columns is not None
+        comparisons = _read_texts(estimator, columns, reset)
+    else:
+        frame = X if columns is None else columns.drop([n for n in special if n is not None])
+        comparisons = from_array(_read_numbers(estimator, frame, form, reset), users=users, form=form)
+    if reset:
+        estimator.input_form_ = form
+        estimator.has_users_ = users is not None
+    return comparisons, groups
+
+
+def _split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
+    """An array without its user column, and the users."""
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed as X, and dense data is required: embeddings are dense. "
+            "Use X.toarray()."
+        )
+    if isinstance(X, list | tuple):
+        X = np.asarray(X)
+    if isinstance(estimator.user, str) or estimator.user is None or getattr(X, "ndim", 0) != 2:
+        return X, None
+    width = X.shape[1]
+    if not -width <= estimator.user < width:
+        raise ValueError(
+            f"user={estimator.user} is no column of X, which has {width} columns; pass an index "
+            f"from 0 to {width - 1}, or user=None."
+        )
+    users = check_labels(X[:, estimator.user], f"column {estimator.user} of X (the user)")
+    return np.delete(X, estimator.user, axis=1), users
+
+
+def _check_special_columns(estimator: Any, columns: Columns, reset: bool) -> None:
+    """Raise where a column that the user named is not there; the default user column may lack."""
+    if not reset:
+        return
+    if estimator.group_column is not None and estimator.group_column not in columns:
+        raise ValueError(
+            f"group_column={estimator.group_column!r} is no column of X, which has "
+            f"{columns.names!r}."
+        )
+    if estimator.user not in (None, "user") and estimator.user not in columns:
+        raise ValueError(
+            f"user={estimator.user!r} is no column of X, which has {columns.names!r}; pass the "
+            "name of the user column, or user=None for a model without personalisation."
+        )
+
+
+def _check_form(estimator: Any, form: str, has_users: bool) -> None:
+    if form != estimator.input_form_:
+        # the width of numeric input is compared by scikit-learn's own check
+        raise ValueError(
+            f"X is of the form {form!r}, and the model was fitted on the form "
+            f"{estimator.input_form_!r}: text frames hold the columns response_a and response_b, "
+            '"difference" arrays have the shape (n, d), "pair" arrays (n, 2, d).'
+        )
+    if estimator.has_users_ and not has_users:
+        raise ValueError(
+            f"X has no user column {estimator.user!r}, and the model was fitted with one. Add it; "
+            f"a user it does not know, as in X.assign({estimator.user}='new'), gets the "
+            "population's reward."
+        )
+
+
+def _read_texts(estimator: Any, columns: Columns, reset: bool) -> Comparisons:
+    if reset:
+        names = [n for n in ("prompt", *RESPONSES, estimator.user) if n in columns]
+        estimator.feature_names_in_ = np.array(names, dtype=object)
+        estimator.n_features_in_ = len(names)
+    else:
+        columns.require([n for n in estimator.feature_names_in_ if n != estimator.user])
+    check_n_rows(len(columns), 2 if reset else 1)
+    return from_texts(
+        columns,
+        user=estimator.user,
+        with_prompt="prompt" in estimator.feature_names_in_,
+        encode=text_encoder(estimator, reset),
+    )
+
+
+def check_n_rows(n: int, least: int) -> None:
+    """Raise for a frame with fewer rows than ``least``."""
+    if n < least:
+        raise ValueError(
+            f"X has {n} sample(s), and at least {least} are needed"
+            f"{'; check the filter that made X.' if n == 0 else '.'}"
+        )
+
+
+def _read_numbers(estimator: Any, X: Any, form: str, reset: bool) -> np.ndarray:
+    """A dense floating-point array, checked as scikit-learn does, with the rows that offend."""
+    if form == "pair":
+        if X.shape[1] != 2:
+            raise ValueError(
+                f"X has the shape {X.shape}; a three-dimensional X is (n, 2, d): for each "
+                "comparison the vectors of response a and response b."
+            )
+        n, _, width = X.shape
+        check_n_rows(n, 2 if reset else 1)
+        X = np.asarray(X).reshape(n * 2, width)
+    X = validate_data(
+        estimator,
+        X,
+        reset=reset,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        ensure_min_samples=2 if reset else 1,
+    )
+    if form == "pair":
+        X = X.reshape(n, 2, width)
+    check_finite(X)
+    return X
+
+
+def text_encoder(estimator: Any, reset: bool) -> Any:
+    """A function from unique texts to vectors, with the estimator's settings."""
+
+    def encode(texts: list[str]) -> np.ndarray:
+        settings = {"encode_params": estimator.encode_params, "device": estimator.device}
+        model = load_encoder(estimator.encoder, **settings)
+        info = encoder_info(estimator.encoder, model)
+        if reset:
+            estimator.encoder_info_ = info
+            _warn_truncated(texts, model, estimator.encode_params)
+        else:
+            check_same_encoder(estimator.encoder_info_, info)
+        return encode_texts(
+            texts, estimator.encoder, cache=estimator.cache, verbose=estimator.verbose, **settings
+        )
+
+    return encode
+
+
+def _warn_truncated(texts: list[str], model: Any, encode_params: Any) -> None:
+    count = count_truncated(texts, model, encode_params)
+    if count:
+        warnings.warn(
+            f"{count} of {len(texts)} unique texts are longer than the encoder's window of "
+            f"{getattr(model, 'max_seq_length', '?')} tokens; what lies beyond it is not read. "
+            "Shorten them or choose an encoder with a longer window.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Vectors and users of single responses, one row each, for `reward`."""
+    if not is_frame(items):
+        items, users = _split_user_index(estimator, items)
+        form = "text" if np.asarray(items).dtype.kind in "OUS" else "numeric"
+        columns = None
+    else:
+        columns = Columns(items, "items")
+        users = columns.labels(estimator.user) if estimator.user in columns else None
+        form = "text" if "response" in columns or columns.looks_like_text([estimator.user]) else ""
+    if (form == "text") != (estimator.input_form_ == "text"):
+        wanted = (
+            "a frame with the columns response"
+            + (", prompt" if "prompt" in getattr(estimator, "feature_names_in_", []) else "")
+            if estimator.input_form_ == "text"
+            else "an array of item vectors (n, d)"
+        )
+        raise ValueError(f"items must be {wanted}: the model was fitted on such comparisons.")
+    if form != "text":
+        if columns is not None:
+            items = columns.drop([estimator.user])
+        X = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        check_finite(X, "items")
+        if X.shape[1] != estimator.n_features_in_:
+            raise ValueError(
+                f"items has {X.shape[1]} features, and the model was fitted on "
+                f"{estimator.n_features_in_}."
+            )
+        return X, users
+    if columns is None:
+        raise TypeError("items must be a frame with a column 'response' (and 'prompt', 'user').")
+    with_prompt = "prompt" in estimator.feature_names_in_
+    columns.require(["response"] + ["prompt"] * with_prompt)
+    check_n_rows(len(columns), 1)
+    vectors, index = encode_items(
+        columns.texts("response"),
+        columns.texts("prompt") if with_prompt else None,
+        text_encoder(estimator, reset=False),
+    )
+    return vectors[index], users
+
+
+def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Whether b won, as 0.0 or 1.0, and the two classes.
+
+    Parameters
+    ----------
+    n : int
+        Rows of X.
+    classes : ndarray of shape (2,) or None
+        Classes that y must be among; None: whatever two classes it holds.
+    """
+    if y is None:
+        raise ValueError(
+            "PafoRewardEstimator requires y to be passed, but the target y is None."
+        )
+    y = column_or_1d(y, warn=True)
+    if len(y) != n:
+        raise ValueError(
+            f"y has {len(y)} labels and X has {n} rows: they have inconsistent numbers of samples; "
+            "give one label per row, naming the winner."
+        )
+    missing = _missing(y)
+    if missing.any():
+        raise ValueError(
+            f"y contains NaN or None in {missing.sum()} of {n} rows, the first of them "
+            f"{first_rows(missing)}. Drop these rows of X, y and groups (a tie has no winner)."
+        )
+    check_classification_targets(y)
+    found = np.unique(y)
+    if classes is None:
+        if len(found) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{type_of_target(y)}: y names the winner of each comparison, and holds "
+                f"{len(found)} classes ({', '.join(map(repr, found[:5].tolist()))}). Drop ties; "
+                "keep one label for response_a and one for response_b."
+            )
+        if len(found) < 2:
+            raise ValueError(
+                f"y holds one class only, {found[0]!r}, and two are needed: response_a wins, "
+                "response_b wins. Swap response_a and response_b, and with them y, in a random "
+                "half of the rows (pafo_sk.datasets.from_chosen_rejected does this)."
+            )
+        classes = found
+    unknown = ~np.isin(y, classes)
+    if unknown.any():
+        raise ValueError(
+            f"y holds {found[~np.isin(found, classes)][:5].tolist()!r} in rows "
+            f"{first_rows(unknown)}, and the model was fitted with the classes {classes.tolist()!r}."
+        )
+    return (y == classes[1]).astype(np.float64), classes
+
+
+def _missing(y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind == "f":
+        return np.isnan(y)
+    if y.dtype.kind == "O":
+        return np.array([v is None or v != v for v in y], dtype=bool)
+    return np.zeros(len(y), dtype=bool)

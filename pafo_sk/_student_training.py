@@ -1,0 +1,249 @@
+"""Training of the unified model on histories from which each row's own answer is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor, nn
+
+from pafo_sk._comparisons import Comparisons
+from pafo_sk._folds import history_keys
+from pafo_sk._heads import LinearHead, select_rewards, squared_distance, stack_heads
+from pafo_sk._histories import HistoryIndex
+from pafo_sk._losses import DistillationLoss
+from pafo_sk._student import HistoryMixture
+from pafo_sk._training import RewardNet, finished, seeded, threads_for
+
+# Share of every history kept, in copies of the data that train together: the model must also do
+# well with short histories.
+THINNING = (1.0, 0.4, 0.1)
+# Precision of the prior on the gate's numbers.
+GATE_PRECISION = 20.0
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """Weight of half the squared size of each part, against the summed loss.
+
+    Attributes
+    ----------
+    common, offset, direction : float
+        On the common reward, on what a prototype differs from it, on a taste direction.
+    """
+
+    common: float = 0.1
+    offset: float = 1.0
+    direction: float = 0.3
+
+
+@dataclass(frozen=True)
+class StudentSet:
+    """Training data of the student: comparisons as tensors with the index of histories."""
+
+    items: Tensor
+    a: Tensor
+    b: Tensor
+    target: Tensor
+    weight: Tensor
+    answer: Tensor
+    keep: Tensor
+    user: Tensor
+    keys: tuple[Tensor, ...]
+    penalty: Tensor
+    direction_penalty: float
+    anchor: nn.Module | None
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def take(self, rows: Tensor) -> StudentSet:
+        """Some comparisons, over the table of only their items; users whole or not at all."""
+        used, index = torch.unique(torch.cat([self.a[rows], self.b[rows]]), return_inverse=True)
+        a, b = index.split(len(rows))
+        return replace(
+            self,
+            items=self.items[used],
+            a=a,
+            b=b,
+            target=self.target[rows],
+            weight=self.weight[rows],
+            answer=self.answer[rows],
+            keep=self.keep[rows],
+            user=self.user[rows],
+            keys=tuple(key[rows] for key in self.keys),
+        )
+
+    def batches(self, size: int) -> Iterator[StudentSet]:
+        """Batches of about ``size`` comparisons that hold every user whole."""
+        users, counts = torch.unique(self.user, return_counts=True)
+        order = torch.randperm(len(users))
+        position = torch.empty_like(order)
+        position[order] = torch.arange(len(users))
+        batch_of_user = torch.div(
+            torch.cumsum(counts[order], 0) - 1, size, rounding_mode="floor"
+        )[position]
+        batch = batch_of_user[torch.searchsorted(users, self.user)]
+        for number in torch.unique(batch):
+            yield self.take(torch.nonzero(batch == number)[:, 0])
+
+    def margins(self, module: HistoryMixture) -> Tensor:
+        """Margins with the row's own neighbourhood left out, one column per thinning."""
+        rewards = module.rewards(self.items)
+        margin = rewards[self.b] - rewards[self.a]
+        statistics = module.statistics(margin, self.answer)
+        index = HistoryIndex(self.user, self.keys)
+        columns = [
+            (module.coefficients(index.others(statistics * keep[:, None])) * margin).sum(dim=1)
+            for keep in self.keep.T
+        ]
+        return torch.stack(columns, dim=1)
+
+    def loss(self, criterion: nn.Module, margin: Tensor) -> Tensor:
+        """Weighted mean of the criterion over comparisons and thinnings."""
+        losses = criterion(margin, self.target).mean(dim=1)
+        return (self.weight * losses).sum() / self.weight.sum()
+
+    def shrinkage(self, module: HistoryMixture, total_weight: Tensor) -> Tensor:
+        """The penalties on the scale of `loss`."""
+        size = (self.penalty * squared_distance(module.prototypes, self.anchor)).sum()
+        if module.n_directions:
+            size = size + self.direction_penalty * (module.directions.weight**2).sum()
+        return (size + GATE_PRECISION * module.gate_offsets()) / 2 / total_weight.sum()
+
+
+class StudentNet(RewardNet):
+    """RewardNet whose module combines its rewards by history."""
+
+    def infer(self, x: StudentSet, **fit_params: Any) -> Tensor:
+        return x.margins(self.module_)
+
+
+def student_net(prototype: RewardNet, module: HistoryMixture, **criterion: Any) -> StudentNet:
+    """A net with the training settings of ``prototype`` for the student's module."""
+    settings = {
+        name: value
+        for name, value in prototype.get_params(deep=False).items()
+        if not name.startswith(("module", "criterion"))
+    }
+    settings = {**settings, "callbacks": prototype.callbacks}
+    net = StudentNet(module, DistillationLoss, **settings)
+    return net.set_params(**{f"criterion__{k}": v for k, v in criterion.items()})
+
+
+def start_student(
+    pooled: nn.Module,
+    specialists: nn.Module,
+    comparisons: Comparisons,
+    label: np.ndarray,
+    user: np.ndarray,
+    n_directions: int,
+    reference_margin: np.ndarray,
+) -> HistoryMixture:
+    """The student before training: prototypes at the specialists, directions at the residuals'."""
+    linear = isinstance(pooled, LinearHead)
+    prototypes = specialists
+    if linear:
+        offsets = select_rewards(specialists, range(len(specialists.weight)))
+        offsets.weight.data -= pooled.weight.data
+        prototypes = stack_heads([pooled, offsets])
+    n_features = comparisons.items.shape[1]
+    directions = LinearHead(n_features, n_directions).to(next(pooled.parameters()).dtype)
+    if n_directions:
+        start = residual_directions(comparisons, label, user, reference_margin, n_directions)
+        directions.weight.data[:] = torch.as_tensor(start)
+    reference = select_rewards(pooled, [0])
+    module = HistoryMixture(prototypes, reference, directions, common=linear)
+    return module.requires_grad_(True).train()
+
+
+def residual_directions(
+    comparisons: Comparisons,
+    label: np.ndarray,
+    user: np.ndarray,
+    reference_margin: np.ndarray,
+    n_directions: int,
+) -> np.ndarray:
+    """Main directions in which users depart from the reference, (n_directions, n_features).
+
+    Eigenvectors of the covariance between users of their shrunk mean residual vectors, scaled so
+    that a margin along each has variance one.
+    """
+    residual = label - 1 / (1 + np.exp(-reference_margin))
+    n_users, n_items = int(user.max()) + 1, len(comparisons.items)
+    rows = np.concatenate([user, user])
+    columns = np.concatenate([comparisons.b, comparisons.a])
+    values = np.concatenate([residual, -residual])
+    pull = csr_matrix((values, (rows, columns)), shape=(n_users, n_items)) @ comparisons.items
+    count = np.bincount(user, minlength=n_users)[:, None]
+    pull = (pull - pull.sum(axis=0) / count.sum() * count) / (count + 10.0)
+    _, vectors = np.linalg.eigh(pull.T @ pull)
+    vectors = vectors[:, ::-1][:, :n_directions]
+    # a sign that does not depend on the linear algebra library
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
+    rewards = comparisons.items @ vectors
+    spread = np.sqrt(((rewards[comparisons.b] - rewards[comparisons.a]) ** 2).mean(axis=0))
+    return (vectors / np.maximum(spread, 1e-12)).T
+
+
+def train_student(
+    net: RewardNet,
+    module: HistoryMixture,
+    comparisons: Comparisons,
+    target: np.ndarray,
+    weight: np.ndarray,
+    user: np.ndarray,
+    *,
+    penalties: Penalties,
+    distillation: dict[str, Any],
+    seed: int,
+    device: torch.device,
+) -> HistoryMixture:
+    """Train the student end to end.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n_comparisons, 3)
+        Columns label, teacher's margin, 1 where the teacher teaches.
+    user : ndarray of int, shape (n_comparisons,)
+        -1 where there is none.
+    distillation : dict
+        Parameters of `DistillationLoss`.
+    """
+    dtype = next(module.parameters()).dtype
+
+    def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
+
+    n_rewards = module.n_prototypes + int(module.common)
+    penalty = np.full(n_rewards, penalties.offset)
+    if module.common:
+        penalty[0] = penalties.common
+    rng = np.random.RandomState(seed)
+    keep = rng.random_sample((len(comparisons), len(THINNING))) < THINNING
+    anchor = None if module.common else select_rewards(module.prototypes, range(n_rewards))
+    data = StudentSet(
+        items=tensor(comparisons.items),
+        a=tensor(comparisons.a, torch.int64),
+        b=tensor(comparisons.b, torch.int64),
+        target=tensor(target),
+        weight=tensor(weight),
+        answer=tensor(2 * target[:, 0] - 1),
+        keep=tensor(keep if (user >= 0).any() else keep[:, :1]),
+        user=tensor(user, torch.int64),
+        keys=tuple(tensor(key, torch.int64) for key in history_keys(comparisons, user)),
+        penalty=tensor(penalty),
+        direction_penalty=penalties.direction,
+        anchor=None if anchor is None else anchor.to(device),
+    )
+    with seeded(seed, device), threads_for(data.items.numel()):
+        fitted = student_net(net, module, **distillation).resolved()
+        fitted.set_params(device=str(device)).initialize()
+        fitted.module_.train().requires_grad_(True)
+        fitted.module_.reference.requires_grad_(False)
+        fitted.partial_fit(data)
+    return finished(fitted.module_)

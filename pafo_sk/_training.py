@@ -1,0 +1,340 @@
+"""RewardNet: reward heads trained through skorch on comparisons held in memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from sklearn.base import clone
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from pafo_sk._comparisons import Comparisons
+from pafo_sk._heads import LinearHead, check_head, squared_distance
+from pafo_sk._losses import BradleyTerryLoss
+
+# Below this many numbers a second torch thread costs more in handing over than it computes.
+SMALL = 50_000_000
+
+
+@dataclass(frozen=True)
+class TrainingSet(Dataset):
+    """Comparisons as tensors on one device, with what the heads trained on them differ in.
+
+    Parameters
+    ----------
+    items : Tensor of shape (n_items, n_features)
+    a, b : Tensor of int64, shape (n_comparisons,)
+    target : Tensor of shape (n_comparisons, n_heads) or (n_comparisons, 1)
+        Probability that b wins (or what the criterion of the net expects).
+    weight : Tensor of shape (n_comparisons, n_heads)
+        Weight of every comparison in the loss of every head; zero leaves it out.
+    penalty : Tensor of shape (n_heads,)
+        Weight of half the squared distance from the anchor, against the summed loss.
+    anchor : nn.Module or None
+        Head towards which the parameters are shrunk; None shrinks towards zero.
+    """
+
+    items: Tensor
+    a: Tensor
+    b: Tensor
+    target: Tensor
+    weight: Tensor
+    penalty: Tensor
+    anchor: nn.Module | None = None
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def take(self, rows: Tensor) -> TrainingSet:
+        """Some comparisons, over the table of only their items."""
+        used, index = torch.unique(torch.cat([self.a[rows], self.b[rows]]), return_inverse=True)
+        a, b = index.split(len(rows))
+        return replace(
+            self,
+            items=self.items[used],
+            a=a,
+            b=b,
+            target=self.target[rows],
+            weight=self.weight[rows],
+        )
+
+    def batches(self, size: int) -> Iterator[TrainingSet]:
+        """Random batches of ``size`` comparisons."""
+        for rows in torch.randperm(len(self)).split(size):
+            yield self.take(rows)
+
+    def loss(self, criterion: nn.Module, margin: Tensor) -> Tensor:
+        """Weighted mean of the criterion for each head, the heads added up."""
+        losses = criterion(margin, self.target)
+        weight = self.weight.sum(dim=0).clamp_min(torch.finfo(losses.dtype).tiny)
+        return ((self.weight * losses).sum(dim=0) / weight).sum()
+
+    def shrinkage(self, head: nn.Module, total_weight: Tensor) -> Tensor:
+        """The penalty on the parameters, on the scale of ``loss``."""
+        return (self.penalty / total_weight * squared_distance(head, self.anchor)).sum() / 2
+
+
+class IndexIterator:
+    """Mini-batches as slices of an index: what a DataLoader does, without its cost per row.
+
+    Parameters
+    ----------
+    dataset : TrainingSet
+        Anything with ``__len__`` and ``batches(size)``.
+    batch_size : int
+        A batch of at least ``len(dataset)`` is the data set itself, in its own order.
+    """
+
+    def __init__(self, dataset: Any, batch_size: int):
+        self.dataset, self.batch_size = dataset, batch_size
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        whole = self.batch_size >= len(self.dataset)
+        for batch in [self.dataset] if whole else self.dataset.batches(self.batch_size):
+            yield batch, batch.target
+
+
+class RewardNet(NeuralNet):
+    """A skorch net that learns reward heads from comparisons.
+
+    Where ``optimizer``, ``lr``, ``max_epochs`` or ``batch_size`` is None, the module decides: one
+    whose ``convex`` attribute is true is trained with full-batch L-BFGS, any other with Adam on
+    mini-batches. Everything else is skorch: callbacks, ``optimizer__weight_decay``,
+    ``module__hidden`` and so on.
+
+    Parameters
+    ----------
+    module : class of nn.Module, default=LinearHead
+        Called with ``n_features`` and ``n_rewards``; maps items ``(n_items, n_features)`` to
+        rewards ``(n_items, n_rewards)``. The first dimension of every parameter is the reward.
+    criterion : class of nn.Module, default=BradleyTerryLoss
+        Maps margins and targets to one loss per comparison and head.
+    optimizer : class of torch optimizer or None, default=None
+        None: ``torch.optim.LBFGS`` for convex modules, ``torch.optim.Adam`` for others.
+    lr : float or None, default=None
+        Learning rate. None: 1.0 for L-BFGS, 0.003 for Adam.
+    max_epochs : int or None, default=None
+        None: 1 for L-BFGS (its iterations are ``optimizer__max_iter``), 30 for Adam.
+    batch_size : int or None, default=None
+        Comparisons a batch. None: all for L-BFGS, 512 for Adam.
+    iterator_train, iterator_valid : class, default=IndexIterator
+        How batches are drawn.
+    train_split : callable or None, default=None
+        As in skorch; None trains on everything (``PafoRewardEstimator`` cross-validates itself).
+    callbacks : list, "disable" or None, default="disable"
+        skorch callbacks.
+    verbose : int, default=0
+        Verbosity of skorch.
+    **kwargs
+        Any other parameter of ``skorch.NeuralNet``.
+
+    See Also
+    --------
+    PafoRewardEstimator : takes such a net as ``reward_net``.
+
+    Examples
+    --------
+    >>> from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
+    >>> net = RewardNet(MLPHead, module__hidden=8, max_epochs=5)
+    >>> estimator = PafoRewardEstimator(reward_net=net)
+    >>> estimator.set_params(reward_net__module__hidden=16).reward_net.module__hidden
+    16
+    """
+
+    def __init__(
+        self,
+        module: Any = LinearHead,
+        criterion: Any = BradleyTerryLoss,
+        *,
+        optimizer: Any = None,
+        lr: float | None = None,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        iterator_train: Any = IndexIterator,
+        iterator_valid: Any = IndexIterator,
+        train_split: Any = None,
+        callbacks: Any = "disable",
+        verbose: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            module,
+            criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            callbacks=callbacks,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    def resolved(self) -> RewardNet:
+        """A clone in which the module has decided everything that was None."""
+        convex = getattr(self.module, "convex", False)
+        net: RewardNet = clone(self)
+        optimizer = self.optimizer or (torch.optim.LBFGS if convex else torch.optim.Adam)
+        full_batch = optimizer is torch.optim.LBFGS
+        settings: dict[str, Any] = {
+            "optimizer": optimizer,
+            "lr": (1.0 if full_batch else 3e-3) if self.lr is None else self.lr,
+            "max_epochs": (1 if full_batch else 30) if self.max_epochs is None else self.max_epochs,
+            "batch_size": (-1 if full_batch else 512)
+            if self.batch_size is None
+            else self.batch_size,
+        }
+        if full_batch:
+            defaults = {"max_iter": 300, "line_search_fn": "strong_wolfe", "history_size": 20}
+            given = self.get_params_for("optimizer")
+            settings |= {f"optimizer__{k}": v for k, v in defaults.items() if k not in given}
+        return net.set_params(**settings)
+
+    def check_training_readiness(self) -> None:
+        if self.optimizer is None:
+            raise ValueError("RewardNet: call resolved() before fit, so that the module decides.")
+        super().check_training_readiness()
+
+    def get_dataset(self, X: TrainingSet, y: None = None) -> TrainingSet:
+        return X
+
+    def fit_loop(self, X: TrainingSet, y: None = None, **kwargs: Any) -> RewardNet:
+        self.total_weight_ = X.weight.sum(dim=0).clamp_min(1e-12)
+        return super().fit_loop(X, y, **kwargs)
+
+    def infer(self, x: TrainingSet, **fit_params: Any) -> Tensor:
+        rewards = self.module_(x.items)
+        return rewards[x.b] - rewards[x.a]
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        loss = X.loss(self.criterion_, y_pred)
+        return loss + X.shrinkage(self.module_, self.total_weight_)
+
+
+def train_heads(
+    net: RewardNet,
+    comparisons: Comparisons,
+    target: np.ndarray,
+    weight: np.ndarray,
+    penalty: np.ndarray,
+    *,
+    seed: int,
+    device: torch.device,
+    anchor: nn.Module | None = None,
+    start: nn.Module | None = None,
+) -> nn.Module:
+    """Train one head per column of ``weight``, all of them as one problem.
+
+    Parameters
+    ----------
+    net : RewardNet
+        Prototype; cloned.
+    target : ndarray of shape (n_comparisons,)
+        Probability that b wins.
+    weight : ndarray of shape (n_comparisons, n_heads)
+    penalty : ndarray of shape (n_heads,)
+        Weight of half the squared size (or distance from the anchor).
+    anchor : nn.Module with n_heads rewards, or None
+        What the parameters are shrunk towards; None: zero.
+    start : nn.Module with n_heads rewards, or None
+        Where training starts; None: as the module initialises itself.
+
+    Returns
+    -------
+    nn.Module with n_heads rewards, on the CPU
+    """
+    dtype = torch.float32 if comparisons.items.dtype == np.float32 else torch.float64
+
+    def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
+
+    data = TrainingSet(
+        items=tensor(comparisons.items),
+        a=tensor(comparisons.a, torch.int64),
+        b=tensor(comparisons.b, torch.int64),
+        target=tensor(target)[:, None],
+        weight=tensor(weight),
+        penalty=tensor(penalty),
+        anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
+    )
+    with seeded(seed, device), threads_for(data.items.numel() + data.weight.numel()):
+        fitted = net.resolved().set_params(
+            module__n_features=data.items.shape[1],
+            module__n_rewards=data.weight.shape[1],
+            device=str(device),
+        )
+        fitted.initialize()
+        check_head(fitted.module_, data.weight.shape[1])
+        fitted.module_.to(dtype)
+        if start is not None:
+            fitted.module_.load_state_dict(start.state_dict())
+        fitted.partial_fit(data)
+    return finished(fitted.module_)
+
+
+def finished(module: nn.Module) -> nn.Module:
+    """A trained module on the CPU, without gradients: small in a pickle, at home anywhere."""
+    module = module.to("cpu").eval().requires_grad_(False)
+    for parameter in module.parameters():
+        parameter.grad = None
+    return module
+
+
+@torch.no_grad()
+def score_items(head: nn.Module, items: np.ndarray, chunk: int = 8192) -> np.ndarray:
+    """Rewards of every item, (n_items, n_rewards), in double precision.
+
+    Double precision makes a reward the same whatever other items stand beside it.
+    """
+    double = select_double(head)
+    parts = [
+        double(torch.as_tensor(items[start : start + chunk]).double()).numpy()
+        for start in range(0, len(items), chunk)
+    ]
+    return np.concatenate(parts)
+
+
+def select_double(head: nn.Module) -> nn.Module:
+    """The head in double precision; itself where it already is."""
+    parameter = next(head.parameters())
+    if parameter.dtype == torch.float64:
+        return head
+    return copy.deepcopy(head).double()
+
+
+def margins(head: nn.Module, comparisons: Comparisons) -> np.ndarray:
+    """Margins ``r(b) - r(a)`` of every reward, (n_comparisons, n_rewards)."""
+    rewards = score_items(head, comparisons.items)
+    return rewards[comparisons.b] - rewards[comparisons.a]
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside, and leave the caller's generators as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def threads_for(numbers: int) -> Iterator[None]:
+    """One torch thread for small problems; the caller's setting comes back afterwards."""
+    before = torch.get_num_threads()
+    if numbers < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,23 @@
+"""Preference data: fetched, loaded, converted or made.
+
+Every function returns a :class:`sklearn.utils.Bunch` with `frame`, `X`, `y`, `groups`, `users` and
+`DESCR`; `y` is 0 where `response_a` won and 1 where `response_b` did.
+"""
+
+from pafo_sk.datasets._dsp import fetch_dsp, load_dsp
+from pafo_sk.datasets._pairs import from_chosen_rejected
+from pafo_sk.datasets._personal_llm import load_personal_llm
+from pafo_sk.datasets._polis import load_polis, polis_groups
+from pafo_sk.datasets._synthetic import make_preferences
+from pafo_sk.datasets._text import make_text_preferences
+
+__all__ = [
+    "fetch_dsp",
+    "from_chosen_rejected",
+    "load_dsp",
+    "load_personal_llm",
+    "load_polis",
+    "make_preferences",
+    "make_text_preferences",
+    "polis_groups",
+]

@@ -1,0 +1,244 @@
+"""PersonalLLM: users simulated as random mixtures of reward models."""
+
+import re
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from pafo_sk.datasets._common import check_columns, name_rows, text_bunch, to_pandas
+
+_DESCR = """\
+PersonalLLM
+
+Source: T. Zollo, A. Siah et al., "PersonalLLM: Tailoring LLMs to Individual Preferences", ICLR
+2025, arXiv:2409.20296; https://github.com/namkoong-lab/PersonalLLM (Apache-2.0), tables at
+https://huggingface.co/datasets/namkoong-lab/PersonalLLM (see there for the licence of the texts).
+
+Rows: the users are simulated. A user has weights w drawn from a Dirichlet distribution over the
+reward models; the reward of a response is sum_j w_j (R_j - mean_j) / std_j, with the mean and
+standard deviation of model j over all responses in the table. A comparison is two random
+responses to a random prompt, won by the one of higher reward. Groups: {groups}.
+"""
+_GROUPS = {
+    "reward_model": "the reward model of a user's largest weight",
+    "majority": '"majority" for the reward model that is the largest weight of most users, '
+    '"minority" for all others',
+}
+_EXPECTED = (
+    "Expected: columns prompt, response_1, response_2, ... and for each of them one number for "
+    "each reward model, named response_1_<reward model>, response_2_<reward model>, ..."
+)
+
+
+@validate_params(
+    {
+        "alpha": ["array-like", Interval(Real, 0, None, closed="neither")],
+        "n_users": [Interval(Integral, 1, None, closed="left")],
+        "n_comparisons": [Interval(Integral, 1, None, closed="left")],
+        "group_by": [StrOptions(set(_GROUPS))],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def load_personal_llm(
+    path_or_frame,
+    *,
+    alpha=0.01,
+    n_users=100,
+    n_comparisons=30,
+    group_by="reward_model",
+    random_state=None,
+):
+    """Load a PersonalLLM table with simulated users.
+
+    Parameters
+    ----------
+    path_or_frame : str, path-like or table
+        A CSV or parquet file, or a table (pandas, polars, pyarrow, Hugging Face ``Dataset``):
+        column `prompt`, columns `response_1`, `response_2`, ... (eight in the published tables)
+        and `response_{i}_{reward model}` (ten reward models). Reward models are found by these
+        names; `response_{i}_model`, the name of the language model, is none.
+    alpha : float or array-like of float, default=0.01
+        Concentration of the Dirichlet distribution. Below 1, most of a user's weight lies on one
+        reward model. One number a reward model, in alphabetical order, makes groups of different
+        size: their shares are about ``alpha / sum(alpha)`` when all are small.
+    n_users : int, default=100
+        Number of users.
+    n_comparisons : int, default=30
+        Number of comparisons of each user.
+    group_by : {"reward_model", "majority"}, default="reward_model"
+        Group labels: the reward model of the user's largest weight, or "majority" for the most
+        frequent of these and "minority" for all others.
+    random_state : int, RandomState instance or None, default=None
+        Determines the users, their comparisons, the sides and the order of rows.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Rows in random order.
+
+        frame : DataFrame
+            All below, and `prompt_index` (row of the table), `winner_response` and
+            `loser_response` (their numbers), `margin` (difference of the user's rewards) and
+            `reward_model` (of the user's largest weight).
+        X : DataFrame
+            Columns `prompt`, `response_a`, `response_b`, `user`.
+        y : ndarray of int
+            0: `response_a` won; 1: `response_b` won. A tie is won by either, at random.
+        groups, users : ndarray
+            Group label and user of each row.
+        user_weights : DataFrame
+            Weight of each reward model (columns) for each user (index).
+        DESCR : str
+            Source, licence, and how the rows were made.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If columns are missing, are no numbers or hold no values, if a reward model gives every
+        response the same reward, or if the table is one of PersonalLLM's interaction tables.
+
+    References
+    ----------
+    .. [1] T. Zollo, A. Siah et al., "PersonalLLM: Tailoring LLMs to Individual Preferences",
+       ICLR 2025, arXiv:2409.20296.
+
+    Examples
+    --------
+    >>> from pafo_sk.datasets import load_personal_llm
+    >>> table = {"prompt": ["Hello!"], "response_1": ["Hi."], "response_2": ["Hello, friend!"],
+    ...          "response_1_short": [1.0], "response_2_short": [-1.0],
+    ...          "response_1_warm": [0.0], "response_2_warm": [2.0]}
+    >>> data = load_personal_llm(table, n_users=4, n_comparisons=2, random_state=0)
+    >>> data.user_weights.columns.to_list(), len(data.X)
+    (['short', 'warm'], 8)
+    """
+    rng = check_random_state(random_state)
+    source, table = _read(path_or_frame)
+    models, texts, rewards = _parse(table, source)
+    n_prompts, n_responses = rewards.shape[:2]
+    weights = _dirichlet(_check_alpha(alpha, models), n_users, rng)
+
+    user = np.repeat(np.arange(n_users), n_comparisons)
+    prompt = rng.randint(n_prompts, size=len(user))
+    one = rng.randint(n_responses, size=len(user))
+    two = (one + 1 + rng.randint(n_responses - 1, size=len(user))) % n_responses
+    margin = np.einsum("nj,nj->n", rewards[prompt, one] - rewards[prompt, two], weights[user])
+    winner, loser = np.where(margin >= 0, [one, two], [two, one])  # on a tie, `one` is random
+
+    dominant = np.array(models, dtype=object)[weights.argmax(axis=1)]
+    frame = pd.DataFrame(
+        {
+            "prompt": table["prompt"].to_numpy(dtype=object)[prompt],
+            "winner": texts[prompt, winner],
+            "loser": texts[prompt, loser],
+            "user": user,
+            "group": dominant[user],
+            "prompt_index": prompt,
+            "winner_response": winner + 1,
+            "loser_response": loser + 1,
+            "margin": np.abs(margin),
+            "reward_model": dominant[user],
+        }
+    )
+    if group_by == "majority":
+        most = pd.Series(dominant).value_counts(sort=True).index[0]
+        frame["group"] = np.where(frame["group"] == most, "majority", "minority")
+    return text_bunch(
+        frame,
+        rng=rng,
+        descr=_DESCR.format(groups=_GROUPS[group_by]),
+        user_weights=pd.DataFrame(weights, columns=models).rename_axis("user"),
+    )
+
+
+def _read(path_or_frame):
+    """Return a name for error messages, and the table as pandas."""
+    if not isinstance(path_or_frame, (str, Path)):
+        return "path_or_frame", to_pandas(path_or_frame, "path_or_frame")
+    path = Path(path_or_frame)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; path_or_frame must be a file or a table.")
+    if path.suffix in (".parquet", ".pq"):
+        return str(path), pd.read_parquet(path)
+    if ".csv" in path.suffixes[-2:]:
+        return str(path), pd.read_csv(path)
+    raise ValueError(f"{path} must be a .csv or .parquet file; or read it and pass the table.")
+
+
+def _parse(table, source):
+    """Return the reward models, the texts (n, m) and the standardised rewards (n, m, models)."""
+    columns = [str(column) for column in table.columns]
+    if {"person_weight", "prompt_1"} & set(columns):
+        raise ValueError(
+            f"{source} is in PersonalLLM's interaction format (one row a person, with person_id, "
+            "person_weight, prompt_1, response_1, reward_1, ...): its responses answer different "
+            "prompts and cannot be compared. Pass the table of prompts with several rewarded "
+            f"responses each. {_EXPECTED}"
+        )
+    numbers = sorted(int(c.split("_")[1]) for c in columns if re.fullmatch(r"response_\d+", c))
+    scores = {}
+    for column in columns:
+        if found := re.fullmatch(r"response_(\d+)_(?!model$)(.+)", column):
+            scores.setdefault(found[2], []).append(int(found[1]))
+    models = sorted(scores)
+    if "prompt" not in columns or len(numbers) < 2 or not models:
+        raise ValueError(
+            f"{source} is no PersonalLLM table: it has {len(numbers)} response columns and "
+            f"{len(models)} reward models{'' if 'prompt' in columns else ', and no prompt'}. "
+            f"{_EXPECTED} Its columns are {columns[:20]}."
+        )
+    check_columns(table, [f"response_{i}_{model}" for model in models for i in numbers], source)
+    stray = [f"response_{i}_{m}" for m in models for i in scores[m] if i not in numbers]
+    if stray:
+        raise ValueError(f"{source}: columns {stray} are rewards of responses that do not exist.")
+
+    for column in ["prompt", *(f"response_{i}" for i in numbers)]:
+        if table[column].isna().any():
+            raise ValueError(
+                f"{source}: no text in {column!r} in {name_rows(table[column].isna())}."
+            )
+    values = table[[f"response_{i}_{model}" for i in numbers for model in models]]
+    values = values.apply(pd.to_numeric, errors="coerce").astype(float)
+    for column in values:
+        bad = ~np.isfinite(values[column])
+        if bad.any():
+            raise ValueError(f"{source}: {column!r} is no finite number in {name_rows(bad)}.")
+    rewards = values.to_numpy().reshape(len(table), len(numbers), len(models))
+    spread = rewards.std(axis=(0, 1)) if len(table) else np.zeros(len(models))
+    if not spread.all():
+        same = [models[j] for j in np.flatnonzero(spread == 0)]
+        raise ValueError(
+            f"{source}: reward models {same} give every response the same reward. Drop their "
+            "columns."
+        )
+    texts = table[[f"response_{i}" for i in numbers]].to_numpy(dtype=object)
+    return models, texts, (rewards - rewards.mean(axis=(0, 1))) / spread
+
+
+def _check_alpha(alpha, models):
+    values = np.asarray(alpha, dtype=float)
+    if values.ndim > 1 or (values.ndim and len(values) != len(models)) or not (values > 0).all():
+        raise ValueError(
+            f"alpha must be a positive number, or one for each of the {len(models)} reward models "
+            f"{models}; got {alpha!r}."
+        )
+    return np.broadcast_to(values, len(models))
+
+
+def _dirichlet(alpha, size, rng):
+    """Draw from a Dirichlet distribution in logarithms: small `alpha` underflow otherwise.
+
+    If G ~ Gamma(a + 1) and E ~ Exp(1), then log G - E / a is the logarithm of a Gamma(a) variable.
+    """
+    shape = (size, len(alpha))
+    logs = np.log(rng.standard_gamma(alpha + 1, size=shape))
+    logs -= rng.standard_exponential(size=shape) / alpha
+    weights = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
