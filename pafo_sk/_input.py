@@ -33,6 +33,11 @@ def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparison
     """
     if X is None:
         raise ValueError(f"X is None; {type(estimator).__name__} needs comparisons.")
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed as X, and dense data is required: embeddings are dense. "
+            "Use X.toarray()."
+        )
     columns = Columns(X) if is_frame(X) else None
     form, users, groups = "difference", None, None
     if columns is None:
@@ -64,11 +69,6 @@ def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparison
 
 def _split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
     """An array without its user column, and the users."""
-    if issparse(X):
-        raise TypeError(
-            "Sparse data was passed as X, and dense data is required: embeddings are dense. "
-            "Use X.toarray()."
-        )
     if isinstance(X, list | tuple):
         X = np.asarray(X)
     if isinstance(estimator.user, str) or estimator.user is None or getattr(X, "ndim", 0) != 2:
