@@ -51,6 +51,15 @@ class Comparisons:
             users=None if self.users is None else self.users[rows],
         )
 
+    def compact(self) -> Comparisons:
+        """The same comparisons over a table of only their items."""
+        used, index = np.unique(np.concatenate([self.a, self.b]), return_inverse=True)
+        if len(used) == len(self.items):
+            return self
+        return replace(
+            self, items=self.items[used], a=index[: len(self)], b=index[len(self) :]
+        )
+
     def scaled(self, factor: float) -> Comparisons:
         """The same comparisons with every item multiplied by ``factor``."""
         return replace(self, items=self.items * self.items.dtype.type(factor))

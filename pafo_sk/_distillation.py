@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pafo_sk._specialists import CrossFitted, log_loss, temperature
+from pafo_sk._specialists import CrossFitted, log_loss
 
 
 def distillation_targets(
@@ -40,7 +40,7 @@ def distillation_targets(
         if conditioning == "better":
             gain = log_loss(common, label[rows]).mean() - log_loss(own, label[rows]).mean()
             own = own if gain > 0 else common
-        teacher[rows] = own / temperature(own, label[rows])
+        teacher[rows] = own
     taught = np.ones(len(label))
     if conditioning == "correct":
         taught = ((teacher > 0) == (label > 0.5)).astype(float)

@@ -74,7 +74,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         reward_net: RewardNet | None = None,
         student: str = "mixture",
         specialist_shrinkage: float | str = "auto",
-        n_folds: int = 5,
+        n_folds: int = 3,
         conditioning: str = "group",
         distill_weight: float | str = "auto",
         distill_loss: str = "soft_bt",
@@ -180,6 +180,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
             comparisons=comparisons,
             label=label,
             fold=fold_of_rows(comparisons, user, n_folds, rng),
+            n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
         )

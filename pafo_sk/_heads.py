@@ -44,6 +44,10 @@ class LinearHead(nn.Module):
         """Rewards of shape (n_items, n_rewards)."""
         return items @ self.weight.T
 
+    def rescale(self, factor: float) -> None:
+        """Multiply the rewards."""
+        self.weight.data *= factor
+
 
 class MLPHead(nn.Module):
     """Reward of a perceptron with one hidden layer and a linear path beside it.
@@ -85,6 +89,11 @@ class MLPHead(nn.Module):
         hidden = self.dropout(torch.nn.functional.gelu(hidden))
         return items @ self.linear.T + (hidden * self.outer).sum(dim=-1)
 
+    def rescale(self, factor: float) -> None:
+        """Multiply the rewards."""
+        self.linear.data *= factor
+        self.outer.data *= factor
+
 
 def check_head(head: nn.Module, n_rewards: int) -> None:
     """Raise if a head's parameters do not have the reward as their first dimension."""
@@ -114,6 +123,14 @@ def stack_heads(heads: Sequence[nn.Module]) -> nn.Module:
     for name, parameter in stacked.named_parameters():
         parameter.data = torch.cat([state[name] for state in states])
     return stacked
+
+
+def rescaled(head: nn.Module, factor: float) -> nn.Module:
+    """A copy whose rewards are multiplied; heads without ``rescale`` keep their scale."""
+    head = copy.deepcopy(head)
+    if hasattr(head, "rescale"):
+        head.rescale(factor)
+    return head
 
 
 def squared_distance(head: nn.Module, anchor: nn.Module | None = None) -> Tensor:

@@ -109,8 +109,6 @@ def _sum_by(codes: list[Tensor], values: Tensor) -> Tensor:
     size = int(max(code.max() for code in codes)) + 1
     sums = values.new_zeros(size, values.shape[1])
     for code in codes:
-        sums = sums.index_add(0, code, values)
-    gathered = sums[codes[0]]
-    for code in codes[1:]:
-        gathered = gathered + sums[code]
-    return gathered
+        # several times faster than index_add on the CPU
+        sums = sums.scatter_add(0, code[:, None].expand_as(values), values)
+    return sum((sums.index_select(0, code) for code in codes), start=torch.zeros_like(values))

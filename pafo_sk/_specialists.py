@@ -1,8 +1,8 @@
-"""Pooled model and group specialists, cross-fitted, each with a penalty chosen on held-out rows."""
+"""Pooled model and group specialists, cross-fitted, with penalties chosen on held-out rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,27 +10,26 @@ from scipy.optimize import minimize_scalar
 from torch import nn
 
 from pafo_sk._comparisons import Comparisons
-from pafo_sk._heads import select_rewards, stack_heads
-from pafo_sk._training import RewardNet, score_items, train_heads
+from pafo_sk._heads import rescaled, select_rewards, stack_heads
+from pafo_sk._training import RewardNet, margins, score_items, train_heads
 
-PENALTIES = np.logspace(-1.5, 1.5, 7)
-SHRINKAGES = np.logspace(-1, 2, 4)
-# Heads trained as one problem; more would not fit a weight matrix of all rows into memory.
-GROUPS_AT_ONCE = 8
+PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+# A specialist with fewer comparisons than this in a group is the pooled model.
+LEAST_ROWS = 10
 
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """One kind of model, fitted on everything and once per fold without it.
+    """Models of one kind, fitted on everything and once per fold without it.
 
     Parameters
     ----------
     head : nn.Module
-        Fitted on all rows; one reward per model.
+        Fitted on all rows; one reward per model, calibrated.
     fold_heads : nn.Module
-        ``n_folds`` times as many rewards, fold by fold.
+        The same for every fold, ``n_folds`` times as many rewards, fold by fold.
     margin : ndarray of shape (n_comparisons,)
-        Held-out margin of every row, from the model that did not see it.
+        Held-out, calibrated margin of every row, from the model that did not see it.
     penalty : ndarray of shape (n_models,)
         What cross-validation chose.
     """
@@ -39,6 +38,13 @@ class CrossFitted:
     fold_heads: nn.Module
     margin: np.ndarray
     penalty: np.ndarray
+
+    def of_fold(self, fold: int | None) -> nn.Module:
+        """The models that did not see ``fold``; those of everything for None."""
+        if fold is None:
+            return self.head
+        n_models = len(self.penalty)
+        return select_rewards(self.fold_heads, fold * n_models + np.arange(n_models))
 
 
 @dataclass(frozen=True)
@@ -49,28 +55,32 @@ class Trainer:
     comparisons: Comparisons
     label: np.ndarray
     fold: np.ndarray
+    n_folds: int
     device: torch.device
     seed: int
 
-    @property
-    def n_folds(self) -> int:
-        return int(self.fold.max()) + 1
+    def of_rows(self, rows: np.ndarray) -> Trainer:
+        """The same for some of the comparisons, over a table of only their items."""
+        return replace(
+            self,
+            comparisons=self.comparisons[rows].compact(),
+            label=self.label[rows],
+            fold=self.fold[rows],
+        )
 
     def train(
         self,
         weight: np.ndarray,
         penalty: np.ndarray,
         *,
-        rows: np.ndarray | None = None,
         anchor: nn.Module | None = None,
         start: nn.Module | None = None,
     ) -> nn.Module:
         """One head per column of ``weight``."""
-        rows = np.arange(len(self.label)) if rows is None else rows
         return train_heads(
             self.net,
-            self.comparisons[rows],
-            self.label[rows],
+            self.comparisons,
+            self.label,
             weight,
             penalty,
             seed=self.seed,
@@ -83,25 +93,41 @@ class Trainer:
         """1.0 where a row may train the model of a fold, (n_comparisons, n_folds)."""
         return (self.fold[:, None] != np.arange(self.n_folds)).astype(np.float64)
 
+    def held_out_margins(self, head: nn.Module) -> np.ndarray:
+        """Margins (n_comparisons, n_models) of fold-wise heads, each row by its fold's."""
+        rewards = score_items(head, self.comparisons.items)
+        rewards = rewards.reshape(len(rewards), self.n_folds, -1)
+        comparisons = self.comparisons
+        return rewards[comparisons.b, self.fold] - rewards[comparisons.a, self.fold]
+
 
 def log_loss(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Bradley-Terry loss of every row."""
-    signed = np.where(label > 0.5, margin, -margin) if margin.ndim == 1 else margin * (
-        2 * label[:, None] - 1
+    """Bradley-Terry loss of every row (and column) of ``margin``."""
+    sign = 2 * label - 1
+    return np.logaddexp(0.0, -margin * (sign if margin.ndim == 1 else sign[:, None]))
+
+
+def temperature(
+    margin: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, float]:
+    """The number by which margins are divided to be calibrated, and the loss it leaves.
+
+    Minimises the mean Bradley-Terry loss of ``margin / temperature`` between 1/20 and 20. Models
+    are compared by that loss: a strong penalty gives small margins that may rank well all the same.
+    """
+    if not np.any(margin):
+        return 1.0, float(np.log(2))
+    result = minimize_scalar(
+        lambda log_t: np.average(log_loss(margin / np.exp(log_t), label), weights=weight),
+        bounds=(-3.0, 3.0),
+        method="bounded",
+        options={"xatol": 1e-2},
     )
-    return np.logaddexp(0.0, -signed)
-
-
-def held_out_margins(head: nn.Module, trainer: Trainer, n_models: int) -> np.ndarray:
-    """Margins (n_comparisons, n_models) of fold-wise heads, each row by the fold it is not in."""
-    rewards = score_items(head, trainer.comparisons.items)
-    rewards = rewards.reshape(len(rewards), trainer.n_folds, n_models)
-    comparisons = trainer.comparisons
-    return rewards[comparisons.b, trainer.fold] - rewards[comparisons.a, trainer.fold]
+    return float(np.exp(result.x)), float(result.fun)
 
 
 def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
-    """Bradley-Terry model of all rows, its penalty chosen by weighted held-out loss.
+    """Bradley-Terry model of all rows, its penalty chosen by weighted, calibrated held-out loss.
 
     Parameters
     ----------
@@ -109,19 +135,21 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
         Ones for the pooled model; the inverse of the group's size for the balanced one.
     """
     n_folds, n_penalties = trainer.n_folds, len(PENALTIES)
-    head = trainer.train(
+    heads = trainer.train(
         np.repeat(trainer.held_in() * weight[:, None], n_penalties, axis=1),
         np.tile(PENALTIES, n_folds),
     )
-    margin = held_out_margins(head, trainer, n_penalties)
-    loss = np.average(log_loss(margin, trainer.label), axis=0, weights=weight)
-    best = int(loss.argmin())
-    fold_heads = select_rewards(head, np.arange(n_folds) * n_penalties + best)
+    margin = trainer.held_out_margins(heads)
+    fits = [temperature(margin[:, k], trainer.label, weight) for k in range(n_penalties)]
+    best = int(np.argmin([loss for _, loss in fits]))
+    scale = 1 / fits[best][0]
+    fold_heads = select_rewards(heads, np.arange(n_folds) * n_penalties + best)
     penalty = PENALTIES[[best]]
+    head = trainer.train(weight[:, None], penalty, start=select_rewards(fold_heads, [0]))
     return CrossFitted(
-        head=trainer.train(weight[:, None], penalty, start=select_rewards(fold_heads, [0])),
-        fold_heads=fold_heads,
-        margin=margin[:, best],
+        head=rescaled(head, scale),
+        fold_heads=rescaled(fold_heads, scale),
+        margin=margin[:, best] * scale,
         penalty=penalty,
     )
 
@@ -129,109 +157,89 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
 def fit_specialists(
     trainer: Trainer, pooled: CrossFitted, group: np.ndarray, shrinkage: float | str
 ) -> CrossFitted:
-    """One model per group, shrunk towards the pooled one.
+    """One model per group.
 
     Parameters
     ----------
     group : ndarray of int, shape (n_comparisons,)
         Codes 0 to n_groups - 1.
     shrinkage : float or "auto"
-        Penalty on the distance from the pooled model; "auto" chooses one per group by held-out
-        loss. ``inf`` is the pooled model itself, which "auto" may choose too.
+        Penalty on the distance from the pooled model. "auto" chooses it, whether the distance is
+        that from the pooled model or from zero, and the pooled model itself (penalty ``inf``), by
+        the calibrated held-out loss of each group.
 
     Returns
     -------
     CrossFitted
-        ``head`` has one reward per group; ``margin`` is that of the row's own group.
+        One model per group; ``margin`` is that of the row's own group.
     """
-    candidates = np.append(SHRINKAGES, np.inf) if shrinkage == "auto" else np.array([shrinkage])
     margin = np.empty(len(group))
     heads, fold_heads, penalties = [], [], []
-    n_groups = int(group.max()) + 1
-    for first in range(0, n_groups, GROUPS_AT_ONCE):
-        members = np.arange(first, min(first + GROUPS_AT_ONCE, n_groups))
-        for part in _fit_some(trainer, pooled, group, members, candidates):
-            rows, part_margin, head, folds, penalty = part
-            margin[rows] = part_margin
-            heads.append(head)
-            fold_heads.append(folds)
-            penalties.append(penalty)
-    n_folds = trainer.n_folds
-    order = np.arange(n_groups * n_folds).reshape(n_groups, n_folds).T.ravel()
+    for code in range(int(group.max()) + 1):
+        rows = np.flatnonzero(group == code)
+        part = _fit_specialist(trainer.of_rows(rows), pooled, pooled.margin[rows], shrinkage)
+        margin[rows] = part.margin
+        heads.append(part.head)
+        fold_heads.append(part.fold_heads)
+        penalties.append(part.penalty)
+    n_groups, n_folds = len(heads), trainer.n_folds
+    fold_by_fold = np.arange(n_groups * n_folds).reshape(n_groups, n_folds).T.ravel()
     return CrossFitted(
         head=stack_heads(heads),
-        fold_heads=select_rewards(stack_heads(fold_heads), order),
+        fold_heads=select_rewards(stack_heads(fold_heads), fold_by_fold),
         margin=margin,
-        penalty=np.array(penalties),
+        penalty=np.concatenate(penalties),
     )
 
 
-def _fit_some(trainer, pooled, group, members, candidates):  # type: ignore[no-untyped-def]
-    """Specialists of a few groups; yields rows, margin, head, fold heads, penalty of each."""
+def _fit_specialist(
+    trainer: Trainer, pooled: CrossFitted, pooled_margin: np.ndarray, shrinkage: float | str
+) -> CrossFitted:
+    """The model of one group, whose comparisons ``trainer`` holds."""
     n_folds = trainer.n_folds
-    finite = candidates[np.isfinite(candidates)]
-    rows = np.flatnonzero(np.isin(group, members))
-    inside = (group[rows, None] == members).astype(np.float64)
-    sub = Trainer(
-        trainer.net,
-        trainer.comparisons[rows],
-        trainer.label[rows],
-        trainer.fold[rows],
-        trainer.device,
-        trainer.seed,
+    as_pooled = replace(pooled, margin=pooled_margin, penalty=np.array([np.inf]))
+    if len(trainer.label) < LEAST_ROWS or shrinkage == np.inf:
+        return as_pooled
+    automatic = isinstance(shrinkage, str)
+    grid = PENALTIES if automatic else np.array([float(shrinkage)])
+    options = [(_penalised(trainer, pooled, grid, to_zero=False), False)]
+    if automatic:
+        options.append((_penalised(trainer, pooled, grid, to_zero=True), True))
+    best_loss = temperature(pooled_margin, trainer.label)[1] if automatic else np.inf
+    best = None
+    for heads, to_zero in options:
+        margin = trainer.held_out_margins(heads)
+        for k in range(len(grid)):
+            t, loss = temperature(margin[:, k], trainer.label)
+            if loss < best_loss:
+                best, best_loss = (heads, to_zero, k, t, margin[:, k]), loss
+    if best is None:
+        return as_pooled
+    heads, to_zero, k, t, chosen = best
+    fold_heads = select_rewards(heads, np.arange(n_folds) * len(grid) + k)
+    head = trainer.train(
+        np.ones((len(trainer.label), 1)),
+        grid[[k]],
+        anchor=None if to_zero else pooled.head,
+        start=pooled.head,
     )
-    held_in = trainer.held_in()[rows]
-    shape = (n_folds, len(members), len(finite))
-    fold_index = np.broadcast_to(np.arange(n_folds)[:, None, None], shape).ravel()
-    anchor = select_rewards(pooled.fold_heads, fold_index)
-    if len(finite):
-        weight = (held_in[:, :, None, None] * inside[:, None, :, None]) * np.ones(len(finite))
-        fold_heads = sub.train(
-            weight.reshape(len(rows), -1),
-            np.broadcast_to(finite, shape).ravel(),
-            anchor=anchor,
-            start=anchor,
-        )
-        fold_margin = held_out_margins(fold_heads, sub, len(members) * len(finite))
-        fold_margin = fold_margin.reshape(len(rows), len(members), len(finite))
-    chosen, margins = [], []
-    for position in range(len(members)):
-        mine = inside[:, position] > 0
-        options = [fold_margin[mine, position, k] for k in range(len(finite))]
-        if len(finite) < len(candidates):
-            options.append(pooled.margin[rows[mine]])
-        losses = [log_loss(option, sub.label[mine]).mean() for option in options]
-        chosen.append(int(np.argmin(losses)))
-        margins.append(options[chosen[-1]])
-    penalty = candidates[chosen]
-    own = np.isfinite(penalty)
-    repeated = select_rewards(pooled.head, np.zeros(len(members), dtype=int))
-    heads = repeated
-    if own.any():
-        heads = sub.train(
-            inside, np.where(own, penalty, 1.0), anchor=repeated, start=repeated
-        )
-    for position in range(len(members)):
-        k = chosen[position]
-        if own[position]:
-            index = np.ravel_multi_index(
-                (np.arange(n_folds), np.full(n_folds, position), np.full(n_folds, k)), shape
-            )
-            yield (
-                rows[inside[:, position] > 0],
-                margins[position],
-                select_rewards(heads, [position]),
-                select_rewards(fold_heads, index),
-                penalty[position],
-            )
-        else:
-            yield (
-                rows[inside[:, position] > 0],
-                margins[position],
-                select_rewards(pooled.head, [0]),
-                pooled.fold_heads,
-                np.inf,
-            )
+    return CrossFitted(
+        rescaled(head, 1 / t), rescaled(fold_heads, 1 / t), chosen / t, grid[[k]]
+    )
+
+
+def _penalised(
+    trainer: Trainer, pooled: CrossFitted, grid: np.ndarray, *, to_zero: bool
+) -> nn.Module:
+    """Fold-wise heads for every penalty, shrunk to zero or to the pooled model of the fold."""
+    n_folds = trainer.n_folds
+    start = select_rewards(pooled.fold_heads, np.repeat(np.arange(n_folds), len(grid)))
+    return trainer.train(
+        np.repeat(trainer.held_in(), len(grid), axis=1),
+        np.tile(grid, n_folds),
+        anchor=None if to_zero else start,
+        start=start,
+    )
 
 
 def fit_group_dro(
@@ -243,53 +251,40 @@ def fit_group_dro(
     the last; the penalty is the one with the lowest worst-group held-out loss.
     """
     n_groups, n_folds = int(group.max()) + 1, trainer.n_folds
-    sizes = np.bincount(group, minlength=n_groups)
-
-    def run(held_in: np.ndarray, penalty: np.ndarray) -> nn.Module:
-        share = np.full((n_groups, len(penalty)), 1 / n_groups)
-        head = None
-        for _ in range(rounds):
-            head = trainer.train(held_in * (share / sizes[:, None])[group], penalty, start=head)
-            rewards = score_items(head, trainer.comparisons.items)
-            margin = rewards[trainer.comparisons.b] - rewards[trainer.comparisons.a]
-            losses = log_loss(margin, trainer.label) * held_in
-            by_group = np.stack(
-                [
-                    losses[group == g].sum(axis=0)
-                    / np.maximum(held_in[group == g].sum(axis=0), 1e-12)
-                    for g in range(n_groups)
-                ]
-            )
-            share = share * np.exp(step * by_group)
-            share = share / share.sum(axis=0)
-        assert head is not None
-        return head
-
+    member = (group == np.arange(n_groups)[:, None]).astype(np.float64)
     n_penalties = len(PENALTIES)
-    head = run(np.repeat(trainer.held_in(), n_penalties, axis=1), np.tile(PENALTIES, n_folds))
-    margin = held_out_margins(head, trainer, n_penalties)
-    losses = log_loss(margin, trainer.label)
-    worst = np.max([losses[group == g].mean(axis=0) for g in range(n_groups)], axis=0)
-    best = int(worst.argmin())
+    held_in = np.repeat(trainer.held_in(), n_penalties, axis=1)
+    heads = _run_dro(trainer, member, held_in, np.tile(PENALTIES, n_folds), rounds, step)
+    margin = trainer.held_out_margins(heads)
+    losses = member @ log_loss(margin, trainer.label) / member.sum(axis=1, keepdims=True)
+    best = int(losses.max(axis=0).argmin())
     penalty = PENALTIES[[best]]
     return CrossFitted(
-        head=run(np.ones((len(group), 1)), penalty),
-        fold_heads=select_rewards(head, np.arange(n_folds) * n_penalties + best),
+        head=_run_dro(trainer, member, np.ones((len(group), 1)), penalty, rounds, step),
+        fold_heads=select_rewards(heads, np.arange(n_folds) * n_penalties + best),
         margin=margin[:, best],
         penalty=penalty,
     )
 
 
-def temperature(margin: np.ndarray, label: np.ndarray) -> float:
-    """The number by which held-out margins are divided to be calibrated probabilities.
-
-    Minimises the Bradley-Terry loss of ``margin / temperature`` over temperatures from 1/20 to 20.
-    """
-    if not np.any(margin):
-        return 1.0
-    result = minimize_scalar(
-        lambda log_t: log_loss(margin / np.exp(log_t), label).mean(),
-        bounds=(-3.0, 3.0),
-        method="bounded",
-    )
-    return float(np.exp(result.x))
+def _run_dro(
+    trainer: Trainer,
+    member: np.ndarray,
+    held_in: np.ndarray,
+    penalty: np.ndarray,
+    rounds: int,
+    step: float,
+) -> nn.Module:
+    """Heads under group weights of their own; ``member`` is (n_groups, n_comparisons)."""
+    size = np.maximum(member @ held_in, 1e-12)
+    share = np.full(size.shape, 1 / len(member))
+    head = None
+    for _ in range(rounds):
+        # weights of mean about one, so that the penalty means the same as elsewhere
+        weight = held_in * (member.T @ (share / size)) * len(held_in)
+        head = trainer.train(weight, penalty, start=head)
+        losses = log_loss(margins(head, trainer.comparisons), trainer.label) * held_in
+        share = share * np.exp(step * (member @ losses) / size)
+        share = share / share.sum(axis=0)
+    assert head is not None, "rounds is at least one"
+    return head

@@ -155,11 +155,10 @@ class _Facts:
 
     def __getitem__(self, obj):
         key = id(obj)
-        reference, facts = self._entries.get(key, (None, None))
-        if reference is None or reference() is not obj:
-            facts = {}
-            self._entries[key] = _weak_reference(obj, lambda _: self._entries.pop(key, None)), facts
-        return facts
+        if key not in self._entries:
+            reference = _weak_reference(obj, lambda _: self._entries.pop(key, None))
+            self._entries[key] = reference, {}
+        return self._entries[key][1]
 
 
 encoder_facts = _Facts()  # "revision", the "state" it was computed from, and "dimension"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,32 +14,19 @@ from torch import Tensor, nn
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._folds import history_keys
-from pafo_sk._heads import LinearHead, select_rewards, squared_distance, stack_heads
+from pafo_sk._heads import LinearHead, select_rewards, squared_distance
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._losses import DistillationLoss
 from pafo_sk._student import HistoryMixture
-from pafo_sk._training import RewardNet, finished, seeded, threads_for
+from pafo_sk._training import RewardNet, finished, margins, seeded, threads_for
 
 # Share of every history kept, in copies of the data that train together: the model must also do
 # well with short histories.
 THINNING = (1.0, 0.4, 0.1)
 # Precision of the prior on the gate's numbers.
 GATE_PRECISION = 20.0
-
-
-@dataclass(frozen=True)
-class Penalties:
-    """Weight of half the squared size of each part, against the summed loss.
-
-    Attributes
-    ----------
-    common, offset, direction : float
-        On the common reward, on what a prototype differs from it, on a taste direction.
-    """
-
-    common: float = 0.1
-    offset: float = 1.0
-    direction: float = 0.3
+# Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
+MAX_ITER = 80
 
 
 @dataclass(frozen=True)
@@ -54,9 +42,9 @@ class StudentSet:
     keep: Tensor
     user: Tensor
     keys: tuple[Tensor, ...]
-    penalty: Tensor
+    anchor: nn.Module
+    anchor_penalty: float
     direction_penalty: float
-    anchor: nn.Module | None
 
     def __len__(self) -> int:
         return len(self.a)
@@ -94,14 +82,14 @@ class StudentSet:
     def margins(self, module: HistoryMixture) -> Tensor:
         """Margins with the row's own neighbourhood left out, one column per thinning."""
         rewards = module.rewards(self.items)
-        margin = rewards[self.b] - rewards[self.a]
+        margin = rewards.index_select(0, self.b) - rewards.index_select(0, self.a)
         statistics = module.statistics(margin, self.answer)
-        index = HistoryIndex(self.user, self.keys)
-        columns = [
-            (module.coefficients(index.others(statistics * keep[:, None])) * margin).sum(dim=1)
-            for keep in self.keep.T
-        ]
-        return torch.stack(columns, dim=1)
+        # the thinnings side by side, so that histories are summed once
+        thinned = (self.keep[:, :, None] * statistics[:, None, :]).flatten(1)
+        sums = HistoryIndex(self.user, self.keys).others(thinned)
+        coefficients = module.coefficients(sums.reshape(-1, module.n_statistics))
+        coefficients = coefficients.reshape(len(margin), -1, margin.shape[1])
+        return torch.einsum("ntr,nr->nt", coefficients, margin)
 
     def loss(self, criterion: nn.Module, margin: Tensor) -> Tensor:
         """Weighted mean of the criterion over comparisons and thinnings."""
@@ -110,7 +98,7 @@ class StudentSet:
 
     def shrinkage(self, module: HistoryMixture, total_weight: Tensor) -> Tensor:
         """The penalties on the scale of `loss`."""
-        size = (self.penalty * squared_distance(module.prototypes, self.anchor)).sum()
+        size = self.anchor_penalty * squared_distance(module.prototypes, self.anchor).sum()
         if module.n_directions:
             size = size + self.direction_penalty * (module.directions.weight**2).sum()
         return (size + GATE_PRECISION * module.gate_offsets()) / 2 / total_weight.sum()
@@ -132,48 +120,44 @@ def student_net(prototype: RewardNet, module: HistoryMixture, **criterion: Any) 
     }
     settings = {**settings, "callbacks": prototype.callbacks}
     net = StudentNet(module, DistillationLoss, **settings)
+    if net.optimizer is None and module.convex and not hasattr(net, "optimizer__max_iter"):
+        net.set_params(optimizer__max_iter=MAX_ITER)
     return net.set_params(**{f"criterion__{k}": v for k, v in criterion.items()})
 
 
 def start_student(
     pooled: nn.Module,
-    specialists: nn.Module,
+    prototypes: nn.Module,
     comparisons: Comparisons,
     label: np.ndarray,
     user: np.ndarray,
     n_directions: int,
-    reference_margin: np.ndarray,
 ) -> HistoryMixture:
-    """The student before training: prototypes at the specialists, directions at the residuals'."""
-    linear = isinstance(pooled, LinearHead)
-    prototypes = specialists
-    if linear:
-        offsets = select_rewards(specialists, range(len(specialists.weight)))
-        offsets.weight.data -= pooled.weight.data
-        prototypes = stack_heads([pooled, offsets])
+    """The student before training: directions along which users depart from the pooled model."""
     n_features = comparisons.items.shape[1]
     directions = LinearHead(n_features, n_directions).to(next(pooled.parameters()).dtype)
     if n_directions:
-        start = residual_directions(comparisons, label, user, reference_margin, n_directions)
+        start = residual_directions(comparisons, label, user, pooled, n_directions)
         directions.weight.data[:] = torch.as_tensor(start)
-    reference = select_rewards(pooled, [0])
-    module = HistoryMixture(prototypes, reference, directions, common=linear)
-    return module.requires_grad_(True).train()
+    n_prototypes = len(next(prototypes.parameters()))
+    return HistoryMixture(
+        select_rewards(prototypes, range(n_prototypes)), select_rewards(pooled, [0]), directions
+    )
 
 
 def residual_directions(
     comparisons: Comparisons,
     label: np.ndarray,
     user: np.ndarray,
-    reference_margin: np.ndarray,
+    pooled: nn.Module,
     n_directions: int,
 ) -> np.ndarray:
-    """Main directions in which users depart from the reference, (n_directions, n_features).
+    """Main directions in which users depart from the pooled model, (n_directions, n_features).
 
     Eigenvectors of the covariance between users of their shrunk mean residual vectors, scaled so
     that a margin along each has variance one.
     """
-    residual = label - 1 / (1 + np.exp(-reference_margin))
+    residual = label - 1 / (1 + np.exp(-margins(pooled, comparisons)[:, 0]))
     n_users, n_items = int(user.max()) + 1, len(comparisons.items)
     rows = np.concatenate([user, user])
     columns = np.concatenate([comparisons.b, comparisons.a])
@@ -198,7 +182,9 @@ def train_student(
     weight: np.ndarray,
     user: np.ndarray,
     *,
-    penalties: Penalties,
+    anchor: nn.Module,
+    anchor_penalty: float,
+    direction_penalty: float,
     distillation: dict[str, Any],
     seed: int,
     device: torch.device,
@@ -211,6 +197,10 @@ def train_student(
         Columns label, teacher's margin, 1 where the teacher teaches.
     user : ndarray of int, shape (n_comparisons,)
         -1 where there is none.
+    anchor : nn.Module
+        What the prototypes are shrunk towards, with weight ``anchor_penalty``.
+    anchor_penalty, direction_penalty : float
+        Weights of half the squared sizes, against the summed loss.
     distillation : dict
         Parameters of `DistillationLoss`.
     """
@@ -219,13 +209,8 @@ def train_student(
     def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
 
-    n_rewards = module.n_prototypes + int(module.common)
-    penalty = np.full(n_rewards, penalties.offset)
-    if module.common:
-        penalty[0] = penalties.common
     rng = np.random.RandomState(seed)
     keep = rng.random_sample((len(comparisons), len(THINNING))) < THINNING
-    anchor = None if module.common else select_rewards(module.prototypes, range(n_rewards))
     data = StudentSet(
         items=tensor(comparisons.items),
         a=tensor(comparisons.a, torch.int64),
@@ -236,9 +221,9 @@ def train_student(
         keep=tensor(keep if (user >= 0).any() else keep[:, :1]),
         user=tensor(user, torch.int64),
         keys=tuple(tensor(key, torch.int64) for key in history_keys(comparisons, user)),
-        penalty=tensor(penalty),
-        direction_penalty=penalties.direction,
-        anchor=None if anchor is None else anchor.to(device),
+        anchor=copy.deepcopy(anchor).to(device),
+        anchor_penalty=anchor_penalty,
+        direction_penalty=direction_penalty,
     )
     with seeded(seed, device), threads_for(data.items.numel()):
         fitted = student_net(net, module, **distillation).resolved()

@@ -12,12 +12,12 @@ from torch import nn
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._folds import history_keys
-from pafo_sk._heads import LinearHead, select_rewards
+from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._pareto import correct, unit_means
 from pafo_sk._specialists import CrossFitted, Trainer
 from pafo_sk._student import HistoryMixture
-from pafo_sk._student_training import Penalties, start_student, train_student
+from pafo_sk._student_training import start_student, train_student
 
 DISTILL_WEIGHTS = (0.0, 0.5)
 
@@ -46,7 +46,7 @@ def plain_model(head: nn.Module, n_features: int) -> HistoryMixture:
     """One reward for everybody, in the form in which every model is kept."""
     directions = LinearHead(n_features, 0).to(next(head.parameters()).dtype)
     module = HistoryMixture(
-        select_rewards(head, [0]), select_rewards(head, [0]), directions, common=False
+        select_rewards(head, [0]), select_rewards(head, [0]), directions, personal=False
     )
     return module.requires_grad_(False)
 
@@ -128,22 +128,16 @@ def _train(
 ) -> HistoryMixture:
     """The unified model without the rows of ``fold``, started from models that lack them too."""
     rows = np.arange(len(user)) if fold is None else np.flatnonzero(trainer.fold != fold)
-    head, own = pooled.head, specialists.head
-    if fold is not None:
-        head = select_rewards(pooled.fold_heads, [fold])
-        n_groups = len(specialists.penalty)
-        own = select_rewards(specialists.fold_heads, fold * n_groups + np.arange(n_groups))
+    head, own = pooled.of_fold(fold), specialists.of_fold(fold)
     comparisons, label = trainer.comparisons[rows], trainer.label[rows]
     if settings.personal:
-        module = start_student(
-            head, own, comparisons, label, user[rows], settings.n_directions, pooled.margin[rows]
-        )
+        q = settings.n_directions
+        module = start_student(head, own, comparisons, label, user[rows], q)
+        anchor, anchor_penalty = own, 1.0
     else:
         module = plain_model(head, comparisons.items.shape[1])
-    penalties = Penalties(
-        common=float(pooled.penalty[0]),
-        offset=float(pooled.penalty[0] if not settings.personal else 1.0),
-    )
+        # the same size of penalty as the pooled model's, which is shrunk towards zero
+        anchor, anchor_penalty = rescaled(head, 0.0), float(pooled.penalty[0])
     return train_student(
         trainer.net,
         module,
@@ -151,7 +145,9 @@ def _train(
         target[rows],
         weight[rows],
         user[rows] if settings.personal else np.full(len(rows), -1),
-        penalties=penalties,
+        anchor=anchor,
+        anchor_penalty=anchor_penalty,
+        direction_penalty=0.3,
         distillation={**settings.distillation, "weight": distill_weight},
         seed=trainer.seed,
         device=trainer.device,

@@ -1,5 +1,6 @@
 import copy
 import gc
+import logging
 import os
 import pickle
 import shutil
@@ -26,7 +27,7 @@ from pafo_sk._encoding import (
     load_encoder,
     reference_for,
 )
-from pafo_sk._store import MemoryStore, encoder_facts, revision_of
+from pafo_sk._store import MemoryStore, _fingerprint, encoder_facts, revision_of
 
 ROOT = Path(__file__).parents[1]
 ODD_TEXTS = [
@@ -408,12 +409,12 @@ class Dropping(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.dropout = torch.nn.Dropout(0.5)
-        self.embedding = torch.nn.Embedding(200, 5)
+        self.embedding = torch.nn.Embedding(200, 50)
 
     def encode(self, texts):
         torch.manual_seed(0)
         torch.rand(3)
-        torch.set_num_threads(1 + torch.get_num_threads() % 2)
+        torch.set_num_threads(torch.get_num_threads() + 1)
         return self.dropout(self.embedding(torch.tensor([len(text) for text in texts])))
 
 
@@ -429,6 +430,7 @@ def test_surroundings_are_left_as_found(tiny_encoder):
         flags = [module.training for module in encoder.modules()]
         vectors = encode_texts(["a", "bb"], encoder)
         np.testing.assert_array_equal(vectors, encode_texts(["a", "bb"], encoder, cache=None))
+        assert (vectors != 0).all()  # no dropout, though it was on
         assert [module.training for module in encoder.modules()] == flags
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == n_threads
@@ -472,7 +474,10 @@ def test_half_precision_has_its_own_vectors(tiny_encoder_path, tiny_encoder):
 # Truncation
 
 
-def test_count_truncated(tiny_encoder, letters, caplog, capfd):
+def test_count_truncated(tiny_encoder_path, letters, caplog, capfd, monkeypatch):
+    monkeypatch.setattr(_encoding, "_models", {})  # transformers warns once per tokenizer
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    tiny_encoder = load_encoder(tiny_encoder_path, device="cpu")
     texts = ["yes " * 10, "yes " * 11, "yes " * 11, "no", "no " * 900, "zzzz" * 3]
     assert count_truncated(texts, tiny_encoder) == 3
     assert count_truncated(texts, tiny_encoder, {"max_length": 3}) == 4
@@ -604,6 +609,9 @@ def test_fingerprint_of_objects(tiny_encoder_path, tiny_encoder, monkeypatch):
     again = load_encoder(tiny_encoder_path, device="cpu")
     assert revision(Wrapper(tiny_encoder)) == revision(Wrapper(again))
     assert revision(Wrapper(tiny_encoder)) != revision(Wrapper(tiny_encoder, " no"))
+    ones = [Returns([torch.ones(2), torch.ones(3)[:2]]) for _ in range(2)]
+    assert _fingerprint(ones[0]) == _fingerprint(ones[1])
+    assert _fingerprint(ones[0]) != _fingerprint(Returns([torch.ones(2), torch.zeros(2)]))
     for kind in (Unhashable, Locked):
         assert revision(kind(1.0)) == revision(kind(1.0))
         assert revision(kind(1.0)) != revision(kind(2.0))
@@ -632,8 +640,11 @@ def test_reference(tiny_encoder):
     np.testing.assert_array_equal(encode_texts(["a"], reference), [[3, 3]])
     assert encoder_info(reference, encoder)["name"] == reference.name
     # A copy that comes and goes does not take the original with it, nor the other way round.
-    clone = copy.deepcopy(encoder)
-    assert reference_for(clone) == reference
+    clone, passing = copy.deepcopy(encoder), copy.deepcopy(encoder)
+    assert reference_for(clone) == reference_for(passing) == reference
+    del passing
+    gc.collect()
+    assert load_encoder(reference) is encoder
     del encoder
     gc.collect()
     assert load_encoder(reference) is clone
@@ -667,6 +678,7 @@ def test_store_grows_and_finds():
     found, back = store.get_many("k", [texts[i] for i in order] + ["unknown"])
     assert found[:-1].all()
     assert not found[-1]
+    assert (back[-1] == 0).all()
     np.testing.assert_array_equal(back[:-1], vectors[order])
     assert store.info()["n_vectors"] == 1000
     found, back = store.get_many("other", texts)
