@@ -110,7 +110,9 @@ class Columns:
         for name in missing:
             near = difflib.get_close_matches(name, [n for n in present if n not in names], n=1)
             if near:
-                hints.append(f"{near[0]!r} looks like {name!r}: X.rename(columns={{{near[0]!r}: {name!r}}})")
+                hints.append(
+                    f"{near[0]!r} looks like {name!r}: X.rename(columns={{{near[0]!r}: {name!r}}})"
+                )
         if {"chosen", "rejected"} <= set(present):
             hints.append("pafo_sk.datasets.from_chosen_rejected(X) converts chosen/rejected frames")
         hint = f" {'; '.join(hints)}." if hints else ""

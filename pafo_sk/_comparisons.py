@@ -56,21 +56,19 @@ class Comparisons:
         used, index = np.unique(np.concatenate([self.a, self.b]), return_inverse=True)
         if len(used) == len(self.items):
             return self
-        return replace(
-            self, items=self.items[used], a=index[: len(self)], b=index[len(self) :]
-        )
+        return replace(self, items=self.items[used], a=index[: len(self)], b=index[len(self) :])
 
     def scaled(self, factor: float) -> Comparisons:
         """The same comparisons with every item multiplied by ``factor``."""
         return replace(self, items=self.items * self.items.dtype.type(factor))
 
-    def scale(self) -> float:
-        """Mean squared distance of two random items: the unit in which penalties are measured.
+    def unit(self) -> float:
+        """The factor that makes the mean squared distance of two random items one.
 
-        Dividing by it makes a penalty mean the same whatever the scale of the embeddings.
+        Items multiplied by it give penalties one meaning, whatever the scale of the embeddings.
         """
-        variance = float(self.items.astype(np.float64).var(axis=0).sum())
-        return 2.0 * variance if variance > 0 else 1.0
+        variance = float(self.items.var(axis=0, dtype=np.float64).sum())
+        return 1 / np.sqrt(2 * variance) if variance > 0 else 1.0
 
 
 def from_texts(

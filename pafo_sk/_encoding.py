@@ -45,7 +45,7 @@ _HUB_SECONDS = 5
 # One lock for loading and encoding: threads that want the same texts wait instead of encoding them
 # again, and nobody's window or tokenizer is changed under another thread's feet.
 _lock = threading.RLock()
-_models = {}  # (folder or name, device, dtype) -> (time stamp, model)
+_models: dict[tuple, tuple] = {}  # (folder or name, device, dtype) -> (time stamp, model)
 
 
 def load_encoder(encoder, encode_params=None, device=None):

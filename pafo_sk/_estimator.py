@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -22,10 +22,11 @@ from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._encoding import reference_for
 from pafo_sk._folds import fold_of_rows
-from pafo_sk._groups import Groups, read_groups, split_by_support, support_rate
+from pafo_sk._groups import Groups, infer_groups, read_groups, row_weights, support_rate
 from pafo_sk._histories import Histories
 from pafo_sk._input import read_comparisons, read_items, read_labels
-from pafo_sk._pareto import least_pooled_share, pareto_report, status_text
+from pafo_sk._pareto import ensure_no_harm, pareto_report
+from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._specialists import CrossFitted, Trainer, fit_group_dro, fit_pooled, fit_specialists
 from pafo_sk._student import HistoryMixture
 from pafo_sk._training import RewardNet
@@ -33,7 +34,114 @@ from pafo_sk._unified import UnifiedSettings, fit_unified, plain_model
 
 
 class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
-    __doc__ = "TODO"
+    """Reward model that serves minority and majority users, from comparisons of responses.
+
+    A frozen encoder turns responses into vectors. `fit` trains a pooled Bradley-Terry model, a
+    specialist for each preference group, and one unified model that is taught the specialists'
+    margins and reads a user's known comparisons (the history) in place of a group label. `predict`
+    needs no groups. No group may fall below the pooled model on held-out comparisons; where the
+    unified model would let one, the pooled model is mixed in, and ``pareto_status_`` says so.
+
+    An independent implementation of the idea of PAFO [1]_, of which only the abstract was available
+    to us. The gate infers something like a group from behaviour: treat histories as personal data.
+
+    Parameters
+    ----------
+    encoder : str, path or object with ``encode``, default="all-MiniLM-L6-v2"
+        sentence-transformers model for text. Kept in no attribute and no pickle.
+    encode_params : dict or None, default=None
+        Settings of the encoder: device, batch_size, dtype, max_length, normalize_embeddings,
+        prompt, prompt_name.
+    cache : "memory" or None, default="memory"
+        Where vectors are kept within the process; clones share it.
+    user : str, int or None, default="user"
+        Name (for arrays, index) of the user column. Without one there is no personalisation.
+    group_column : str or None, default=None
+        Column of X with the groups; read in `fit`, ignored everywhere else.
+    missing_groups : {"infer", "pooled", "raise"}, default="infer"
+        What to do where `fit` gets no groups: infer a majority and a minority from the users'
+        support rates, fall back to the pooled model (both warn), or raise.
+    strategy : {"pafo", "pooled", "balanced", "group_dro"}, default="pafo"
+        The method, or a baseline: one model of all rows, one in which groups count equally, one
+        for the worst group.
+    reward_net : RewardNet or None, default=None
+        Net prototype that trains the heads; None: ``RewardNet(LinearHead)``.
+    student : {"mixture", "plain"}, default="mixture"
+        Unified model: history-gated mixture, or one reward for everybody.
+    specialist_shrinkage : "auto" or float, default="auto"
+        Weight of half the squared distance of a specialist from the pooled model, against the
+        summed loss; "auto" chooses it for each group on held-out rows.
+    n_folds : int, default=3
+        Folds of cross-fitting; rows of one prompt stay together.
+    conditioning : {"group", "correct", "better"}, default="group"
+        Which margins teach: those of the row's own group; only where they agree with the label;
+        the pooled model's for groups that are no better off with a specialist.
+    distill_weight : "auto" or float in [0, 1], default="auto"
+        Weight of the teacher's margins against the labels; "auto" chooses on held-out rows.
+    distill_loss : {"soft_bt", "mse"}, default="soft_bt"
+        Distance between the teacher's margin and the student's.
+    margin_temperature : float, default=1.0
+        The teacher's (calibrated) margins are divided by it.
+    group_weights : {"rows", "users", "groups"} or dict, default="rows"
+        What counts equally in the student's loss; or a weight per group label.
+    no_harm : float or None, default=0.0
+        Held-out accuracy that a group may lose against the pooled model; None: any.
+    device : str or None, default=None
+        Device for encoding and training; None: a GPU where there is one.
+    n_jobs : int or None, default=None
+        Processes that cross-fit the unified model.
+    random_state : int, RandomState or None, default=None
+        Seed of everything random; global generators are not touched.
+    verbose : int, default=0
+        Show progress of encoding.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Labels of y; ``classes_[0]`` means that response_a won.
+    groups_ : list or None
+        Group labels, the one with most users first.
+    majority_ : object or None
+        Label of the group with most users.
+    groups_source_ : {"groups", "group_column", "support_rate", "none"}
+        Where the groups came from.
+    support_rate_ : Series of shape (n_users,) or None
+        Share of others who answer as each user does.
+    pareto_report_ : DataFrame or None
+        Held-out accuracy of each group with the pooled model, its specialist and the unified
+        model, users counting equally, with paired 95 % intervals over users of the differences.
+    pareto_status_ : str
+        What the report comes to.
+    distill_weight_ : float
+        The weight used (with ``strategy="pafo"`` and groups).
+    encoder_info_ : dict
+        Name, revision (fingerprint) and dimension of the encoder, where X is text.
+    history_ : Histories
+        Sums over every user's known comparisons.
+    n_features_in_ : int
+        Columns read from X (numeric X: features).
+    feature_names_in_ : ndarray of str
+        Names of the columns read, where X has names.
+
+    See Also
+    --------
+    RewardNet : trains the heads.
+
+    References
+    ----------
+    .. [1] PAFO, arXiv:2606.07988.
+
+    Examples
+    --------
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> data = make_preferences(n_users=30, n_comparisons=20, random_state=0)
+    >>> model = PafoRewardEstimator(random_state=0).fit(data.X, data.y, groups=data.groups)
+    >>> model.predict(data.X[:3]).shape
+    (3,)
+    >>> model.majority_
+    'group_0'
+    """
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
@@ -135,161 +243,113 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
             self._validate_params()
             comparisons, in_column = read_comparisons(self, X, reset=True)
             label, self.classes_ = read_labels(y, len(comparisons))
-            trainer, user, users = self._prepare(comparisons, label)
-            given = in_column if groups is None else groups
-            name = "groups" if groups is not None else "group_column"
+            trainer, users = self._trainer(comparisons, label)
+            found = self._given_groups(groups, in_column, trainer, users)
 
+            # 0. The pooled model, below which nobody may fall.
             pooled = fit_pooled(trainer, np.ones(len(label)))
-            if len(users):
-                rate = support_rate(trainer.comparisons, label, user, pooled.margin)
-                self.support_rate_ = pd.Series(rate, index=users, name="support_rate")
-            found = self._find_groups(given, name, label, user, users)
-            if self.strategy != "pafo" or found is None:
-                module = self._fit_baseline(trainer, pooled, user, found)
+            self.support_rate_ = support_rate(trainer, pooled, users)
+            if found is None and self.strategy != "pooled":
+                found = infer_groups(self.support_rate_, trainer.user, self.missing_groups)
+            if found is None or self.strategy != "pafo":
+                module = self._fit_baseline(trainer, pooled, found)
             else:
+                # 1. A specialist for each group.
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage
                 )
+                # 2. Their margins, conditionally on the group.
                 target = distillation_targets(
                     pooled, specialists, label, found.codes, self.conditioning
                 )
-                weight = row_weights(self.group_weights, found, user)
-                module, held_out, self.distill_weight_ = fit_unified(
-                    trainer, pooled, specialists, target, weight, user, found.codes,
-                    self._unified_settings(user),
+                # 3. One model that is taught them, and reads histories.
+                weight = row_weights(self.group_weights, found, trainer.user)
+                module, unified, self.distill_weight_ = fit_unified(
+                    trainer, pooled, specialists, target, weight, found.codes, self._settings()
                 )
-                margins = {"pooled": pooled.margin, "specialist": specialists.margin}
-                self._ensure_no_harm(module, margins, held_out, label, user, found)
-            self._set_fitted(module, trainer, found, user, users)
+                # 4. No group worse off than with the pooled model.
+                margins = {
+                    "pooled": pooled.margin,
+                    "specialist": specialists.margin,
+                    "unified": unified,
+                }
+                module.pooled_share, self.pareto_report_, self.pareto_status_ = ensure_no_harm(
+                    margins, trainer, found, self.no_harm
+                )
+            self._keep(module, found, comparisons, label, users)
         return self
 
-    def _prepare(
-        self, comparisons: Comparisons, label: np.ndarray
-    ) -> tuple[Trainer, np.ndarray, pd.Index]:
-        """Scaled items, folds, and what all models share; user codes and users."""
+    def _trainer(self, comparisons: Comparisons, label: np.ndarray) -> tuple[Trainer, pd.Index]:
+        """What all models share, and the users by code."""
         rng = check_random_state(self.random_state)
-        self.item_scale_ = 1 / np.sqrt(comparisons.scale())
-        comparisons = comparisons.scaled(self.item_scale_)
         user, users = np.full(len(label), -1), pd.Index([], dtype=object)
         if comparisons.users is not None:
-            user, users = pd.factorize(comparisons.users)
-            users = pd.Index(users, dtype=object)
+            user, unique = pd.factorize(comparisons.users)
+            users = pd.Index(unique, dtype=object)
         n_folds = min(self.n_folds, len(label))
         trainer = Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
-            comparisons=comparisons,
+            comparisons=comparisons.scaled(comparisons.unit()),
             label=label,
+            user=user,
             fold=fold_of_rows(comparisons, user, n_folds, rng),
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
         )
-        return trainer, user, users
+        return trainer, users
 
-    def _find_groups(
-        self, given: Any, name: str, label: np.ndarray, user: np.ndarray, users: pd.Index
+    def _given_groups(
+        self, groups: Any, in_column: Any, trainer: Trainer, users: pd.Index
     ) -> Groups | None:
-        """The groups given, else those inferred from the support rate, else none with a warning."""
-        if given is not None:
-            return read_groups(given, name, label, user, users)
-        if self.strategy == "pooled":
+        """The groups passed to fit, else those in ``group_column``."""
+        if groups is None and in_column is None:
             return None
-        cause = (
-            "No groups reached fit. (GridSearchCV and cross_validate hand groups to the splitter "
-            "only, unless sklearn.set_config(enable_metadata_routing=True); group_column=... names "
-            "a column of X instead.) "
-        )
-        if self.missing_groups == "raise":
-            raise ValueError(cause + "Pass fit(X, y, groups=...), or missing_groups='infer'.")
-        if self.missing_groups == "infer" and len(users) > 1:
-            code, separation = split_by_support(self.support_rate_.to_numpy())
-            if code.any():
-                warnings.warn(
-                    f"{cause}They were inferred from the users' support rates: "
-                    f"{(code == 0).sum()} majority and {code.sum()} minority users "
-                    f"({separation:.0%} of the variance lies between them). Pass groups to decide.",
-                    UserWarning,
-                    stacklevel=3,
-                )
-                return Groups(["majority", "minority"], code[user], "support_rate")
-        warnings.warn(
-            f"{cause}The pooled model is used: there are no users to infer groups from, or "
-            'missing_groups="pooled". Pass groups, or strategy="pooled" if that is meant.',
-            UserWarning,
-            stacklevel=3,
-        )
-        return None
+        name = "groups" if groups is not None else "group_column"
+        values = in_column if groups is None else groups
+        return read_groups(values, name, trainer.label, trainer.user, users)
 
-    def _unified_settings(self, user: np.ndarray) -> UnifiedSettings:
+    def _settings(self) -> UnifiedSettings:
         return UnifiedSettings(
-            personal=self.student == "mixture" and user.min() >= 0,
-            n_directions=4,
-            distillation={
-                "weight": self.distill_weight,
-                "loss": self.distill_loss,
-                "temperature": self.margin_temperature,
-            },
+            student=self.student,
+            distill_weight=self.distill_weight,
+            distill_loss=self.distill_loss,
+            margin_temperature=self.margin_temperature,
             n_jobs=self.n_jobs,
         )
 
     def _fit_baseline(
-        self, trainer: Trainer, pooled: CrossFitted, user: np.ndarray, groups: Groups | None
+        self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
     ) -> HistoryMixture:
         """One reward for everybody: pooled, group-balanced or distributionally robust."""
         self.pareto_report_, self.pareto_status_ = None, "no groups: the pooled model"
-        if groups is None:
-            return plain_model(pooled.head, trainer.comparisons.items.shape[1])
         fitted = pooled
-        if self.strategy == "balanced":
-            fitted = fit_pooled(trainer, row_weights("groups", groups, user))
-        elif self.strategy == "group_dro":
-            fitted = fit_group_dro(trainer, groups.codes)
-        margins = {"pooled": pooled.margin, "unified": fitted.margin}
-        self.pareto_report_ = pareto_report(
-            margins, trainer.label, user, groups.codes, groups.labels
-        )
-        self.pareto_status_ = f"strategy {self.strategy!r} is not constrained to do no harm"
+        if groups is not None:
+            if self.strategy == "balanced":
+                fitted = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
+            elif self.strategy == "group_dro":
+                fitted = fit_group_dro(trainer, groups.codes)
+            margins = {"pooled": pooled.margin, "unified": fitted.margin}
+            self.pareto_report_ = pareto_report(margins, trainer, groups)
+            self.pareto_status_ = f"strategy {self.strategy!r}: a baseline, not held to no harm"
         return plain_model(fitted.head, trainer.comparisons.items.shape[1])
 
-    def _ensure_no_harm(
+    def _keep(
         self,
         module: HistoryMixture,
-        margins: dict[str, np.ndarray],
-        unified: np.ndarray,
-        label: np.ndarray,
-        user: np.ndarray,
-        groups: Groups,
-    ) -> None:
-        """Mix in as much of the pooled model as it takes for no group to lose."""
-
-        def report(margin: np.ndarray) -> pd.DataFrame:
-            return pareto_report(
-                {**margins, "unified": margin}, label, user, groups.codes, groups.labels
-            )
-
-        share, self.pareto_report_ = least_pooled_share(
-            unified, margins["pooled"], np.inf if self.no_harm is None else self.no_harm, report
-        )
-        module.pooled_share = share
-        self.pareto_status_ = status_text(share, self.pareto_report_)
-
-    def _set_fitted(
-        self,
-        module: HistoryMixture,
-        trainer: Trainer,
         groups: Groups | None,
-        user: np.ndarray,
+        comparisons: Comparisons,
+        label: np.ndarray,
         users: pd.Index,
     ) -> None:
-        # double precision: a margin must not depend on what other rows are predicted beside it
-        self.model_ = module.double()
+        """Fitted attributes."""
         self.groups_ = None if groups is None else groups.labels
         self.majority_ = None if groups is None else groups.labels[0]
         self.groups_source_ = "none" if groups is None else groups.source
+        self.model_ = PersonalisedReward(module.double(), comparisons.unit())
         self.history_ = Histories.empty(module.n_statistics)
         if len(users):
-            statistics = self._statistics(trainer.comparisons, trainer.label)
-            self.history_ = self.history_.add(users.to_numpy()[user], statistics)
+            self._add_to_histories(comparisons, label)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.
@@ -305,11 +365,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         comparisons, _ = read_comparisons(self, X, reset=False)
-        comparisons = comparisons.scaled(self.item_scale_)
-        rewards = self._item_rewards(comparisons.items)
-        coefficients, index = self._coefficients(comparisons.users, len(comparisons))
-        difference = rewards[comparisons.b] - rewards[comparisons.a]
-        return np.einsum("ij,ij->i", difference, coefficients[index])
+        return self.model_.margins(comparisons, self.history_)
 
     def predict(self, X: Any) -> np.ndarray:
         """The winner of every comparison, as a label of ``y``."""
@@ -318,8 +374,8 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Bradley-Terry probabilities of the two classes, (n, 2)."""
-        second = 1 / (1 + np.exp(-self.decision_function(X)))
-        return np.stack([1 - second, second], axis=1)
+        margin = self.decision_function(X)
+        return np.stack([expit(-margin), expit(margin)], axis=1)
 
     def reward(self, items: Any) -> np.ndarray:
         """One reward per (user, prompt, response) row: for best-of-n, or to train a policy.
@@ -337,9 +393,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         vectors, users = read_items(self, items)
-        rewards = self._item_rewards(vectors * self.item_scale_)
-        coefficients, index = self._coefficients(users, len(rewards))
-        return np.einsum("ij,ij->i", rewards, coefficients[index])
+        return self.model_.rewards(vectors, users, self.history_)
 
     def enroll(self, X: Any, y: Any) -> PafoRewardEstimator:
         """Add comparisons to users' histories, of new users or known ones, without retraining.
@@ -360,32 +414,12 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
         comparisons, _ = read_comparisons(self, X, reset=False)
         label, _ = read_labels(y, len(comparisons), self.classes_)
-        statistics = self._statistics(comparisons.scaled(self.item_scale_), label)
-        self.history_ = self.history_.add(comparisons.users, statistics)
+        self._add_to_histories(comparisons, label)
         return self
 
-    @torch.no_grad()
-    def _item_rewards(self, items: np.ndarray, chunk: int = 8192) -> np.ndarray:
-        """All rewards of every item, (n_items, n_rewards)."""
-        parts = [
-            self.model_.rewards(torch.as_tensor(items[start : start + chunk]).double()).numpy()
-            for start in range(0, len(items), chunk)
-        ]
-        return np.concatenate(parts)
-
-    @torch.no_grad()
-    def _coefficients(self, users: np.ndarray | None, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients of the users met, and which of them each row has."""
-        codes, index = np.unique(self.history_.codes(users, n), return_inverse=True)
-        sums = torch.as_tensor(self.history_.of(codes))
-        return self.model_.coefficients(sums).numpy(), index
-
-    @torch.no_grad()
-    def _statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
-        """What each comparison adds to its user's history."""
-        rewards = self._item_rewards(comparisons.items)
-        margin = torch.as_tensor(rewards[comparisons.b] - rewards[comparisons.a])
-        return self.model_.statistics(margin, torch.as_tensor(2 * label - 1)).numpy()
+    def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
+        statistics = self.model_.statistics(comparisons, label)
+        self.history_ = self.history_.add(comparisons.users, statistics)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -409,27 +443,6 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         if hasattr(state["encoder"], "encode"):
             state["encoder"] = reference_for(state["encoder"])
         return state
-
-
-def row_weights(rule: str | dict, groups: Groups, user: np.ndarray) -> np.ndarray:
-    """Weight of every comparison in the student's loss, with mean one.
-
-    Parameters
-    ----------
-    rule : {"rows", "users", "groups"} or dict
-        What counts equally; or a weight per group label.
-    """
-    weight = np.ones(len(user))
-    if isinstance(rule, dict):
-        missing = [label for label in groups.labels if label not in rule]
-        if missing:
-            raise ValueError(f"group_weights lacks the groups {missing[:5]!r}.")
-        weight = np.array([float(rule[label]) for label in groups.labels])[groups.codes]
-    elif rule == "groups":
-        weight = 1 / np.bincount(groups.codes)[groups.codes]
-    elif rule == "users" and user.min() >= 0:
-        weight = 1 / np.bincount(user)[user]
-    return weight / weight.mean()
 
 
 @contextmanager

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from pafo_sk._columns import check_labels, first_rows
-from pafo_sk._comparisons import Comparisons
+from pafo_sk._specialists import CrossFitted, Trainer
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,53 @@ def read_groups(
         )
     _check_one_group_a_user(codes, labels, user, users, name)
     _check_sides(codes, labels, label, name)
+    return _largest_first(labels, codes, user, name)
+
+
+def infer_groups(rate: pd.Series | None, user: np.ndarray, rule: str) -> Groups | None:
+    """Groups where none were given: from the support rate, or none; always with a warning.
+
+    Parameters
+    ----------
+    rate : Series of shape (n_users,), or None
+        Support rate of every user, by code.
+    user : ndarray of int, shape (n_comparisons,)
+    rule : {"infer", "pooled", "raise"}
+        The estimator's ``missing_groups``.
+    """
+    cause = (
+        "No groups reached fit. (GridSearchCV and cross_validate hand groups to the splitter only, "
+        "unless sklearn.set_config(enable_metadata_routing=True); group_column=... names a column "
+        "of X instead.) "
+    )
+    if rule == "raise":
+        raise ValueError(cause + "Pass fit(X, y, groups=...), or missing_groups='infer'.")
+    if rule == "infer" and rate is not None:
+        code, separation = split_by_support(rate.to_numpy())
+        if code.any():
+            _warn(
+                f"{cause}They were inferred from the users' support rates: {(code == 0).sum()} "
+                f"majority and {code.sum()} minority users ({separation:.0%} of the variance lies "
+                "between them). Pass groups to decide yourself."
+            )
+            return _largest_first(["majority", "minority"], code[user], user, "support_rate")
+    why = (
+        "there are no users to infer groups from" if rule == "infer" else 'missing_groups="pooled"'
+    )
+    _warn(
+        f"{cause}The pooled model is used, because {why}. Pass groups, or strategy='pooled' if "
+        "that is what you want."
+    )
+    return None
+
+
+def _warn(message: str) -> None:
+    # the level of the line that called fit
+    warnings.warn(message, UserWarning, stacklevel=4)
+
+
+def _largest_first(labels: Any, codes: np.ndarray, user: np.ndarray, source: str) -> Groups:
+    """Order groups by their users (by rows where there are no users), the largest first."""
     if user.min() >= 0:
         size = pd.DataFrame({"g": codes, "u": user}).groupby("g")["u"].nunique().to_numpy()
     else:
@@ -69,7 +118,7 @@ def read_groups(
     order = np.argsort(-size, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return Groups([labels[i] for i in order], rank[codes], name.split(" ")[0])
+    return Groups([labels[i] for i in order], rank[codes], source)
 
 
 def _check_one_group_a_user(
@@ -108,14 +157,13 @@ def _check_sides(codes: np.ndarray, labels: Any, label: np.ndarray, name: str) -
 
 
 def support_rate(
-    comparisons: Comparisons,
-    label: np.ndarray,
-    user: np.ndarray,
-    pooled_margin: np.ndarray,
+    trainer: Trainer,
+    pooled: CrossFitted,
+    users: pd.Index,
     *,
     min_others: int = 3,
     prior_rows: float = 5.0,
-) -> np.ndarray:
+) -> pd.Series | None:
     """Preference support rate of every user: the share of others who answer as they do.
 
     Where at least ``min_others`` other users compared the same pair it is their share, counted
@@ -124,17 +172,16 @@ def support_rate(
 
     Parameters
     ----------
-    label : ndarray of shape (n_comparisons,)
-        1.0 where b won.
-    user : ndarray of int, shape (n_comparisons,)
-        Codes 0 to n_users - 1.
-    pooled_margin : ndarray of shape (n_comparisons,)
-        Held-out margins of the pooled model.
+    users : Index of length n_users
+        Users by code.
 
     Returns
     -------
-    ndarray of shape (n_users,)
+    Series of shape (n_users,), or None without users
     """
+    if not len(users):
+        return None
+    comparisons, label, user = trainer.comparisons, trainer.label, trainer.user
     low, high = np.minimum(comparisons.a, comparisons.b), np.maximum(comparisons.a, comparisons.b)
     low_won = np.where(comparisons.a == low, 1 - label, label)
     pair = pd.factorize(low.astype(np.int64) * (high.max() + 1) + high)[0]
@@ -147,10 +194,11 @@ def support_rate(
     sums = total["sum"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - frame["low_own"]
     share_low = (sums / np.maximum(others, 1)).to_numpy()
     counted = np.where(low_won > 0.5, share_low, 1 - share_low)
-    modelled = 1 / (1 + np.exp(-np.where(label > 0.5, pooled_margin, -pooled_margin)))
+    modelled = expit((2 * label - 1) * pooled.margin)
     support = np.where(others >= min_others, counted, modelled)
     n = np.bincount(user)
-    return (np.bincount(user, support) + prior_rows * support.mean()) / (n + prior_rows)
+    rate = (np.bincount(user, support) + prior_rows * support.mean()) / (n + prior_rows)
+    return pd.Series(rate, index=users, name="support_rate")
 
 
 def split_by_support(rate: np.ndarray) -> tuple[np.ndarray, float]:
@@ -177,3 +225,24 @@ def split_by_support(rate: np.ndarray) -> tuple[np.ndarray, float]:
     best = int(between.argmax())
     threshold = (order[best] + order[best + 1]) / 2
     return (rate < threshold).astype(np.int64), float(between[best] / order.var())
+
+
+def row_weights(rule: str | dict, groups: Groups, user: np.ndarray) -> np.ndarray:
+    """Weight of every comparison in the student's loss, with mean one.
+
+    Parameters
+    ----------
+    rule : {"rows", "users", "groups"} or dict
+        What counts equally; or a weight per group label.
+    """
+    weight = np.ones(len(user))
+    if isinstance(rule, dict):
+        missing = [label for label in groups.labels if label not in rule]
+        if missing:
+            raise ValueError(f"group_weights lacks the groups {missing[:5]!r}.")
+        weight = np.array([float(rule[label]) for label in groups.labels])[groups.codes]
+    elif rule == "groups":
+        weight = 1 / np.bincount(groups.codes)[groups.codes]
+    elif rule == "users" and user.min() >= 0:
+        weight = 1 / np.bincount(user)[user]
+    return weight / weight.mean()

@@ -77,7 +77,9 @@ class MLPHead(nn.Module):
         super().__init__()
         bound = math.sqrt(3 / n_features)
         self.linear = nn.Parameter(torch.zeros(n_rewards, n_features))
-        self.inner = nn.Parameter(torch.empty(n_rewards, hidden, n_features).uniform_(-bound, bound))
+        self.inner = nn.Parameter(
+            torch.empty(n_rewards, hidden, n_features).uniform_(-bound, bound)
+        )
         self.bias = nn.Parameter(torch.zeros(n_rewards, hidden))
         # starts at zero: the head begins as the linear one and departs from it where that pays
         self.outer = nn.Parameter(torch.zeros(n_rewards, hidden))

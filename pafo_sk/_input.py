@@ -60,7 +60,9 @@ def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparison
         comparisons = _read_texts(estimator, columns, reset)
     else:
         frame = X if columns is None else columns.drop([n for n in special if n is not None])
-        comparisons = from_array(_read_numbers(estimator, frame, form, reset), users=users, form=form)
+        comparisons = from_array(
+            _read_numbers(estimator, frame, form, reset), users=users, form=form
+        )
     if reset:
         estimator.input_form_ = form
         estimator.has_users_ = users is not None
@@ -249,9 +251,7 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
         Classes that y must be among; None: whatever two classes it holds.
     """
     if y is None:
-        raise ValueError(
-            "PafoRewardEstimator requires y to be passed, but the target y is None."
-        )
+        raise ValueError("PafoRewardEstimator requires y to be passed, but the target y is None.")
     y = column_or_1d(y, warn=True)
     if len(y) != n:
         raise ValueError(

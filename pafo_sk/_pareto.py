@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pafo_sk._groups import Groups
+from pafo_sk._specialists import Trainer
+
 # Shares of the pooled model tried, in order, until no group is harmed.
 POOLED_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
@@ -29,81 +32,84 @@ def paired_interval(difference: np.ndarray, level: float = 1.96) -> tuple[float,
     return mean, mean - half, mean + half
 
 
-def pareto_report(
-    margins: dict[str, np.ndarray],
-    label: np.ndarray,
-    user: np.ndarray,
-    group: np.ndarray,
-    labels: list,
-) -> pd.DataFrame:
+def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:
     """Held-out accuracy per group and model, users counting equally.
 
     Parameters
     ----------
-    margins : dict
-        Held-out margins (n_comparisons,) of "pooled", "specialist" and "unified".
-    label, user, group : ndarray of shape (n_comparisons,)
-    labels : list
-        Group labels by code.
+    margins : dict of ndarray of shape (n_comparisons,)
+        Held-out margins of "pooled" and of the models compared with it.
 
     Returns
     -------
     DataFrame
-        A row per group: n_users, n_comparisons, the three accuracies, and for the unified model
-        and the specialist the difference to pooled with its 95 % interval over users.
+        A row per group: n_users, n_comparisons, the accuracy of every model and, for all but the
+        pooled one, the difference to pooled (``_gain``) with its 95 % interval over users
+        (``_low``, ``_high``).
     """
     rows = []
-    for code, name in enumerate(labels):
-        mine = group == code
-        unit = np.unique(user[mine], return_inverse=True)[1]
-        if user.min() < 0:
-            unit = np.arange(mine.sum())
+    for code, name in enumerate(groups.labels):
+        mine = groups.codes == code
+        user = trainer.user[mine]
+        unit = np.unique(user, return_inverse=True)[1] if user.min() >= 0 else np.arange(len(user))
         accuracy = {
-            model: unit_means(correct(margin[mine], label[mine]), unit)
+            model: unit_means(correct(margin[mine], trainer.label[mine]), unit)
             for model, margin in margins.items()
         }
-        row = {"group": name, "n_users": unit.max() + 1, "n_comparisons": int(mine.sum())}
+        row = {"group": name, "n_users": int(unit.max()) + 1, "n_comparisons": len(unit)}
         row |= {model: float(value.mean()) for model, value in accuracy.items()}
-        for model in ("unified", "specialist"):
-            mean, low, high = paired_interval(accuracy[model] - accuracy["pooled"])
-            row |= {f"{model}_gain": mean, f"{model}_low": low, f"{model}_high": high}
+        for model in accuracy:
+            if model != "pooled":
+                mean, low, high = paired_interval(accuracy[model] - accuracy["pooled"])
+                row |= {f"{model}_gain": mean, f"{model}_low": low, f"{model}_high": high}
         rows.append(row)
     return pd.DataFrame(rows).set_index("group")
 
 
-def least_pooled_share(
-    unified: np.ndarray, pooled: np.ndarray, no_harm: float, report
-) -> tuple[float, pd.DataFrame]:
-    """The smallest share of the pooled model with which no group is harmed.
+def ensure_no_harm(
+    margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups, no_harm: float | None
+) -> tuple[float, pd.DataFrame, str]:
+    """The smallest share of the pooled model that leaves no group worse off.
 
     Parameters
     ----------
-    unified, pooled : ndarray of shape (n_comparisons,)
-        Held-out margins.
-    no_harm : float
-        Accuracy that a group may lose at most.
-    report : callable
-        Maps unified margins to a `pareto_report`.
+    margins : dict of ndarray of shape (n_comparisons,)
+        Held-out margins of "pooled", "specialist" and "unified".
+    no_harm : float or None
+        Accuracy that a group may lose at most; None: any.
+
+    Returns
+    -------
+    share : float
+        To be mixed into the unified model; 1 is the pooled model itself.
+    report : DataFrame
+        Of the model so mended.
+    status : str
+        What it comes to.
     """
+    least = -np.inf if no_harm is None else -no_harm
     for share in POOLED_SHARES:
-        table = report((1 - share) * unified + share * pooled)
-        if (table["unified_gain"] >= -no_harm).all():
-            return share, table
-    return 1.0, table
+        mixed = (1 - share) * margins["unified"] + share * margins["pooled"]
+        report = pareto_report({**margins, "unified": mixed}, trainer, groups)
+        if (report["unified_gain"] >= least).all():
+            break
+    return share, report, _status(share, report)
 
 
-def status_text(share: float, table: pd.DataFrame) -> str:
-    """What the report says, in one sentence a person can act on."""
-    gains = table["unified_low"] > 0
+def _status(share: float, report: pd.DataFrame) -> str:
+    """What the report says, in one sentence."""
     if share >= 1:
         return (
-            "fell back to the pooled model: with anything else a group lost accuracy on "
-            "held-out comparisons"
+            "fell back to the pooled model: with anything else a group lost accuracy on held-out "
+            "comparisons"
         )
     mended = f", with {share:.0%} of the pooled model mixed in" if share else ""
+    if (report["unified_gain"] < 0).any():
+        return f"a group loses, within the tolerance of no_harm{mended}"
+    gains = report["unified_low"] > 0
     if gains.all():
         return f"every group gains, intervals clear of zero{mended}"
     if gains.any():
-        names = ", ".join(map(str, table.index[gains]))
-        return f"no group loses; the gain is clear of zero for: {names}{mended}"
+        names = ", ".join(map(str, report.index[gains]))
+        return f"no group loses; the gain is clear of zero for {names}{mended}"
     return f"no group loses; no gain is clear of zero{mended}"

@@ -54,6 +54,7 @@ class Trainer:
     net: RewardNet
     comparisons: Comparisons
     label: np.ndarray
+    user: np.ndarray
     fold: np.ndarray
     n_folds: int
     device: torch.device
@@ -65,6 +66,7 @@ class Trainer:
             self,
             comparisons=self.comparisons[rows].compact(),
             label=self.label[rows],
+            user=self.user[rows],
             fold=self.fold[rows],
         )
 
@@ -223,9 +225,7 @@ def _fit_specialist(
         anchor=None if to_zero else pooled.head,
         start=pooled.head,
     )
-    return CrossFitted(
-        rescaled(head, 1 / t), rescaled(fold_heads, 1 / t), chosen / t, grid[[k]]
-    )
+    return CrossFitted(rescaled(head, 1 / t), rescaled(fold_heads, 1 / t), chosen / t, grid[[k]])
 
 
 def _penalised(

@@ -162,7 +162,7 @@ class _Facts:
 
 
 encoder_facts = _Facts()  # "revision", the "state" it was computed from, and "dimension"
-_living = {}  # revision -> references to the objects that have it
+_living: dict[str, list] = {}  # revision -> references to the objects that have it
 _living_lock = threading.Lock()
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
+from scipy.special import expit
 from torch import Tensor, nn
 
-from pafo_sk._comparisons import Comparisons
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, select_rewards, squared_distance
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._losses import DistillationLoss
+from pafo_sk._specialists import Trainer
 from pafo_sk._student import HistoryMixture
 from pafo_sk._training import RewardNet, finished, margins, seeded, threads_for
 
@@ -72,9 +73,9 @@ class StudentSet:
         order = torch.randperm(len(users))
         position = torch.empty_like(order)
         position[order] = torch.arange(len(users))
-        batch_of_user = torch.div(
-            torch.cumsum(counts[order], 0) - 1, size, rounding_mode="floor"
-        )[position]
+        batch_of_user = torch.div(torch.cumsum(counts[order], 0) - 1, size, rounding_mode="floor")[
+            position
+        ]
         batch = batch_of_user[torch.searchsorted(users, self.user)]
         for number in torch.unique(batch):
             yield self.take(torch.nonzero(batch == number)[:, 0])
@@ -126,38 +127,28 @@ def student_net(prototype: RewardNet, module: HistoryMixture, **criterion: Any) 
 
 
 def start_student(
-    pooled: nn.Module,
-    prototypes: nn.Module,
-    comparisons: Comparisons,
-    label: np.ndarray,
-    user: np.ndarray,
-    n_directions: int,
+    pooled: nn.Module, prototypes: nn.Module, trainer: Trainer, n_directions: int
 ) -> HistoryMixture:
     """The student before training: directions along which users depart from the pooled model."""
-    n_features = comparisons.items.shape[1]
-    directions = LinearHead(n_features, n_directions).to(next(pooled.parameters()).dtype)
+    n_features = trainer.comparisons.items.shape[1]
+    directions = LinearHead(n_features, n_directions)
     if n_directions:
-        start = residual_directions(comparisons, label, user, pooled, n_directions)
-        directions.weight.data[:] = torch.as_tensor(start)
+        start = residual_directions(trainer, pooled, n_directions)
+        directions.weight.data[: len(start)] = torch.as_tensor(start)
     n_prototypes = len(next(prototypes.parameters()))
     return HistoryMixture(
         select_rewards(prototypes, range(n_prototypes)), select_rewards(pooled, [0]), directions
     )
 
 
-def residual_directions(
-    comparisons: Comparisons,
-    label: np.ndarray,
-    user: np.ndarray,
-    pooled: nn.Module,
-    n_directions: int,
-) -> np.ndarray:
+def residual_directions(trainer: Trainer, pooled: nn.Module, n_directions: int) -> np.ndarray:
     """Main directions in which users depart from the pooled model, (n_directions, n_features).
 
     Eigenvectors of the covariance between users of their shrunk mean residual vectors, scaled so
-    that a margin along each has variance one.
+    that a margin along each has variance one. There are no more of them than features.
     """
-    residual = label - 1 / (1 + np.exp(-margins(pooled, comparisons)[:, 0]))
+    comparisons, user = trainer.comparisons, trainer.user
+    residual = trainer.label - expit(margins(pooled, comparisons)[:, 0])
     n_users, n_items = int(user.max()) + 1, len(comparisons.items)
     rows = np.concatenate([user, user])
     columns = np.concatenate([comparisons.b, comparisons.a])
@@ -175,19 +166,15 @@ def residual_directions(
 
 
 def train_student(
-    net: RewardNet,
+    trainer: Trainer,
     module: HistoryMixture,
-    comparisons: Comparisons,
     target: np.ndarray,
     weight: np.ndarray,
-    user: np.ndarray,
     *,
     anchor: nn.Module,
     anchor_penalty: float,
     direction_penalty: float,
     distillation: dict[str, Any],
-    seed: int,
-    device: torch.device,
 ) -> HistoryMixture:
     """Train the student end to end.
 
@@ -195,8 +182,7 @@ def train_student(
     ----------
     target : ndarray of shape (n_comparisons, 3)
         Columns label, teacher's margin, 1 where the teacher teaches.
-    user : ndarray of int, shape (n_comparisons,)
-        -1 where there is none.
+    weight : ndarray of shape (n_comparisons,)
     anchor : nn.Module
         What the prototypes are shrunk towards, with weight ``anchor_penalty``.
     anchor_penalty, direction_penalty : float
@@ -204,12 +190,14 @@ def train_student(
     distillation : dict
         Parameters of `DistillationLoss`.
     """
+    comparisons, device = trainer.comparisons, trainer.device
+    user = trainer.user if module.personal else np.full(len(weight), -1)
     dtype = next(module.parameters()).dtype
 
     def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
 
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(trainer.seed)
     keep = rng.random_sample((len(comparisons), len(THINNING))) < THINNING
     data = StudentSet(
         items=tensor(comparisons.items),
@@ -225,8 +213,8 @@ def train_student(
         anchor_penalty=anchor_penalty,
         direction_penalty=direction_penalty,
     )
-    with seeded(seed, device), threads_for(data.items.numel()):
-        fitted = student_net(net, module, **distillation).resolved()
+    with seeded(trainer.seed, device), threads_for(data.items.numel()):
+        fitted = student_net(trainer.net, module, **distillation).resolved()
         fitted.set_params(device=str(device)).initialize()
         fitted.module_.train().requires_grad_(True)
         fitted.module_.reference.requires_grad_(False)

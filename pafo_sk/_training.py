@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNet
 from sklearn.base import clone
+from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 

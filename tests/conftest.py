@@ -1,4 +1,9 @@
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.utils import Bunch
 
 _WORDS = "yes no tax cut raise city bus bike lane more less good bad"
 
@@ -43,3 +48,72 @@ def tiny_encoder(tiny_encoder_path):
     from pafo_sk._encoding import load_encoder
 
     return load_encoder(tiny_encoder_path, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Make an estimator whose fit takes a fraction of a second."""
+    from pafo_sk import PafoRewardEstimator
+
+    def make(**params):
+        settings = {"n_folds": 2, "distill_weight": 0.5, "specialist_shrinkage": 1.0}
+        return PafoRewardEstimator(**{**settings, "random_state": 0, **params})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Comparisons of 20 users in two groups, as differences of 6 numbers with a user column."""
+    from pafo_sk.datasets import make_preferences
+
+    return make_preferences(n_users=20, n_comparisons=10, n_features=6, random_state=0)
+
+
+class LetterEncoder:
+    """Counts letters. Texts it is asked for are noted outside, as its state must not change."""
+
+    asked: ClassVar[list] = []
+
+    def __init__(self, letters="abcdef"):
+        self.letters = letters
+
+    def encode(self, texts):
+        LetterEncoder.asked.extend(texts)
+        return np.array([[text.count(c) for c in self.letters] for text in texts], dtype=float)
+
+
+@pytest.fixture
+def letter_encoder():
+    """An encoder object that counts letters; ``asked`` are the texts it got in this test."""
+    LetterEncoder.asked.clear()
+    return LetterEncoder()
+
+
+def _text_comparisons(seed=0, n_users=12, n_comparisons=10):
+    rng = np.random.RandomState(seed)
+    n = n_users * n_comparisons
+    texts = np.array(["".join(rng.choice(list("abcdef"), 6)) for _ in range(40)], dtype=object)
+    a = rng.randint(40, size=n)
+    b = (a + 1 + rng.randint(39, size=n)) % 40
+    users = rng.permutation(np.repeat(np.arange(n_users), n_comparisons))
+    # the first quarter of the users likes b, the others like a
+    group = np.where(users < n_users // 4, "few", "most").astype(object)
+    liked = np.where(group == "few", "b", "a")
+    margin = [y.count(c) - x.count(c) for x, y, c in zip(texts[a], texts[b], liked, strict=True)]
+    X = pd.DataFrame(
+        {
+            "prompt": [f"question {i % 15}" for i in range(n)],
+            "response_a": texts[a],
+            "response_b": texts[b],
+            "user": [f"user {u}" for u in users],
+        }
+    )
+    y = (np.array(margin) + rng.normal(scale=0.3, size=n) > 0).astype(int)
+    return Bunch(X=X, y=y, groups=group, users=users)
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """Comparisons of short texts by 12 users, of whom a quarter likes another letter."""
+    return _text_comparisons()

@@ -52,7 +52,7 @@ def fetch_dsp(
     download_if_missing : bool, default=True
         Whether to download the file if it is not there yet; if False, that is an error.
     split : {"test", "train"}, default="test"
-        The file to load: 661 test queries, or some 12,000 train queries.
+        The file to load: 661 test queries, or the others of some 13,000.
     sha256 : str, default=None
         Expected SHA-256 digest of the file, instead of the built-in or recorded one.
     **load_options
