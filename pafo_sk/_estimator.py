@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from pafo_sk._baselines import fit_baseline
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
@@ -27,7 +28,7 @@ from pafo_sk._histories import Histories
 from pafo_sk._input import read_comparisons, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
-from pafo_sk._specialists import CrossFitted, Trainer, fit_group_dro, fit_pooled, fit_specialists
+from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
 from pafo_sk._student import HistoryMixture
 from pafo_sk._training import RewardNet
 from pafo_sk._unified import UnifiedSettings, fit_unified, plain_model
@@ -321,14 +322,12 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
     ) -> HistoryMixture:
-        """One reward for everybody: pooled, group-balanced or distributionally robust."""
-        self.pareto_report_, self.pareto_status_ = None, "no groups: the pooled model"
+        """One reward for everybody."""
         fitted = pooled
+        self.pareto_report_: pd.DataFrame | None = None
+        self.pareto_status_ = "no groups: the pooled model"
         if groups is not None:
-            if self.strategy == "balanced":
-                fitted = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
-            elif self.strategy == "group_dro":
-                fitted = fit_group_dro(trainer, groups.codes)
+            fitted = fit_baseline(self.strategy, trainer, pooled, groups)
             margins = {"pooled": pooled.margin, "unified": fitted.margin}
             self.pareto_report_ = pareto_report(margins, trainer, groups)
             self.pareto_status_ = f"strategy {self.strategy!r}: a baseline, not held to no harm"
@@ -418,6 +417,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         return self
 
     def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
+        assert comparisons.users is not None
         statistics = self.model_.statistics(comparisons, label)
         self.history_ = self.history_.add(comparisons.users, statistics)
 

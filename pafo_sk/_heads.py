@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -108,7 +109,7 @@ def check_head(head: nn.Module, n_rewards: int) -> None:
             )
 
 
-def select_rewards(head: nn.Module, rewards: Sequence[int] | Tensor) -> nn.Module:
+def select_rewards(head: nn.Module, rewards: Sequence[int] | np.ndarray) -> nn.Module:
     """A copy of ``head`` that keeps, repeats or reorders its rewards."""
     index = torch.as_tensor(rewards, dtype=torch.long)
     selected = copy.deepcopy(head)
@@ -130,8 +131,9 @@ def stack_heads(heads: Sequence[nn.Module]) -> nn.Module:
 def rescaled(head: nn.Module, factor: float) -> nn.Module:
     """A copy whose rewards are multiplied; heads without ``rescale`` keep their scale."""
     head = copy.deepcopy(head)
-    if hasattr(head, "rescale"):
-        head.rescale(factor)
+    rescale = getattr(head, "rescale", None)
+    if callable(rescale):
+        rescale(factor)
     return head
 
 

@@ -42,14 +42,14 @@ class Histories:
         unknown = pd.Index(pd.unique(users), dtype=object).difference(self.users, sort=False)
         index = self.users.append(unknown)
         sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
-        np.add.at(sums, index.get_indexer(users), statistics)
+        np.add.at(sums, index.get_indexer(pd.Index(users, dtype=object)), statistics)
         return Histories(index, sums)
 
     def codes(self, users: np.ndarray | None, n: int) -> np.ndarray:
         """Position of every row's user, -1 where unknown or where no users are given."""
         if users is None:
             return np.full(n, -1)
-        return self.users.get_indexer(users)
+        return self.users.get_indexer(pd.Index(users, dtype=object))
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Sums of the users at ``codes``; zeros, the empty history, for -1."""

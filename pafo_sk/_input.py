@@ -24,7 +24,7 @@ RESPONSES = ("response_a", "response_b")
 
 
 def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparisons, Any]:
-    """Comparisons of any form of X, and the labels in ``group_column`` if it is asked for and there.
+    """Comparisons of any form of X, and the labels in ``group_column``.
 
     Parameters
     ----------
@@ -285,7 +285,8 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
     if unknown.any():
         raise ValueError(
             f"y holds {found[~np.isin(found, classes)][:5].tolist()!r} in rows "
-            f"{first_rows(unknown)}, and the model was fitted with the classes {classes.tolist()!r}."
+            f"{first_rows(unknown)}, and the model was fitted with the classes "
+            f"{classes.tolist()!r}."
         )
     return (y == classes[1]).astype(np.float64), classes
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
-from pafo_sk._training import RewardNet, margins, score_items, train_heads
+from pafo_sk._training import RewardNet, score_items, train_heads
 
 PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
 # A specialist with fewer comparisons than this in a group is the pooled model.
@@ -240,51 +240,3 @@ def _penalised(
         anchor=None if to_zero else start,
         start=start,
     )
-
-
-def fit_group_dro(
-    trainer: Trainer, group: np.ndarray, *, rounds: int = 15, step: float = 1.0
-) -> CrossFitted:
-    """Group distributionally robust model: the weights follow the worst group's loss.
-
-    Multiplicative weights on the groups' losses (Sagawa et al., 2020), each round warm-started from
-    the last; the penalty is the one with the lowest worst-group held-out loss.
-    """
-    n_groups, n_folds = int(group.max()) + 1, trainer.n_folds
-    member = (group == np.arange(n_groups)[:, None]).astype(np.float64)
-    n_penalties = len(PENALTIES)
-    held_in = np.repeat(trainer.held_in(), n_penalties, axis=1)
-    heads = _run_dro(trainer, member, held_in, np.tile(PENALTIES, n_folds), rounds, step)
-    margin = trainer.held_out_margins(heads)
-    losses = member @ log_loss(margin, trainer.label) / member.sum(axis=1, keepdims=True)
-    best = int(losses.max(axis=0).argmin())
-    penalty = PENALTIES[[best]]
-    return CrossFitted(
-        head=_run_dro(trainer, member, np.ones((len(group), 1)), penalty, rounds, step),
-        fold_heads=select_rewards(heads, np.arange(n_folds) * n_penalties + best),
-        margin=margin[:, best],
-        penalty=penalty,
-    )
-
-
-def _run_dro(
-    trainer: Trainer,
-    member: np.ndarray,
-    held_in: np.ndarray,
-    penalty: np.ndarray,
-    rounds: int,
-    step: float,
-) -> nn.Module:
-    """Heads under group weights of their own; ``member`` is (n_groups, n_comparisons)."""
-    size = np.maximum(member @ held_in, 1e-12)
-    share = np.full(size.shape, 1 / len(member))
-    head = None
-    for _ in range(rounds):
-        # weights of mean about one, so that the penalty means the same as elsewhere
-        weight = held_in * (member.T @ (share / size)) * len(held_in)
-        head = trainer.train(weight, penalty, start=head)
-        losses = log_loss(margins(head, trainer.comparisons), trainer.label) * held_in
-        share = share * np.exp(step * (member @ losses) / size)
-        share = share / share.sum(axis=0)
-    assert head is not None, "rounds is at least one"
-    return head

@@ -108,7 +108,7 @@ class StudentSet:
 class StudentNet(RewardNet):
     """RewardNet whose module combines its rewards by history."""
 
-    def infer(self, x: StudentSet, **fit_params: Any) -> Tensor:
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
         return x.margins(self.module_)
 
 
@@ -219,4 +219,5 @@ def train_student(
         fitted.module_.train().requires_grad_(True)
         fitted.module_.reference.requires_grad_(False)
         fitted.partial_fit(data)
-    return finished(fitted.module_)
+    trained: HistoryMixture = finished(fitted.module_)
+    return trained

@@ -283,7 +283,7 @@ def train_heads(
     return finished(fitted.module_)
 
 
-def finished(module: nn.Module) -> nn.Module:
+def finished(module: Any) -> Any:
     """A trained module on the CPU, without gradients: small in a pickle, at home anywhere."""
     module = module.to("cpu").eval().requires_grad_(False)
     for parameter in module.parameters():
