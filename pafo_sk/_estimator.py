@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from pafo_sk._base import ComparisonClassifier, unchanged_on_failure
 from pafo_sk._baselines import fit_baseline
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
-from pafo_sk._encoding import reference_for
 from pafo_sk._folds import fold_of_rows
 from pafo_sk._groups import Groups, infer_groups, read_groups, row_weights, support_rate
 from pafo_sk._histories import Histories
@@ -34,7 +29,7 @@ from pafo_sk._training import RewardNet
 from pafo_sk._unified import UnifiedSettings, fit_unified, plain_model
 
 
-class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
+class PafoRewardEstimator(ComparisonClassifier):
     """Reward model that serves minority and majority users, from comparisons of responses.
 
     A frozen encoder turns responses into vectors. `fit` trains a pooled Bradley-Terry model, a
@@ -146,6 +141,9 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
+    pareto_report_: pd.DataFrame | None
+    support_rate_: pd.Series | None
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "encoder": "no_validation",
         "encode_params": [dict, None],
@@ -240,7 +238,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
             For input that cannot be used, naming the column, the rows and the remedy. A model
             fitted before stays as it was.
         """
-        with _unchanged_on_failure(self):
+        with unchanged_on_failure(self):
             self._validate_params()
             comparisons, in_column = read_comparisons(self, X, reset=True)
             label, self.classes_ = read_labels(y, len(comparisons))
@@ -274,9 +272,8 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
                     "specialist": specialists.margin,
                     "unified": unified,
                 }
-                module.pooled_share, self.pareto_report_, self.pareto_status_ = ensure_no_harm(
-                    margins, trainer, found, self.no_harm
-                )
+                verdict = ensure_no_harm(margins, trainer, found, self.no_harm)
+                module.pooled_share, self.pareto_report_, self.pareto_status_ = verdict
             self._keep(module, found, comparisons, label, users)
         return self
 
@@ -324,7 +321,7 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
     ) -> HistoryMixture:
         """One reward for everybody."""
         fitted = pooled
-        self.pareto_report_: pd.DataFrame | None = None
+        self.pareto_report_ = None
         self.pareto_status_ = "no groups: the pooled model"
         if groups is not None:
             fitted = fit_baseline(self.strategy, trainer, pooled, groups)
@@ -365,16 +362,6 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         comparisons, _ = read_comparisons(self, X, reset=False)
         return self.model_.margins(comparisons, self.history_)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The winner of every comparison, as a label of ``y``."""
-        margin = self.decision_function(X)
-        return self.classes_[(margin > 0).astype(int)]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Bradley-Terry probabilities of the two classes, (n, 2)."""
-        margin = self.decision_function(X)
-        return np.stack([expit(-margin), expit(margin)], axis=1)
 
     def reward(self, items: Any) -> np.ndarray:
         """One reward per (user, prompt, response) row: for best-of-n, or to train a policy.
@@ -420,38 +407,3 @@ class PafoRewardEstimator(ClassifierMixin, BaseEstimator):
         assert comparisons.users is not None
         statistics = self.model_.statistics(comparisons, label)
         self.history_ = self.history_.add(comparisons.users, statistics)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.input_tags.string = True
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def __sklearn_clone__(self) -> PafoRewardEstimator:
-        # An encoder object is frozen: clones share it instead of copying its weights.
-        params = self.get_params(deep=False)
-        copies = {k: v if k == "encoder" else clone(v, safe=False) for k, v in params.items()}
-        cloned = type(self)(**copies)
-        for name in ("_metadata_request", "_sklearn_output_config"):
-            if name in vars(self):
-                setattr(cloned, name, copy.deepcopy(getattr(self, name)))
-        return cloned
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        if hasattr(state["encoder"], "encode"):
-            state["encoder"] = reference_for(state["encoder"])
-        return state
-
-
-@contextmanager
-def _unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
-    """Put the attributes back if fitting fails: a fitted model stays usable."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise

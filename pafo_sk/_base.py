@@ -1,0 +1,69 @@
+"""What any classifier of comparisons owes to scikit-learn."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+
+from pafo_sk._encoding import reference_for
+
+
+class ComparisonClassifier(ClassifierMixin, BaseEstimator):
+    """Predictions from margins, tags, and an encoder that is neither copied nor pickled."""
+
+    classes_: np.ndarray
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Margins of shape (n,); every subclass has its own."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The winner of every comparison, as a label of ``y``."""
+        margin = self.decision_function(X)
+        return self.classes_[(margin > 0).astype(int)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Bradley-Terry probabilities of the two classes, (n, 2)."""
+        margin = self.decision_function(X)
+        return np.stack([expit(-margin), expit(margin)], axis=1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.string = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __sklearn_clone__(self) -> PafoRewardEstimator:
+        # An encoder object is frozen: clones share it instead of copying its weights.
+        params = self.get_params(deep=False)
+        copies = {k: v if k == "encoder" else clone(v, safe=False) for k, v in params.items()}
+        cloned = type(self)(**copies)
+        for name in ("_metadata_request", "_sklearn_output_config"):
+            if name in vars(self):
+                setattr(cloned, name, copy.deepcopy(getattr(self, name)))
+        return cloned
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if hasattr(state["encoder"], "encode"):
+            state["encoder"] = reference_for(state["encoder"])
+        return state
+
+
+@contextmanager
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """Put the attributes back if fitting fails: a fitted model stays usable."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
