@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,9 +20,9 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
 
     classes_: np.ndarray
 
+    @abstractmethod
     def decision_function(self, X: Any) -> np.ndarray:
-        """Margins of shape (n,); every subclass has its own."""
-        raise NotImplementedError
+        """Margins of shape (n,)."""
 
     def predict(self, X: Any) -> np.ndarray:
         """The winner of every comparison, as a label of ``y``."""
@@ -40,7 +41,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def __sklearn_clone__(self) -> PafoRewardEstimator:
+    def __sklearn_clone__(self) -> ComparisonClassifier:
         # An encoder object is frozen: clones share it instead of copying its weights.
         params = self.get_params(deep=False)
         copies = {k: v if k == "encoder" else clone(v, safe=False) for k, v in params.items()}

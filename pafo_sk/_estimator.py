@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -118,10 +119,6 @@ class PafoRewardEstimator(ComparisonClassifier):
         Columns read from X (numeric X: features).
     feature_names_in_ : ndarray of str
         Names of the columns read, where X has names.
-
-    See Also
-    --------
-    RewardNet : trains the heads.
 
     References
     ----------
@@ -308,13 +305,8 @@ class PafoRewardEstimator(ComparisonClassifier):
         return read_groups(values, name, trainer.label, trainer.user, users)
 
     def _settings(self) -> UnifiedSettings:
-        return UnifiedSettings(
-            student=self.student,
-            distill_weight=self.distill_weight,
-            distill_loss=self.distill_loss,
-            margin_temperature=self.margin_temperature,
-            n_jobs=self.n_jobs,
-        )
+        names = [field.name for field in fields(UnifiedSettings)]
+        return UnifiedSettings(**{name: getattr(self, name) for name in names})
 
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
