@@ -93,7 +93,7 @@ def report(title, table, model, name, output):
     """Print the table, save the model, and draw the plot where matplotlib is installed."""
     columns = {"majority": 3, "minority": 3, "worst tenth": 3, "seconds": 0}
     print(f"\n{title}\n{table.round(columns).to_string()}")
-    print("* given the true group of every test user")
+    print("* given the true group of every test user; pooled's seconds include encoding the texts")
     print(f"PAFO: {model.pareto_status_}")
     file = output / f"{name}.joblib"
     joblib.dump(model, file)

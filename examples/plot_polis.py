@@ -26,9 +26,12 @@ from pafo_sk.datasets import load_polis
 arguments = parse_arguments(
     "PAFO and its rivals on two Polis consultations.",
     "polis",
-    "To get the data (CC BY 4.0): git clone https://github.com/compdemocracy/openData data/polis\n"
-    "(its folders american-assembly... are consultations; the two used here are taxes and "
-    "land-bank);\nthen run: python examples/plot_polis.py data/polis",
+    "To get the data (CC BY 4.0):\n"
+    "  git clone https://github.com/compdemocracy/openData\n"
+    "  mkdir -p data/polis\n"
+    "  cp -r openData/scoop-hivemind.taxes data/polis/taxes\n"
+    "  cp -r openData/ssis.land-bank-farmland.* data/polis/land-bank\n"
+    "Then run: python examples/plot_polis.py data/polis",
 )
 
 for name in ("taxes", "land-bank"):

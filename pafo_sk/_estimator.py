@@ -56,8 +56,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     group_column : str or None, default=None
         Column of X with the groups; read in `fit`, ignored everywhere else.
     missing_groups : {"infer", "pooled", "raise"}, default="infer"
-        What to do where `fit` gets no groups: infer a majority and a minority from the users'
-        support rates, fall back to the pooled model (both warn), or raise.
+        Where `fit` gets no groups: infer them from the users' support rates, or take the pooled
+        model (both with a warning), or raise.
     strategy : {"pafo", "pooled", "balanced", "group_dro"}, default="pafo"
         The method, or a baseline: one model of all rows, one in which groups count equally, one
         for the worst group.
@@ -88,7 +88,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     n_jobs : int or None, default=None
         Processes that cross-fit the unified model.
     random_state : int, RandomState or None, default=None
-        Seed of everything random; global generators are not touched.
+        Seed of everything random.
     verbose : int, default=0
         Show progress of encoding.
 
@@ -112,7 +112,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
-        Name, revision (fingerprint) and dimension of the encoder, where X is text.
+        The encoder's name, revision (fingerprint) and dimension, where X is text.
     history_ : Histories
         Sums over every user's known comparisons.
     n_features_in_ : int
@@ -346,10 +346,6 @@ class PafoRewardEstimator(ComparisonClassifier):
         ----------
         X : comparisons, in the form given to `fit`
             Users that are not known get the population's reward.
-
-        Returns
-        -------
-        ndarray of shape (n,)
         """
         check_is_fitted(self)
         comparisons, _ = read_comparisons(self, X, reset=False)
