@@ -115,7 +115,9 @@ class Columns:
                 )
         if {"chosen", "rejected"} <= set(present):
             hints.append("pafo_sk.datasets.from_chosen_rejected(X) converts chosen/rejected frames")
-        hint = f" {'; '.join(hints)}." if hints else ""
+        if not hints:
+            hints.append(f"rename the column that holds it to {missing[0]!r}, or add it")
+        hint = f" {'; '.join(hints)}."
         raise ValueError(
             f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "
             f"{', '.join(map(repr, missing))}; it has {self.names!r}.{hint}"
@@ -144,7 +146,28 @@ def check_labels(values: Any, name: str) -> np.ndarray:
             f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
             "their own."
         )
+    _check_hashable(values, name)
     return values
+
+
+def _check_hashable(values: np.ndarray, name: str) -> None:
+    try:
+        set(values)
+    except TypeError:
+        wrong = np.array([not _is_hashable(value) for value in values])
+        raise TypeError(
+            f"{name} must hold hashable labels (strings, numbers, tuples), and holds "
+            f"{type(values[wrong][0]).__name__} in {wrong.sum()} of {len(values)} rows, the first "
+            f"of them {first_rows(wrong)}. Convert them, for instance to tuples."
+        ) from None
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:  # a tuple that holds a list has a __hash__ and no hash
+        return False
+    return True
 
 
 def is_frame(X: Any) -> bool:

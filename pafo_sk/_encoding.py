@@ -12,20 +12,19 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pafo_sk._store import (
+from pafo_sk._encoder_identity import (
     EncoderReference,
-    MemoryStore,
     as_float32,
     check_same_encoder,
     class_name,
     encoder_facts,
     find_encoder,
-    memory_store,
     prompt_of,
     reference_for,
     revision_of,
     state_of,
 )
+from pafo_sk._store import MemoryStore, memory_store
 
 __all__ = [
     "EncoderReference",

@@ -88,15 +88,22 @@ def infer_groups(rate: pd.Series | None, user: np.ndarray, rule: str) -> Groups 
     if rule == "infer" and rate is not None:
         code, separation = split_by_support(rate.to_numpy())
         if code.any():
+            found = _largest_first([0, 1], code[user], user, "support_rate")
+            # the names go by size, as everywhere: most users are the majority
+            first = (code == found.labels[0]).sum()
             _warn(
-                f"{cause}They were inferred from the users' support rates: {(code == 0).sum()} "
-                f"majority and {code.sum()} minority users ({separation:.0%} of the variance lies "
+                f"{cause}They were inferred from the users' support rates: {first} majority and "
+                f"{len(code) - first} minority users ({separation:.0%} of the variance lies "
                 "between them). Pass groups to decide yourself."
             )
-            return _largest_first(["majority", "minority"], code[user], user, "support_rate")
-    why = (
-        "there are no users to infer groups from" if rule == "infer" else 'missing_groups="pooled"'
-    )
+            return Groups(["majority", "minority"], found.codes, found.source)
+    why = 'missing_groups="pooled"'
+    if rule == "infer":
+        why = (
+            "there are no users to infer groups from"
+            if rate is None
+            else "all users have the same support rate"
+        )
     _warn(
         f"{cause}The pooled model is used, because {why}. Pass groups, or strategy='pooled' if "
         "that is what you want."

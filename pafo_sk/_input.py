@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
@@ -59,10 +60,9 @@ def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparison
         assert columns is not None
         comparisons = _read_texts(estimator, columns, reset)
     else:
-        frame = X if columns is None else columns.drop([n for n in special if n is not None])
-        comparisons = from_array(
-            _read_numbers(estimator, frame, form, reset), users=users, form=form
-        )
+        if columns is not None:
+            X = columns.drop([name for name in special if name is not None])
+        comparisons = from_array(_read_numbers(estimator, X, form, reset), users=users, form=form)
     if reset:
         estimator.input_form_ = form
         estimator.has_users_ = users is not None
@@ -92,7 +92,8 @@ def _check_special_columns(estimator: Any, columns: Columns, reset: bool) -> Non
     if estimator.group_column is not None and estimator.group_column not in columns:
         raise ValueError(
             f"group_column={estimator.group_column!r} is no column of X, which has "
-            f"{columns.names!r}."
+            f"{columns.names!r}; pass the name of the column that holds the groups, or the groups "
+            "themselves: fit(X, y, groups=...)."
         )
     if estimator.user not in (None, "user") and estimator.user not in columns:
         raise ValueError(
@@ -144,6 +145,15 @@ def check_n_rows(n: int, least: int) -> None:
 
 def _read_numbers(estimator: Any, X: Any, form: str, reset: bool) -> np.ndarray:
     """A dense floating-point array, checked as scikit-learn does, with the rows that offend."""
+    shape = getattr(X, "shape", ())
+    if len(shape) > 1:  # anything else is scikit-learn's to explain
+        check_n_rows(shape[0], 2 if reset else 1)
+        _check_real(X)
+        if shape[1] == 0:
+            raise ValueError(
+                f"X has 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required. Pass "
+                "the vectors of the responses, or text columns response_a and response_b."
+            )
     if form == "pair":
         if X.shape[1] != 2:
             raise ValueError(
@@ -151,20 +161,48 @@ def _read_numbers(estimator: Any, X: Any, form: str, reset: bool) -> np.ndarray:
                 "comparison the vectors of response a and response b."
             )
         n, _, width = X.shape
-        check_n_rows(n, 2 if reset else 1)
         X = np.asarray(X).reshape(n * 2, width)
-    X = validate_data(
-        estimator,
-        X,
-        reset=reset,
-        dtype=[np.float64, np.float32],
-        ensure_all_finite=False,
-        ensure_min_samples=2 if reset else 1,
-    )
+    try:
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            ensure_min_samples=2 if reset else 1,
+        )
+    except ValueError as error:
+        if reset or "feature" not in str(error):
+            raise
+        # scikit-learn says what differs, and not what to do about it
+        raise ValueError(f"{error} {_features_of_fit(estimator)}") from None
     if form == "pair":
         X = X.reshape(n, 2, width)
     check_finite(X)
     return X
+
+
+def _check_real(X: Any) -> None:
+    """Raise for complex numbers, naming the first rows that hold one."""
+    types = list(X.dtypes) if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
+    if not any(getattr(dtype, "kind", "") == "c" for dtype in types):
+        return
+    imaginary = (np.imag(np.asarray(X)) != 0).reshape(len(X), -1).any(axis=1)
+    raise ValueError(
+        f"Complex data not supported: X has an imaginary part in {imaginary.sum()} of {len(X)} "
+        f"rows, the first of them {first_rows(imaginary)}. Pass real numbers, for instance "
+        "np.real(X)."
+    )
+
+
+def _features_of_fit(estimator: Any) -> str:
+    """What to pass to a fitted model."""
+    if not hasattr(estimator, "feature_names_in_"):
+        return f"Pass the {estimator.n_features_in_} features of fit, in their order."
+    names = "list(model.feature_names_in_)"
+    if estimator.has_users_:
+        names += f" + [{estimator.user!r}]"
+    return f"Pass the columns of fit, in their order: X[{names}]."
 
 
 def text_encoder(estimator: Any, reset: bool) -> Any:
@@ -224,7 +262,7 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
         if X.shape[1] != estimator.n_features_in_:
             raise ValueError(
                 f"items has {X.shape[1]} features, and the model was fitted on "
-                f"{estimator.n_features_in_}."
+                f"{estimator.n_features_in_}. {_features_of_fit(estimator)}"
             )
         return X, users
     if columns is None:
@@ -268,17 +306,13 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
     found = np.unique(y)
     if classes is None:
         if len(found) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(y)}: y names the winner of each comparison, and holds "
-                f"{len(found)} classes ({', '.join(map(repr, found[:5].tolist()))}). Drop ties; "
-                "keep one label for response_a and one for response_b."
-            )
+            raise ValueError(_too_many_classes(y, found))
         if len(found) < 2:
             raise ValueError(
-                f"y holds one class only, {found[0]!r}, and two are needed: response_a wins, "
-                "response_b wins. Swap response_a and response_b, and with them y, in a random "
-                "half of the rows (pafo_sk.datasets.from_chosen_rejected does this)."
+                f"y holds one class only, {found.tolist()[0]!r} in all {n} rows, and two are "
+                "needed: response_a wins, response_b wins. Swap response_a and response_b, and "
+                "with them y, in a random half of the rows (pafo_sk.datasets.from_chosen_rejected "
+                "does this)."
             )
         classes = found
     unknown = ~np.isin(y, classes)
@@ -286,14 +320,23 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
         raise ValueError(
             f"y holds {found[~np.isin(found, classes)][:5].tolist()!r} in rows "
             f"{first_rows(unknown)}, and the model was fitted with the classes "
-            f"{classes.tolist()!r}."
+            f"{classes.tolist()!r}. Drop these rows, or name the winners as in fit."
         )
     return (y == classes[1]).astype(np.float64), classes
 
 
+def _too_many_classes(y: np.ndarray, found: np.ndarray) -> str:
+    count = pd.Series(y).value_counts(sort=True)
+    rest = [label for label in found.tolist() if label not in count.index[:2]]
+    rows = np.isin(y, rest)
+    return (
+        "Only binary classification is supported. The type of the target is "
+        f"{type_of_target(y)}: y names the winner of each comparison, and holds {len(found)} "
+        f"classes ({', '.join(map(repr, found[:5].tolist()))}). Besides the two most frequent it "
+        f"holds {', '.join(map(repr, rest[:5]))} in {rows.sum()} rows, the first of them "
+        f"{first_rows(rows)}. Drop ties; keep one label for response_a and one for response_b."
+    )
+
+
 def _missing(y: np.ndarray) -> np.ndarray:
-    if y.dtype.kind == "f":
-        return np.isnan(y)
-    if y.dtype.kind == "O":
-        return np.array([v is None or v != v for v in y], dtype=bool)
-    return np.zeros(len(y), dtype=bool)
+    return pd.isna(y) if y.dtype.kind in "fOmM" else np.zeros(len(y), dtype=bool)

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from pafo_sk import _encoding
+from pafo_sk._encoder_identity import _fingerprint, encoder_facts, revision_of
 from pafo_sk._encoding import (
     EncoderReference,
     check_same_encoder,
@@ -27,7 +28,7 @@ from pafo_sk._encoding import (
     load_encoder,
     reference_for,
 )
-from pafo_sk._store import MemoryStore, _fingerprint, encoder_facts, revision_of
+from pafo_sk._store import MemoryStore
 
 ROOT = Path(__file__).parents[1]
 ODD_TEXTS = [

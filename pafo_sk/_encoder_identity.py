@@ -1,0 +1,174 @@
+"""Which encoder is which: fingerprints, and references that stand for objects in pickles."""
+
+import itertools
+import json
+import threading
+import weakref
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from joblib.hashing import NumpyHasher
+
+_PROBE = "What tells one encoder from another? 42 ways."
+
+
+@dataclass(frozen=True)
+class EncoderReference:
+    """Stands for an encoder object in a pickle, which must not hold the object itself."""
+
+    name: str
+    revision: str
+
+
+def _weak_reference(obj, when_gone=None):
+    try:
+        return weakref.ref(obj, when_gone)
+    except TypeError:  # it has slots and no __weakref__: kept alive then
+        return lambda: obj
+
+
+class _Facts:
+    """A dict for each object, forgotten with it.
+
+    By identity, where a WeakKeyDictionary asks for a hash: an encoder may be a dataclass.
+    """
+
+    def __init__(self):
+        self._entries = {}
+
+    def __getitem__(self, obj):
+        key = id(obj)
+        if key not in self._entries:
+            reference = _weak_reference(obj, lambda _: self._entries.pop(key, None))
+            self._entries[key] = reference, {}
+        return self._entries[key][1]
+
+
+encoder_facts = _Facts()  # "revision", the "state" it was computed from, and "dimension"
+_living: dict[str, list] = {}  # revision -> references to the objects that have it
+_living_lock = threading.Lock()
+
+
+def reference_for(model):
+    """Return the reference under which ``find_encoder`` finds this object while it lives."""
+    revision = revision_of(model)
+    with _living_lock:
+        # A list, since the first to come may be a clone's copy, and the first to go.
+        living = [other for other in _living.get(revision, ()) if other() is not None]
+        if not any(other() is model for other in living):
+            living.append(_weak_reference(model))
+        _living[revision] = living
+    return EncoderReference(class_name(model), revision)
+
+
+def find_encoder(reference):
+    """Return a living object for an EncoderReference, or raise ValueError."""
+    for other in _living.get(reference.revision, ()):
+        if (model := other()) is not None:
+            return model
+    raise ValueError(
+        f"This model was saved with an encoder object ({reference.name}, revision "
+        f"{reference.revision}) that is not in this process. Pass it again with "
+        "`est.set_params(encoder=obj)`; or, for several processes, save it with "
+        "`obj.save(folder)` and pass the folder."
+    )
+
+
+def class_name(obj):
+    """Return the qualified name of an object's class."""
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
+
+
+def prompt_of(model, params):
+    """Return what is put before every text: ``prompt``, or the model's prompt of that name."""
+    prompts = getattr(model, "prompts", None) or {}
+    name = params.get("prompt_name") or getattr(model, "default_prompt_name", None)
+    if "prompt" in params or name is None:
+        return params.get("prompt", "")
+    if name not in prompts:
+        raise ValueError(f"The encoder has no prompt named {name!r}; it has {sorted(prompts)}.")
+    return prompts[name]
+
+
+def state_of(model):
+    """Return what changes, and costs nothing to see, when a module is trained or configured."""
+    if not isinstance(model, torch.nn.Module):
+        return None
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    versions = [(t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors]
+    return _configuration(model), versions
+
+
+def revision_of(model):
+    """Return the fingerprint of an encoder, computed once unless its state changes."""
+    facts, state = encoder_facts[model], state_of(model)
+    if "revision" not in facts or facts["state"] != state:
+        facts.update(revision=_fingerprint(model), state=state, dimension=None)
+    return facts["revision"]
+
+
+def _configuration(model):
+    described = [str(getattr(model, name, None)) for name in ("max_seq_length", "truncate_dim")]
+    described += [type(model).__name__, prompt_of(model, {})]
+    for child in model.children():
+        # sentence-transformers 6 says pooling_mode="mean", 5 pooling_mode_mean_tokens=True.
+        modes = getattr(child, "pooling_mode", None) or [
+            key for key, value in vars(child).items() if "pooling_mode_" in key and value is True
+        ]
+        modes = [modes] if isinstance(modes, str) else modes
+        modes = [mode.removeprefix("pooling_mode_").split("_token")[0] for mode in modes]
+        described.append([type(child).__name__, modes, bool(getattr(child, "do_lower_case", 0))])
+    return json.dumps(described, default=str)
+
+
+def _fingerprint(model):
+    if not isinstance(model, torch.nn.Module):
+        try:
+            return _EncoderHasher().hash(model)
+        except Exception:  # objects fail to be pickled in many ways
+            with torch.random.fork_rng(devices=()):
+                vector = np.round(as_float32(model.encode([_PROBE])), 4) + np.float32(0)
+            digest = blake2b(class_name(model).encode(), digest_size=16)
+            digest.update(vector.tobytes())
+            return digest.hexdigest()
+    digest = blake2b(_configuration(model).encode(), digest_size=16)
+    vocabulary = getattr(getattr(model, "tokenizer", None), "get_vocab", dict)()
+    digest.update(json.dumps(sorted(vocabulary.items())).encode())
+    for name, tensor in model.state_dict().items():
+        # sentence-transformers 5 called the module `auto_model`.
+        digest.update(f"{name.replace('auto_model.', 'model.')} {tuple(tensor.shape)}".encode())
+        digest.update(as_float32(tensor))
+    return digest.hexdigest()
+
+
+class _EncoderHasher(NumpyHasher):
+    """joblib.hash with tensors by value, since their pickles tell their addresses."""
+
+    def save(self, obj):
+        if isinstance(obj, torch.nn.Module):
+            obj = ("torch module", _fingerprint(obj))
+        elif isinstance(obj, torch.Tensor):
+            obj = ("torch tensor", as_float32(obj))
+        super().save(obj)
+
+
+def as_float32(vectors):
+    """Return tensors, arrays or lists as a float32 array."""
+    if isinstance(vectors, torch.Tensor):
+        vectors = vectors.detach().to("cpu", torch.float32).contiguous().numpy()
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def check_same_encoder(info_saved, info_now):
+    """Raise ValueError if the vectors of two encoders must not be mixed."""
+    if info_saved["revision"] != info_now["revision"]:
+        saved, now = (
+            f"{info['name']} ({info['dimension']} dimensions, revision {info['revision']})"
+            for info in (info_saved, info_now)
+        )
+        raise ValueError(
+            f"This model was fitted with encoder {saved}, but is used with {now}. "
+            "Pass the original encoder with `est.set_params(encoder=...)`, or fit again."
+        )
