@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._columns import Columns, first_rows
+from pafo_sk._columns import first_rows
 
 
 @dataclass(frozen=True)
@@ -72,19 +71,21 @@ class Comparisons:
 
 
 def from_texts(
-    columns: Columns, *, user: Any, with_prompt: bool, encode: Callable[[list[str]], np.ndarray]
+    response_a: np.ndarray,
+    response_b: np.ndarray,
+    *,
+    prompts: np.ndarray | None,
+    users: np.ndarray | None,
+    encode: Callable[[list[str]], np.ndarray],
 ) -> Comparisons:
-    """Unique (prompt, response) items of a text frame, encoded once."""
-    n = len(columns)
-    responses = np.concatenate([columns.texts("response_a"), columns.texts("response_b")])
-    prompts = columns.texts("prompt") if with_prompt else None
-    items, index = encode_items(responses, prompts, encode)
+    """Unique (prompt, response) items, encoded once."""
+    items, index = encode_items(np.concatenate([response_a, response_b]), prompts, encode)
     return Comparisons(
         items=items,
-        a=index[:n],
-        b=index[n:],
+        a=index[: len(response_a)],
+        b=index[len(response_a) :],
         prompt=None if prompts is None else pd.factorize(prompts)[0],
-        users=columns.labels(user) if user in columns else None,
+        users=users,
     )
 
 

@@ -20,8 +20,8 @@ from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import fold_of_rows
 from pafo_sk._groups import Groups, infer_groups, read_groups, row_weights, support_rate
-from pafo_sk._histories import Histories
-from pafo_sk._input import read_comparisons, read_items, read_labels
+from pafo_sk._histories import Histories, code_users
+from pafo_sk._input import read_input, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
@@ -237,10 +237,16 @@ class PafoRewardEstimator(ComparisonClassifier):
         """
         with unchanged_on_failure(self):
             self._validate_params()
-            comparisons, in_column = read_comparisons(self, X, reset=True)
-            label, self.classes_ = read_labels(y, len(comparisons))
-            trainer, users = self._trainer(comparisons, label)
-            found = self._given_groups(groups, in_column, trainer, users)
+            given = read_input(self, X, reset=True)
+            label, self.classes_ = read_labels(y, given.n)
+            user, users = code_users(given.users, given.n)
+            found = None
+            if groups is not None:
+                found = read_groups(groups, "groups", label, user, users)
+            elif given.groups is not None:
+                found = read_groups(given.groups, "group_column", label, user, users)
+            comparisons = given.comparisons()
+            trainer = self._trainer(comparisons, label, user)
 
             # 0. The pooled model, below which nobody may fall.
             pooled = fit_pooled(trainer, np.ones(len(label)))
@@ -274,15 +280,11 @@ class PafoRewardEstimator(ComparisonClassifier):
             self._keep(module, found, comparisons, label, users)
         return self
 
-    def _trainer(self, comparisons: Comparisons, label: np.ndarray) -> tuple[Trainer, pd.Index]:
-        """What all models share, and the users by code."""
+    def _trainer(self, comparisons: Comparisons, label: np.ndarray, user: np.ndarray) -> Trainer:
+        """What all models of this fit share."""
         rng = check_random_state(self.random_state)
-        user, users = np.full(len(label), -1), pd.Index([], dtype=object)
-        if comparisons.users is not None:
-            user, unique = pd.factorize(comparisons.users)
-            users = pd.Index(unique, dtype=object)
         n_folds = min(self.n_folds, len(label))
-        trainer = Trainer(
+        return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons.scaled(comparisons.unit()),
             label=label,
@@ -292,17 +294,6 @@ class PafoRewardEstimator(ComparisonClassifier):
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
         )
-        return trainer, users
-
-    def _given_groups(
-        self, groups: Any, in_column: Any, trainer: Trainer, users: pd.Index
-    ) -> Groups | None:
-        """The groups passed to fit, else those in ``group_column``."""
-        if groups is None and in_column is None:
-            return None
-        name = "groups" if groups is not None else "group_column"
-        values = in_column if groups is None else groups
-        return read_groups(values, name, trainer.label, trainer.user, users)
 
     def _settings(self) -> UnifiedSettings:
         names = [field.name for field in fields(UnifiedSettings)]
@@ -348,7 +339,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             Users that are not known get the population's reward.
         """
         check_is_fitted(self)
-        comparisons, _ = read_comparisons(self, X, reset=False)
+        comparisons = read_input(self, X, reset=False).comparisons()
         return self.model_.margins(comparisons, self.history_)
 
     def reward(self, items: Any) -> np.ndarray:
@@ -386,9 +377,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         check_is_fitted(self)
         if not self.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
-        comparisons, _ = read_comparisons(self, X, reset=False)
-        label, _ = read_labels(y, len(comparisons), self.classes_)
-        self._add_to_histories(comparisons, label)
+        given = read_input(self, X, reset=False)
+        label, _ = read_labels(y, given.n, self.classes_)
+        self._add_to_histories(given.comparisons(), label)
         return self
 
     def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:

@@ -61,6 +61,14 @@ class Histories:
         return pd.Series(self.sums[:, 0].astype(int), index=self.users, name="n_comparisons")
 
 
+def code_users(users: np.ndarray | None, n: int) -> tuple[np.ndarray, pd.Index]:
+    """Code of every row's user, -1 without users, and the users by code."""
+    if users is None:
+        return np.full(n, -1), pd.Index([], dtype=object)
+    codes, unique = pd.factorize(users)
+    return codes, pd.Index(unique, dtype=object)
+
+
 @dataclass(frozen=True)
 class HistoryIndex:
     """Which rows share a user, and which of those are too close to serve as evidence.

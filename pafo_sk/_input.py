@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,8 +27,29 @@ from pafo_sk._encoding import (
 RESPONSES = ("response_a", "response_b")
 
 
-def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparisons, Any]:
-    """Comparisons of any form of X, and the labels in ``group_column``.
+@dataclass(frozen=True)
+class Input:
+    """X as read and checked, before any text is encoded: that may take hours.
+
+    Attributes
+    ----------
+    n : int
+        Number of comparisons.
+    users : ndarray of object, shape (n,), or None
+    groups : ndarray of object, shape (n,), or None
+        Labels in ``group_column``, read in fit only.
+    comparisons : callable
+        Encodes the texts, where there are any, and returns `Comparisons`.
+    """
+
+    n: int
+    users: np.ndarray | None
+    groups: np.ndarray | None
+    comparisons: Callable[[], Comparisons]
+
+
+def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
+    """Read any form of X.
 
     Parameters
     ----------
@@ -58,15 +82,16 @@ def read_comparisons(estimator: Any, X: Any, *, reset: bool) -> tuple[Comparison
         _check_form(estimator, form, users is not None)
     if form == "text":
         assert columns is not None
-        comparisons = _read_texts(estimator, columns, reset)
+        n, comparisons = len(columns), _read_texts(estimator, columns, users, reset)
     else:
         if columns is not None:
             X = columns.drop([name for name in special if name is not None])
-        comparisons = from_array(_read_numbers(estimator, X, form, reset), users=users, form=form)
+        numbers = _read_numbers(estimator, X, form, reset)
+        n, comparisons = len(numbers), partial(from_array, numbers, users=users, form=form)
     if reset:
         estimator.input_form_ = form
         estimator.has_users_ = users is not None
-    return comparisons, groups
+    return Input(n, users, groups, comparisons)
 
 
 def _split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
@@ -118,7 +143,9 @@ def _check_form(estimator: Any, form: str, has_users: bool) -> None:
         )
 
 
-def _read_texts(estimator: Any, columns: Columns, reset: bool) -> Comparisons:
+def _read_texts(
+    estimator: Any, columns: Columns, users: np.ndarray | None, reset: bool
+) -> Callable[[], Comparisons]:
     if reset:
         names = [n for n in ("prompt", *RESPONSES, estimator.user) if n in columns]
         estimator.feature_names_in_ = np.array(names, dtype=object)
@@ -126,10 +153,12 @@ def _read_texts(estimator: Any, columns: Columns, reset: bool) -> Comparisons:
     else:
         columns.require([n for n in estimator.feature_names_in_ if n != estimator.user])
     check_n_rows(len(columns), 2 if reset else 1)
-    return from_texts(
-        columns,
-        user=estimator.user,
-        with_prompt="prompt" in estimator.feature_names_in_,
+    return partial(
+        from_texts,
+        columns.texts("response_a"),
+        columns.texts("response_b"),
+        prompts=columns.texts("prompt") if "prompt" in estimator.feature_names_in_ else None,
+        users=users,
         encode=text_encoder(estimator, reset),
     )
 

@@ -1,11 +1,21 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pafo_sk import LinearHead, RewardNet
 from pafo_sk._comparisons import Comparisons
-from pafo_sk._groups import Groups, read_groups, row_weights, split_by_support, support_rate
+from pafo_sk._groups import (
+    Groups,
+    infer_groups,
+    read_groups,
+    row_weights,
+    split_by_support,
+    support_rate,
+)
+from pafo_sk._specialists import CrossFitted, Trainer
 
 NOBODY = np.full(6, -1)
 NO_USERS = pd.Index([], dtype=object)
@@ -66,10 +76,11 @@ def test_any_hashable_is_a_group(groups):
         (["x", None] * 3, r"groups has no value.*3 of 6 rows.*\[1, 3, 5\].*Drop these rows"),
         ([1.0, np.nan] * 3, r"groups has no value.*\[1, 3, 5\]"),
         (["x", pd.NA] * 3, r"groups has no value.*\[1, 3, 5\]"),
-        ([["x"]] * 6, r"groups.*one-dimensional|groups.*hashable"),
+        ([["x"]] * 6, r"groups must hold hashable labels.*list in 6 of 6 rows.*tuples"),
+        ([("x",), ("x", [])] * 3, r"groups must hold hashable labels.*tuple.*\[1, 3, 5\]"),
         (np.array([["x", "y"]] * 3), r"groups must be one-dimensional.*\(3, 2\)"),
     ],
-    ids=["length", "single", "none", "nan", "na", "lists", "table"],
+    ids=["length", "single", "none", "nan", "na", "lists", "list in tuple", "table"],
 )
 def test_groups_that_cannot_be_used(groups, message):
     with pytest.raises((ValueError, TypeError), match=message):
@@ -109,9 +120,29 @@ def test_group_with_one_class_by_chance():
 # Support rate
 
 
+def rate_of(a, b, label, user, margin=None, **options):
+    """Support rates, given the pooled model's held-out margins."""
+    n, user = len(a), np.asarray(user)
+    trainer = Trainer(
+        net=RewardNet(),
+        comparisons=Comparisons(np.zeros((1 + max(*a, *b), 1)), np.asarray(a), np.asarray(b)),
+        label=np.asarray(label, dtype=float),
+        user=user,
+        fold=np.zeros(n, dtype=int),
+        n_folds=1,
+        device=torch.device("cpu"),
+        seed=0,
+    )
+    margin = np.zeros(n) if margin is None else margin
+    pooled = CrossFitted(LinearHead(1), LinearHead(1), margin, np.ones(1))
+    users = pd.Index([f"user {code}" for code in range(user.max() + 1)], dtype=object)
+    rate = support_rate(trainer, pooled, users, **options)
+    assert rate.index.equals(users)
+    return rate.to_numpy()
+
+
 def test_support_rate_counts_the_others():
     """Two pairs of items asked of five users; the counts are by hand."""
-    items = np.zeros((4, 1))
     # pair (0, 1): users 0 to 3 want 1, user 4 wants 0, one of them asked the other way round
     # pair (2, 3): users 0, 1 want 3, users 2, 3, 4 want 2
     user = np.array([0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
@@ -119,36 +150,32 @@ def test_support_rate_counts_the_others():
     b = np.array([1, 1, 0, 1, 1, 3, 3, 3, 3, 2])
     label = np.array([1, 1, 0, 1, 0, 1, 1, 0, 0, 1.0])
     others = [[3 / 4, 1 / 4], [3 / 4, 1 / 4], [3 / 4, 2 / 4], [3 / 4, 2 / 4], [0, 2 / 4]]
-    rate = support_rate(Comparisons(items, a, b), label, user, np.zeros(10), prior_rows=0)
+    rate = rate_of(a, b, label, user, prior_rows=0)
     np.testing.assert_allclose(rate, np.mean(others, axis=1))
-    shrunk = support_rate(Comparisons(items, a, b), label, user, np.zeros(10), prior_rows=2)
+    shrunk = rate_of(a, b, label, user, prior_rows=2)
     np.testing.assert_allclose(shrunk, (np.sum(others, axis=1) + 2 * np.mean(others)) / 4)
 
 
 def test_support_rate_of_pairs_nobody_shares_is_the_models():
     n = 6
-    comparisons = Comparisons(np.zeros((2 * n, 1)), np.arange(n), np.arange(n) + n)
     margin = np.log([1, 3, 3, 9, 1, 1])
-    label = np.array([1, 1, 0, 1, 1, 0.0])
-    rate = support_rate(comparisons, label, np.array([0, 0, 1, 1, 2, 2]), margin, prior_rows=0)
+    label, user = [1, 1, 0, 1, 1, 0], [0, 0, 1, 1, 2, 2]
+    rate = rate_of(np.arange(n), np.arange(n) + n, label, user, margin, prior_rows=0)
     np.testing.assert_allclose(rate, [(1 / 2 + 3 / 4) / 2, (1 / 4 + 9 / 10) / 2, 1 / 2])
 
 
 def test_support_rate_counts_a_user_once_a_pair():
     """Asked five times, user 0 has one vote, and no support from the own answers."""
-    user = np.array([0] * 5 + [1, 2, 3])
-    comparisons = Comparisons(np.zeros((2, 1)), np.zeros(8, int), np.ones(8, int))
-    label = np.array([1.0] * 5 + [0, 0, 0])
-    rate = support_rate(comparisons, label, user, np.zeros(8), prior_rows=0)
+    label, user = [1] * 5 + [0, 0, 0], [0] * 5 + [1, 2, 3]
+    rate = rate_of([0] * 8, [1] * 8, label, user, prior_rows=0)
     np.testing.assert_allclose(rate, [0, 2 / 3, 2 / 3, 2 / 3])
 
 
 def test_support_rate_needs_enough_others():
-    user, label = np.array([0, 1, 2]), np.array([1.0, 1, 0])
-    comparisons = Comparisons(np.zeros((2, 1)), np.zeros(3, int), np.ones(3, int))
-    few = support_rate(comparisons, label, user, np.log(np.full(3, 4.0)), prior_rows=0)
+    asked = [0] * 3, [1] * 3, [1, 1, 0], [0, 1, 2]
+    few = rate_of(*asked, np.log(np.full(3, 4.0)), prior_rows=0)
     np.testing.assert_allclose(few, [0.8, 0.8, 0.2])
-    counted = support_rate(comparisons, label, user, np.zeros(3), min_others=2, prior_rows=0)
+    counted = rate_of(*asked, min_others=2, prior_rows=0)
     np.testing.assert_allclose(counted, [0.5, 0.5, 0])
 
 
@@ -180,7 +207,7 @@ def test_support_rate_against_a_slow_loop(rows):
         (support[user == u].sum() + 5 * support.mean()) / ((user == u).sum() + 5)
         for u in range(user.max() + 1)
     ]
-    found = support_rate(Comparisons(np.zeros((3, 1)), a, b), label, user, margin, min_others=2)
+    found = rate_of(a, b, label, user, margin, min_others=2)
     np.testing.assert_allclose(found, expected)
 
 
@@ -218,6 +245,46 @@ def test_split_is_the_best_threshold(values):
     assert separation == pytest.approx(best)
     if code.any():
         assert rate[code == 1].max() < rate[code == 0].min()
+
+
+# Groups as inferred
+
+USER = np.array([0, 1, 2, 3, 3, 3])
+
+
+def test_groups_from_support_rates():
+    rate = pd.Series([0.9, 0.8, 0.1, 0.8])
+    message = r"No groups reached fit.*GridSearchCV.*enable_metadata_routing=True.*group_column"
+    with pytest.warns(UserWarning, match=message + ".*3 majority and 1 minority users"):
+        groups = infer_groups(rate, USER, "infer")
+    assert groups == Groups(["majority", "minority"], groups.codes, "support_rate")
+    assert groups.codes.tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_most_users_are_the_majority():
+    """Even where more users have a low support rate."""
+    with pytest.warns(UserWarning, match="3 majority and 1 minority users"):
+        groups = infer_groups(pd.Series([0.1, 0.1, 0.9, 0.1]), USER, "infer")
+    assert groups.labels == ["majority", "minority"]
+    assert groups.codes.tolist() == [0, 0, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rate", "rule", "why"),
+    [
+        (None, "infer", "no users to infer groups from"),
+        (pd.Series([0.5, 0.5, 0.5, 0.5]), "infer", "all users have the same support rate"),
+        (pd.Series([0.9, 0.8, 0.1, 0.8]), "pooled", 'missing_groups="pooled"'),
+    ],
+)
+def test_no_groups_to_be_had(rate, rule, why):
+    with pytest.warns(UserWarning, match=f"No groups reached fit.*pooled model is used.*{why}"):
+        assert infer_groups(rate, USER, rule) is None
+
+
+def test_missing_groups_raise():
+    with pytest.raises(ValueError, match=r"No groups reached fit.*fit\(X, y, groups=\.\.\.\)"):
+        infer_groups(pd.Series([0.9, 0.1]), USER, "raise")
 
 
 # Weights

@@ -1,0 +1,282 @@
+"""Data sets of the benchmark: for a seed, what is learned from and what is judged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _scorers import score
+
+from pafo_sk import datasets
+
+TEXTS = ["response_a", "response_b"]
+DSP_USERS = {"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
+N_KNOWN = 38  # comparisons of a simulated user
+UNSEEN_LENGTHS = (0, 4, 12, 30)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Comparisons, their winners (1 where b won) and the group of every row's user."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+    groups: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> Part:
+        X = self.X[rows].reset_index(drop=True)
+        return Part(X, self.y[rows], self.groups[rows])
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def users(self) -> np.ndarray:
+        return self.X["user"].to_numpy()
+
+    def first(self, n: int) -> Part:
+        """The first ``n`` rows of every user."""
+        return self[pd.Series(self.users).groupby(self.users).cumcount().to_numpy() < n]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One data set and seed.
+
+    ``train`` is learned from and ``test`` holds other comparisons of the same users. ``history``
+    holds known comparisons of users who are not in ``train`` (the first n of each are used),
+    ``unseen`` is what they are tested on. ``clean`` holds noiseless rows for the oracle.
+    """
+
+    train: Part
+    test: Part
+    majority: object
+    history: Part | None = None
+    unseen: Part | None = None
+    clean: Part | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where cases come from.
+
+    Attributes
+    ----------
+    make : callable (folder, seed) -> Case
+    title : str
+    same_people : bool
+        Whether a user of one seed is the same person in the others.
+    folder : str or None
+        What it reads below the data home.
+    """
+
+    make: Callable[[Path, int], Case]
+    title: str
+    same_people: bool = False
+    folder: str | None = None
+
+
+def _part(frame: pd.DataFrame, rows: np.ndarray | slice = slice(None), label: str = "y") -> Part:
+    frame = frame.loc[rows].reset_index(drop=True)
+    columns = [name for name in ("prompt", *TEXTS, "user") if name in frame]
+    return Part(frame[columns], frame[label].to_numpy(), frame["group"].to_numpy(dtype=object))
+
+
+def _case(train: Part, test: Part, **more: Part) -> Case:
+    """With the group of most training users as the majority, and known users only in the test."""
+    by_user = pd.Series(train.groups).groupby(train.users).first()
+    known = np.isin(test.users, by_user.index)
+    return Case(train, test[known], by_user.value_counts().index[0], **more)
+
+
+def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
+    """Split by query; test and oracle rows without noise."""
+    rng = np.random.RandomState(seed)
+    n_queries = datasets.load_dsp(folder, n_comparisons=1, random_state=0).n_queries
+    order = rng.permutation(n_queries)
+    cut = round(0.7 * n_queries)
+
+    def draw(queries: np.ndarray, **options: object) -> Part:
+        options = {"users": DSP_USERS, "labels": labels, **options}
+        data = datasets.load_dsp(folder, queries=queries, random_state=rng, **options)
+        frame = data.frame
+        # the k-th user of a domain, whichever number the call gave
+        rank = frame.groupby("domain")["user"].rank(method="dense").astype(int)
+        frame["user"] = frame["domain"] + "-" + rank.astype(str)
+        return _part(frame)
+
+    def strangers(part: Part) -> Part:
+        return Part(part.X.assign(user="new-" + part.X["user"]), part.y, part.groups)
+
+    known, new = order[:cut], order[cut:]
+    return _case(
+        draw(known, n_comparisons=N_KNOWN),
+        draw(new, n_comparisons=120, noise=0),
+        history=strangers(draw(known, n_comparisons=max(UNSEEN_LENGTHS))),
+        unseen=strangers(draw(new, n_comparisons=120, noise=0)),
+        clean=draw(known, n_comparisons=3 * cut, noise=0, users=dict.fromkeys(DSP_USERS, 1)),
+    )
+
+
+def polis(folder: Path, seed: int) -> Case:
+    """New votes of known people; groups from the training votes alone."""
+    frame = datasets.load_polis(folder, test_size=0.3, random_state=seed).frame
+    return _case(_part(frame, frame["split"] == "train"), _part(frame, frame["split"] == "test"))
+
+
+def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
+    """New pairs of known workers, who are drawn at random until they have ``n_rows`` judgments.
+
+    Ties are dropped, then workers with fewer than 10 judgments; at most ``most`` a worker are used.
+    The group is the stance, for or against the side that the arguments take, that the worker gave
+    most often; workers who never gave one are left out. No prompt: both arguments of a pair are on
+    one side of one topic. Judgments of one pair are all in the training or all in the test part.
+    """
+    rng = np.random.RandomState(seed)
+    texts = pd.read_parquet(folder / "arguments.parquet").set_index("arg_id")["text"]
+    frame = pd.read_parquet(folder / "judgments.parquet").astype(object)
+    frame = frame[frame["value"] != "equal"]
+    frame = frame[frame.groupby("user")["value"].transform("size") >= 10]
+    stance = frame[frame["worker_stance"].isin(["same", "opposite"])]
+    stance = stance.groupby("user")["worker_stance"].agg(lambda s: s.value_counts().index[0])
+    frame = frame[frame["user"].isin(stance.index)]
+    frame = frame.iloc[rng.permutation(len(frame))]
+    frame = frame[frame.groupby("user").cumcount() < most]
+    size = frame.groupby("user").size()
+    size = size.iloc[rng.permutation(len(size))]
+    frame = frame[frame["user"].isin(size.index[size.cumsum() <= n_rows])].reset_index(drop=True)
+    pairs = frame["pair_id"].unique()
+    new = frame["pair_id"].isin(pairs[rng.permutation(len(pairs)) < 0.3 * len(pairs)])
+    swap = rng.random_sample(len(frame)) < 0.5
+    one, two = (texts.loc[frame[f"arg{k}_id"]].to_numpy() for k in (1, 2))
+    frame = frame.assign(
+        response_a=np.where(swap, two, one),
+        response_b=np.where(swap, one, two),
+        y=((frame["value"] == "a2") ^ swap).astype(int),
+        group=stance.loc[frame["user"]].to_numpy(),
+    )
+    return _case(_part(frame, ~new), _part(frame, new))
+
+
+def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
+    """PersonalLLM's users on the DSP responses, with scores of the texts as the reward models.
+
+    One scorer, another one with every seed, is the favourite of about 70 % of the users.
+    """
+    everything = datasets.load_dsp(
+        folder, users=dict.fromkeys(DSP_USERS, 1), n_comparisons=3 * 458, noise=0, random_state=0
+    ).frame
+    wins = everything.drop_duplicates(["query", "domain"])
+    text = np.where(wins["y"] == 1, wins["response_b"], wins["response_a"])
+    wide = wins.assign(text=text).pivot(index=["query", "prompt"], columns="domain", values="text")
+    table = {"prompt": wide.index.get_level_values("prompt")}
+    for number, domain in enumerate(wide.columns, start=1):
+        table[f"response_{number}"] = wide[domain].to_numpy()
+        scores = pd.DataFrame([score(text) for text in wide[domain]])
+        table |= {f"response_{number}_{name}": scores[name].to_numpy() for name in scores}
+    names = sorted(scores)
+    weights = np.full(len(names), 10 * alpha)
+    share = favourite_share(alpha, len(names), 0.7)
+    weights *= (1 - share) / (len(names) - 1)
+    weights[seed % len(names)] = 10 * alpha * share
+    data = datasets.load_personal_llm(
+        pd.DataFrame(table),
+        alpha=weights,
+        n_comparisons=160,
+        group_by="majority",
+        random_state=seed,
+    )
+    return _by_user(data.frame, data.frame["prompt_index"].to_numpy(), seed)
+
+
+def favourite_share(alpha: float, n: int, target: float) -> float:
+    """Share of the total concentration ``n * alpha`` that makes one scorer the favourite.
+
+    Found by bisection, so that it has the largest weight for a share ``target`` of the users,
+    whatever alpha is (small ones: the shares themselves; large ones: much smaller shares do).
+    """
+    low, high = 1 / n, 0.99
+    for _ in range(20):
+        share = (low + high) / 2
+        a = n * alpha * np.r_[share, np.full(n - 1, (1 - share) / (n - 1))]
+        rng = np.random.RandomState(0)
+        # log of a gamma variable, which underflows itself for small alpha
+        logs = np.log(rng.standard_gamma(a + 1, (4000, n)))
+        logs -= rng.standard_exponential((4000, n)) / a
+        low, high = (low, share) if (logs.argmax(axis=1) == 0).mean() > target else (share, high)
+    return share
+
+
+def _by_user(frame: pd.DataFrame, unit: np.ndarray, seed: int) -> Case:
+    """30 % of the units (prompts) for the test; N_KNOWN training rows of every user."""
+    order = np.random.RandomState(seed).permutation(unit.max() + 1)
+    new = order[unit] < 0.3 * len(order)
+    return _case(_part(frame, ~new).first(N_KNOWN), _part(frame, new))
+
+
+def synthetic(folder: Path, seed: int) -> Case:
+    """make_preferences: 80 / 20 users, 16 features, noisy training labels, noiseless test."""
+    data = datasets.make_preferences(n_comparisons=N_KNOWN + 60, random_state=seed)
+    frame = data.frame.assign(y_clean=(data.frame["margin"] > 0).astype(int))
+    known = frame.groupby("user").cumcount() < N_KNOWN
+    columns = list(data.X)
+    parts = [
+        Part(
+            frame.loc[rows, columns].reset_index(drop=True),
+            frame.loc[rows, label].to_numpy(),
+            frame.loc[rows, "group"].to_numpy(dtype=object),
+        )
+        for rows, label in ((known, "y"), (~known, "y_clean"))
+    ]
+    return _case(*parts)
+
+
+SOURCES = {
+    "taxes": Source(polis, "Polis, taxes", same_people=True, folder="polis/taxes"),
+    "land-bank": Source(polis, "Polis, land bank", same_people=True, folder="polis/land-bank"),
+    "dsp4": Source(dsp, "DSP, four labels", folder="dsp"),
+    "dsp2": Source(
+        lambda folder, seed: dsp(folder, seed, "majority"), "DSP, two labels", folder="dsp"
+    ),
+    "ukp": Source(ukp, "UKPConvArg1 (control)", same_people=True, folder="ukpconvarg1"),
+    **{
+        f"personal-{alpha:g}": Source(
+            lambda folder, seed, alpha=alpha: personal_llm(folder, seed, alpha),
+            f"PersonalLLM, alpha {alpha:g}",
+            folder="dsp",
+        )
+        for alpha in (0.01, 0.1, 1.0)
+    },
+    "synthetic": Source(synthetic, "make_preferences"),
+}
+
+
+def data_home(given: str | None) -> Path:
+    """The folder of the data: ``given``, else the environment variable PAFO_SK_DATA."""
+    home = given or os.environ.get("PAFO_SK_DATA")
+    if home is None:
+        raise SystemExit("No data: pass --data-home or set PAFO_SK_DATA (see benchmarks/README.md)")
+    return Path(home)
+
+
+def texts_of(case: Case) -> list[str]:
+    """Every text that is encoded for a case; empty for numeric data."""
+    found: dict[str, None] = {}
+    for part in (case.train, case.test, case.history, case.unseen, case.clean):
+        if part is not None and TEXTS[0] in part.X:
+            for side in TEXTS:
+                found |= dict.fromkeys(joined(part.X, side))
+    return list(found)
+
+
+def joined(X: pd.DataFrame, side: str) -> list[str]:
+    """Prompt and response as the library joins them."""
+    from pafo_sk._comparisons import join_prompt
+
+    if "prompt" not in X:
+        return X[side].tolist()
+    return list(map(join_prompt, X["prompt"], X[side]))

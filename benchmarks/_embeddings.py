@@ -1,0 +1,51 @@
+"""Vectors of texts through the library's own encoder, kept on disk between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pafo_sk import _encoding
+from pafo_sk._store import memory_store
+
+ENCODER = "all-MiniLM-L6-v2"
+
+
+def warm(texts: Iterable[str], folder: Path) -> dict[str, object]:
+    """Have every text's vector in the library's memory, from disk where it was encoded before.
+
+    The library then finds them there, in `fit` and everywhere else, so that fit times are those of
+    learning. The file is named after the encoder's revision: another encoder reads another file.
+
+    Returns
+    -------
+    dict
+        Name, revision and dimension of the encoder.
+    """
+    model = _encoding.load_encoder(ENCODER)
+    revision = _encoding.revision_of(model)
+    file = folder / f"vectors-{revision}.npz"
+    known: dict[str, np.ndarray] = {}
+    if file.exists():
+        with np.load(file) as saved:
+            known = dict(zip(saved["texts"].tolist(), saved["vectors"], strict=True))
+    wanted = list(dict.fromkeys(texts))
+    old = [text for text in wanted if text in known]
+    if old:
+        key = (revision, _encoding._settings(model, {}))
+        memory_store.put_many(key, old, np.stack([known[text] for text in old]))
+    if len(old) < len(wanted):
+        new = [text for text in wanted if text not in known]
+        known |= dict(zip(new, _encoding.encode_texts(new, ENCODER, verbose=1), strict=True))
+        folder.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part.npz")
+        np.savez(part, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
+        part.replace(file)
+    return _encoding.encoder_info(ENCODER, model)
+
+
+def vectors(texts: list[str]) -> np.ndarray:
+    """One vector a text, (n_texts, dimension)."""
+    return _encoding.encode_texts(texts, ENCODER)
