@@ -113,12 +113,14 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
         return Part(part.X.assign(user="new-" + part.X["user"]), part.y, part.groups)
 
     known, new = order[:cut], order[cut:]
+    one_each = dict.fromkeys(DSP_USERS, 1)
+    clean = draw(known, n_comparisons=3 * cut, noise=0, users=one_each)
     return _case(
         draw(known, n_comparisons=N_KNOWN),
         draw(new, n_comparisons=120, noise=0),
         history=strangers(draw(known, n_comparisons=max(UNSEEN_LENGTHS))),
         unseen=strangers(draw(new, n_comparisons=120, noise=0)),
-        clean=draw(known, n_comparisons=3 * cut, noise=0, users=dict.fromkeys(DSP_USERS, 1)),
+        clean=clean if labels == "domain" else None,
     )
 
 
@@ -167,8 +169,13 @@ def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
 
     One scorer, another one with every seed, is the favourite of about 70 % of the users.
     """
+    n_queries = datasets.load_dsp(folder, n_comparisons=1, random_state=0).n_queries
     everything = datasets.load_dsp(
-        folder, users=dict.fromkeys(DSP_USERS, 1), n_comparisons=3 * 458, noise=0, random_state=0
+        folder,
+        users=dict.fromkeys(DSP_USERS, 1),
+        n_comparisons=3 * n_queries,
+        noise=0,
+        random_state=0,
     ).frame
     wins = everything.drop_duplicates(["query", "domain"])
     text = np.where(wins["y"] == 1, wins["response_b"], wins["response_a"])

@@ -53,7 +53,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        if hasattr(state["encoder"], "encode"):
+        if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
         return state
 

@@ -126,11 +126,13 @@ class Columns:
 
 def check_labels(values: Any, name: str) -> np.ndarray:
     """Hashable labels, one per row, none missing, as an object array."""
-    if isinstance(values, pd.Series | pd.Index):
-        values = values.to_numpy()
-    elif hasattr(values, "to_numpy"):
-        values = np.asarray(values.to_numpy())
-    elif not isinstance(values, np.ndarray):
+    if isinstance(values, str):
+        raise TypeError(
+            f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
+        )
+    if hasattr(values, "__array__"):
+        values = np.asarray(values)
+    else:
         # element by element: labels that are tuples must not become columns
         values = list(values)
         array = np.empty(len(values), dtype=object)

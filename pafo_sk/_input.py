@@ -174,7 +174,7 @@ def check_n_rows(n: int, least: int) -> None:
 
 def _read_numbers(estimator: Any, X: Any, form: str, reset: bool) -> np.ndarray:
     """A dense floating-point array, checked as scikit-learn does, with the rows that offend."""
-    shape = getattr(X, "shape", ())
+    shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) > 1:  # anything else is scikit-learn's to explain
         check_n_rows(shape[0], 2 if reset else 1)
         _check_real(X)

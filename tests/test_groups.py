@@ -71,6 +71,7 @@ def test_any_hashable_is_a_group(groups):
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
+        ("country", r"groups is the string 'country'.*one label per row.*column of X"),
         (list("xyxyx"), r"groups has 5 labels for 6 rows of X.*one label per row"),
         (list("xxxxxx"), r"groups holds the single group 'x'.*Leave groups out.*strategy"),
         (["x", None] * 3, r"groups has no value.*3 of 6 rows.*\[1, 3, 5\].*Drop these rows"),
@@ -80,7 +81,7 @@ def test_any_hashable_is_a_group(groups):
         ([("x",), ("x", [])] * 3, r"groups must hold hashable labels.*tuple.*\[1, 3, 5\]"),
         (np.array([["x", "y"]] * 3), r"groups must be one-dimensional.*\(3, 2\)"),
     ],
-    ids=["length", "single", "none", "nan", "na", "lists", "list in tuple", "table"],
+    ids=["string", "length", "single", "none", "nan", "na", "lists", "list in tuple", "table"],
 )
 def test_groups_that_cannot_be_used(groups, message):
     with pytest.raises((ValueError, TypeError), match=message):
@@ -257,7 +258,7 @@ def test_groups_from_support_rates():
     message = r"No groups reached fit.*GridSearchCV.*enable_metadata_routing=True.*group_column"
     with pytest.warns(UserWarning, match=message + ".*3 majority and 1 minority users"):
         groups = infer_groups(rate, USER, "infer")
-    assert groups == Groups(["majority", "minority"], groups.codes, "support_rate")
+    assert (groups.labels, groups.source) == (["majority", "minority"], "support_rate")
     assert groups.codes.tolist() == [0, 0, 1, 0, 0, 0]
 
 

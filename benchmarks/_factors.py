@@ -1,0 +1,156 @@
+"""Users as vectors: matrix factorisation, and one linear model per user shrunk to pooled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from _linear import bradley_terry, minimise
+from _table import Known, Rows
+from scipy.sparse import csr_array
+from scipy.special import expit
+
+NEWTON_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Factorised:
+    """Margin ``w d + z_u (V d)``: a user's vector z is the best one for the known comparisons."""
+
+    weight: np.ndarray
+    maps: np.ndarray
+    penalty: float
+
+    def margins(self, target: Rows, known: Known) -> np.ndarray:
+        z = best_vectors(
+            known, known.rows.margins(self.weight), known.rows.margins(self.maps), self.penalty
+        )
+        return target.margins(self.weight) + (target.margins(self.maps) * z[known.unit]).sum(axis=1)
+
+
+def best_vectors(
+    known: Known, offset: np.ndarray, features: np.ndarray, penalty: float
+) -> np.ndarray:
+    """Penalised logistic regression of every history on few features, (n_units, n_features)."""
+    there = known.index >= 0
+    x = np.where(there[:, :, None], features[known.index], 0.0)
+    o = np.where(there, offset[known.index], 0.0)
+    sign = np.where(there, known.rows.sign[known.index], 0.0)
+    z = np.zeros((len(x), x.shape[2]))
+    ridge = penalty * np.eye(x.shape[2])
+    for _ in range(NEWTON_STEPS):
+        right = expit(sign * (o + np.einsum("ulq,uq->ul", x, z)))
+        gradient = np.einsum("ul,ulq->uq", sign * (1 - right), x) - penalty * z
+        curve = np.einsum("ulq,ulp->uqp", x * (right * (1 - right))[:, :, None], x) + ridge
+        z = z + np.linalg.solve(curve, gradient[:, :, None])[:, :, 0]
+    return z
+
+
+def factorisation(
+    rows: Rows, pooled: np.ndarray, *, rank: int, penalty: float, pooled_penalty: float, seed: int
+) -> Factorised:
+    """Weights, item maps and user vectors learned together.
+
+    ``penalty`` is that of the user vectors; that of the maps is the same, since only their product
+    matters. Starts at the pooled model, and at the main directions in which users depart from it.
+    """
+    users, unit = np.unique(rows.user, return_inverse=True)
+    member = csr_array((np.ones(len(rows)), (unit, np.arange(len(rows)))))
+    rng = np.random.RandomState(seed)
+    maps = _directions(rows, pooled, member, rank)
+    start = [pooled, maps, 0.1 * rng.standard_normal((len(users), rank))]
+
+    def objective(w: np.ndarray, v: np.ndarray, z: np.ndarray) -> tuple[float, list[np.ndarray]]:
+        along = rows.margins(v)
+        margin = rows.sign * (rows.margins(w) + (along * z[unit]).sum(axis=1))
+        pull = -rows.sign * expit(-margin)
+        loss = np.logaddexp(0, -margin).sum() + pooled_penalty / 2 * (w**2).sum()
+        loss += penalty / 2 * ((v**2).sum() + (z**2).sum())
+        gradients = [
+            rows.items.T @ (rows.incidence.T @ pull) + pooled_penalty * w,
+            rows.items.T @ (rows.incidence.T @ (pull[:, None] * z[unit])) + penalty * v,
+            member @ (pull[:, None] * along) + penalty * z,
+        ]
+        return loss / len(rows), [gradient / len(rows) for gradient in gradients]
+
+    w, v, _ = minimise(objective, start)
+    return Factorised(w, v, penalty)
+
+
+def _directions(rows: Rows, pooled: np.ndarray, member: csr_array, rank: int) -> np.ndarray:
+    """Main directions of the users' mean residual vectors, (n_features, rank)."""
+    residual = rows.label - expit(rows.margins(pooled))
+    pull = member @ (residual[:, None] * rows.differences()) / (member.sum(axis=1)[:, None] + 10)
+    _, _, directions = np.linalg.svd(pull - pull.mean(axis=0), full_matrices=False)
+    directions = directions[:rank].T
+    directions = np.pad(directions, ((0, 0), (0, rank - directions.shape[1])))
+    return directions / np.maximum(rows.margins(directions).std(axis=0), 1e-9)
+
+
+@dataclass(frozen=True)
+class PerUser:
+    """Margin ``(w + w_u) d``: a linear model for each user, shrunk to the pooled one.
+
+    Solved in the span of the user's own comparisons: ``w_u = sum_h alpha_h d_h``.
+    """
+
+    weight: np.ndarray
+    penalty: float
+
+    def margins(self, target: Rows, known: Known) -> np.ndarray:
+        margin = target.margins(self.weight)
+        there = known.index >= 0
+        offset = np.where(there, known.rows.margins(self.weight)[known.index], 0.0)
+        sign = np.where(there, known.rows.sign[known.index], 0.0)
+        by_unit = np.argsort(known.unit, kind="stable")
+        places = np.split(by_unit, np.cumsum(np.bincount(known.unit))[:-1])
+        kernel = rows_kernel(known.rows)
+        across = pair_kernel(target, known.rows)
+        for unit, (index, rows) in enumerate(zip(known.index, places, strict=True)):
+            n = int(there[unit].sum())
+            if not n or not len(rows):
+                continue
+            mine = index[there[unit]]
+            mask = there[unit]
+            alpha = dual(kernel(mine, mine), offset[unit][mask], sign[unit][mask], self.penalty)
+            margin[rows] += across(rows, mine) @ alpha
+        return margin
+
+
+def rows_kernel(rows: Rows):
+    """Inner products of differences of known rows, by item."""
+    return pair_kernel(rows, rows)
+
+
+def pair_kernel(one: Rows, two: Rows):
+    """Function (rows of one, rows of two) -> inner products of their differences."""
+    gram = one.items @ two.items.T
+
+    def of(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        a, b, c, d = one.a[i], one.b[i], two.a[j], two.b[j]
+        return (
+            gram[np.ix_(b, d)] - gram[np.ix_(b, c)] - gram[np.ix_(a, d)] + gram[np.ix_(a, c)]
+        )
+
+    return of
+
+
+def dual(kernel: np.ndarray, offset: np.ndarray, sign: np.ndarray, penalty: float) -> np.ndarray:
+    """Coefficients of penalised kernel logistic regression, by Newton's method."""
+    alpha = np.zeros(len(kernel))
+    ridge = penalty * np.eye(len(kernel))
+    for _ in range(NEWTON_STEPS):
+        margin = kernel @ alpha
+        right = expit(sign * (offset + margin))
+        curve = right * (1 - right)
+        goal = sign * (1 - right) + curve * margin
+        alpha = np.linalg.solve(ridge + curve[:, None] * kernel, goal)
+    return alpha
+
+
+def per_user(rows: Rows, pooled: np.ndarray, *, penalty: float) -> PerUser:
+    """The pooled weights as they are; everything else is read from histories."""
+    return PerUser(pooled, penalty)
+
+
+__all__ = ["Factorised", "PerUser", "bradley_terry", "factorisation", "per_user"]

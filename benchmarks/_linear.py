@@ -1,0 +1,199 @@
+"""Linear Bradley-Terry models without a history: what all references start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from _table import Known, Rows, Split, Table, splits_of
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit
+
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+class Model(Protocol):
+    """Anything that gives margins to target rows whose users' known comparisons it may read."""
+
+    def margins(self, target: Rows, known: Known) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One reward for everybody."""
+
+    weight: np.ndarray
+
+    def margins(self, target: Rows, known: Known) -> np.ndarray:
+        return target.margins(self.weight)
+
+
+@dataclass(frozen=True)
+class ByLabel:
+    """A reward for each group, chosen by the true label of the target row."""
+
+    weights: np.ndarray
+
+    def margins(self, target: Rows, known: Known) -> np.ndarray:
+        return np.take_along_axis(target.margins(self.weights), target.group[:, None], 1)[:, 0]
+
+
+def calibrated(margin: np.ndarray, label: np.ndarray) -> tuple[float, float]:
+    """Factor that calibrates the margins, and the mean Bradley-Terry loss it leaves."""
+    signed = margin * (2 * label - 1)
+    if not np.any(margin):
+        return 1.0, float(np.log(2))
+    found = minimize_scalar(
+        lambda t: np.logaddexp(0, -np.exp(t) * signed).mean(), bounds=(-3, 4), method="bounded"
+    )
+    return float(np.exp(found.x)), float(found.fun)
+
+
+def minimise(
+    objective: Callable[..., tuple[float, list[np.ndarray]]],
+    start: list[np.ndarray],
+    iterations: int = 200,
+) -> list[np.ndarray]:
+    """L-BFGS over several arrays; ``objective(*arrays)`` gives the loss and its gradients."""
+    shapes = [array.shape for array in start]
+    cuts = np.cumsum([array.size for array in start])[:-1]
+
+    def apart(flat: np.ndarray) -> list[np.ndarray]:
+        return [x.reshape(shape) for x, shape in zip(np.split(flat, cuts), shapes, strict=True)]
+
+    def flat(x: np.ndarray) -> tuple[float, np.ndarray]:
+        loss, gradients = objective(*apart(x))
+        return loss, np.concatenate([g.ravel() for g in gradients])
+
+    first = np.concatenate([array.ravel() for array in start])
+    options = {"maxiter": iterations, "maxcor": 10, "gtol": 1e-7, "ftol": 1e-9}
+    return apart(minimize(flat, first, jac=True, method="L-BFGS-B", options=options).x)
+
+
+def bradley_terry(
+    rows: Rows,
+    penalty: float,
+    centre: np.ndarray,
+    *,
+    weight: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """Penalised weights, (n_features,) or one model per column: ``penalty / 2 |w - centre|^2``."""
+    sign = rows.sign if centre.ndim == 1 else rows.sign[:, None]
+    share = 1.0 if weight is None else weight
+
+    def objective(w: np.ndarray) -> tuple[float, list[np.ndarray]]:
+        margin = sign * rows.margins(w)
+        pull = -sign * share * expit(-margin)
+        loss = (share * np.logaddexp(0, -margin)).sum() + penalty / 2 * ((w - centre) ** 2).sum()
+        gradient = rows.items.T @ (rows.incidence.T @ pull) + penalty * (w - centre)
+        return loss / len(rows), [gradient / len(rows)]
+
+    return minimise(objective, [centre if start is None else start])[0]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The references' pooled model, calibrated: of every validation split and of everything."""
+
+    penalty: float
+    folds: tuple[np.ndarray, ...]
+    weight: np.ndarray
+
+
+def pooled(table: Table) -> Pooled:
+    """Bradley-Terry on all rows; the penalty by calibrated loss on validation rows."""
+    zero = np.zeros(table.train.items.shape[1])
+    paths = []
+    for split in table.splits:
+        path, last = {}, zero
+        for penalty in PENALTIES[::-1]:
+            path[penalty] = last = bradley_terry(split.fit, penalty, zero, start=last)
+        paths.append(path)
+    label = np.concatenate([split.check.label for split in table.splits])
+    fits = {}
+    for penalty in PENALTIES:
+        each = zip(table.splits, paths, strict=True)
+        margin = np.concatenate([split.check.margins(path[penalty]) for split, path in each])
+        fits[penalty] = calibrated(margin, label)
+    best = min(fits, key=lambda penalty: fits[penalty][1])
+    factor = fits[best][0]
+    weight = bradley_terry(table.train, best, zero, start=paths[0][best])
+    return Pooled(best, tuple(factor * path[best] for path in paths), factor * weight)
+
+
+def tune(
+    table: Table,
+    base: Pooled,
+    train: Callable[..., Model],
+    grid: Iterable[dict[str, Any]],
+    n_splits: int | None = None,
+) -> tuple[Model, dict[str, Any]]:
+    """Refit the setting with the lowest calibrated loss on the validation rows of the splits.
+
+    Parameters
+    ----------
+    train : callable (rows, pooled weights, **setting) -> Model
+    n_splits : int or None
+        Splits used; None: all.
+    """
+    splits = list(zip(table.splits, base.folds, strict=True))[:n_splits]
+    best, least = {}, np.inf
+    for setting in grid:
+        loss = validation_loss(splits, train, setting)
+        if loss < least:
+            best, least = setting, loss
+    return train(table.train, base.weight, **best), {**best, "validation_loss": least}
+
+
+def validation_loss(
+    splits: list[tuple[Split, np.ndarray]], train: Callable[..., Model], setting: dict[str, Any]
+) -> float:
+    """Calibrated loss over the validation rows of the splits."""
+    margin = [
+        train(split.fit, weight, **setting).margins(split.check, split.known)
+        for split, weight in splits
+    ]
+    label = np.concatenate([split.check.label for split, _ in splits])
+    return calibrated(np.concatenate(margin), label)[1]
+
+
+def specialists(table: Table, base: Pooled) -> tuple[ByLabel, dict[str, Any]]:
+    """One model a group, its penalty, and whether it shrinks to pooled or to zero, tuned."""
+    weights, chosen = [], {}
+    for group in range(int(table.train.group.max()) + 1):
+        splits = [
+            (split.fit[split.fit.group == group], split.check[split.check.group == group], weight)
+            for split, weight in zip(table.splits, base.folds, strict=True)
+        ]
+        label = np.concatenate([check.label for _, check, _ in splits])
+        common = np.concatenate([check.margins(weight) for _, check, weight in splits])
+        best, least = None, calibrated(common, label)[1]
+        for to_pooled in (True, False):
+            for penalty in PENALTIES:
+                margin = [
+                    check.margins(bradley_terry(fit, penalty, weight * to_pooled, start=weight))
+                    for fit, check, weight in splits
+                ]
+                loss = calibrated(np.concatenate(margin), label)[1]
+                if loss < least:
+                    best, least = (penalty, to_pooled), loss
+        chosen[f"group {group}"] = best
+        own = table.train[table.train.group == group]
+        weights.append(
+            base.weight
+            if best is None
+            else bradley_terry(own, best[0], base.weight * best[1], start=base.weight)
+        )
+    return ByLabel(np.stack(weights, axis=1)), chosen
+
+
+def oracle(table: Table, seed: int) -> tuple[ByLabel, dict[str, Any]]:
+    """One model a group from clean rows that no learner gets to see, its penalty tuned on them."""
+    weights = []
+    for group in range(int(table.clean.group.max()) + 1):
+        rows = table.clean[table.clean.group == group]
+        weights.append(pooled(replace(table, train=rows, splits=splits_of(rows, seed))).weight)
+    return ByLabel(np.stack(weights, axis=1)), {}

@@ -1,0 +1,224 @@
+"""A case as arrays, for the reference methods: items once, comparisons as indices, histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from _data import TEXTS, Case, Part, joined
+from _embeddings import vectors
+from scipy.sparse import csr_array
+
+N_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Comparisons of items in one table.
+
+    Attributes
+    ----------
+    items : ndarray of shape (n_items, n_features)
+        Scaled so that two random training items have mean squared distance one.
+    a, b : ndarray of int, shape (n,)
+    label : ndarray of float, shape (n,)
+        1 where b won.
+    user, group : ndarray of int, shape (n,)
+        Codes; of the group only labelled methods may read.
+    prompt : ndarray of int, shape (n,), or None
+    """
+
+    items: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    label: np.ndarray
+    user: np.ndarray
+    group: np.ndarray
+    prompt: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def __getitem__(self, rows: np.ndarray) -> Rows:
+        taken = {
+            name: getattr(self, name)[rows] for name in ("a", "b", "label", "user", "group")
+        }
+        return replace(self, **taken, prompt=None if self.prompt is None else self.prompt[rows])
+
+    @cached_property
+    def incidence(self) -> csr_array:
+        """+1 at item b and -1 at item a: maps rewards of items to margins, (n, n_items)."""
+        n = np.arange(len(self))
+        values = np.repeat([1.0, -1.0], len(self))
+        index = (np.tile(n, 2), np.concatenate([self.b, self.a]))
+        return csr_array((values, index), shape=(len(self), len(self.items)))
+
+    @cached_property
+    def sign(self) -> np.ndarray:
+        """+1 where b won, -1 where a did."""
+        return 2 * self.label - 1
+
+    def margins(self, weight: np.ndarray) -> np.ndarray:
+        """Margins of linear rewards: (n,) for (n_features,), (n, k) for (n_features, k)."""
+        return self.incidence @ (self.items @ weight)
+
+    def differences(self) -> np.ndarray:
+        """Items b minus items a, (n, n_features)."""
+        return self.items[self.b] - self.items[self.a]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Known comparisons, and which of them make up the history of each target row.
+
+    Attributes
+    ----------
+    rows : Rows
+        Known comparisons.
+    unit : ndarray of int, shape (n_target,)
+        History of each target row.
+    index : ndarray of int, shape (n_units, longest)
+        Rows of each history, -1 where it is shorter.
+    """
+
+    rows: Rows
+    unit: np.ndarray
+    index: np.ndarray
+
+    @cached_property
+    def sums(self) -> csr_array:
+        """Maps values of known rows to their sums over each history, (n_units, n_known)."""
+        unit, place = np.nonzero(self.index >= 0)
+        ones = np.ones(len(unit))
+        shape = (len(self.index), len(self.rows))
+        return csr_array((ones, (unit, self.index[unit, place])), shape=shape)
+
+    @cached_property
+    def count(self) -> np.ndarray:
+        """Length of each history, (n_units,)."""
+        return (self.index >= 0).sum(axis=1)
+
+
+def _padded(unit: np.ndarray, row: np.ndarray, n_units: int) -> np.ndarray:
+    """Rows of every unit side by side, -1 where there are no more."""
+    order = np.argsort(unit, kind="stable")
+    unit, row = unit[order], row[order]
+    count = np.bincount(unit, minlength=n_units)
+    place = np.arange(len(unit)) - np.repeat(np.cumsum(count) - count, count)
+    index = np.full((n_units, max(int(count.max(initial=0)), 1)), -1)
+    index[unit, place] = row
+    return index
+
+
+def known_by_user(target: Rows, known: Rows) -> Known:
+    """All known comparisons of the target row's user."""
+    users, unit = np.unique(target.user, return_inverse=True)
+    place = np.searchsorted(users, known.user).clip(max=len(users) - 1)
+    mine = np.flatnonzero(users[place] == known.user)
+    return Known(known, unit, _padded(place[mine], mine, len(users)))
+
+
+def known_apart(target: Rows, known: Rows) -> Known:
+    """Those that share no prompt (without prompts: no item) with the target row.
+
+    Whoever compared a with b and a with c has told of a twice: such rows are not independent, and
+    with a row of the target's own among them a method would be judged on what it was told.
+    """
+    whole = known_by_user(target, known)
+    index = whole.index[whole.unit]
+    if target.prompt is not None:
+        near = known.prompt[index] == target.prompt[:, None]
+    else:
+        near = np.zeros(index.shape, dtype=bool)
+        for mine in (target.a, target.b):
+            for theirs in (known.a, known.b):
+                near |= theirs[index] == mine[:, None]
+    return Known(known, np.arange(len(target)), np.where(near, -1, index))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training rows, and validation rows with what is known of their users."""
+
+    fit: Rows
+    check: Rows
+    known: Known
+
+
+@dataclass(frozen=True)
+class Table:
+    """A case as arrays. Parts that the case lacks are None."""
+
+    train: Rows
+    test: Rows
+    history: Rows | None
+    unseen: Rows | None
+    clean: Rows | None
+    splits: tuple[Split, ...]
+
+
+def read(case: Case, seed: int) -> Table:
+    """Arrays of a case, and validation splits of its training rows.
+
+    Rows of one prompt are held out together; without prompts rows are held out at random, and
+    `known_apart` keeps overlapping ones out of histories.
+    """
+    names = ("train", "test", "history", "unseen", "clean")
+    parts = {name: getattr(case, name) for name in names}
+    there = [part for part in parts.values() if part is not None]
+    text = TEXTS[0] in case.train.X
+    items, index = (_text_items if text else _numeric_items)(there)
+    users = pd.Index(pd.unique(np.concatenate([part.users for part in there])))
+    groups = pd.Index(pd.unique(np.concatenate([part.groups for part in there])))
+    prompts = None
+    if "prompt" in case.train.X:
+        prompts = pd.Index(pd.unique(pd.concat([part.X["prompt"] for part in there])))
+    used = np.unique(np.concatenate(index[0]))
+    spread = items[used].var(axis=0).sum()
+    items = items / np.sqrt(2 * spread)
+
+    rows = {}
+    for part, (a, b) in zip(there, index, strict=True):
+        rows[id(part)] = Rows(
+            items=items,
+            a=a,
+            b=b,
+            label=part.y.astype(float),
+            user=users.get_indexer(part.users),
+            group=groups.get_indexer(part.groups),
+            prompt=None if prompts is None else prompts.get_indexer(part.X["prompt"]),
+        )
+    found = {name: None if part is None else rows[id(part)] for name, part in parts.items()}
+    return Table(**found, splits=splits_of(found["train"], seed))
+
+
+def splits_of(train: Rows, seed: int) -> tuple[Split, ...]:
+    """Validation splits, one a fold."""
+    unit = np.arange(len(train)) if train.prompt is None else train.prompt
+    fold = np.random.RandomState(seed).permutation(np.arange(unit.max() + 1) % N_FOLDS)[unit]
+    splits = []
+    for number in range(N_FOLDS):
+        fit, check = train[fold != number], train[fold == number]
+        splits.append(Split(fit, check, known_apart(check, fit)))
+    return tuple(splits)
+
+
+def _text_items(parts: list[Part]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    texts = [joined(part.X, side) for part in parts for side in TEXTS]
+    codes, unique = pd.factorize(np.array(sum(texts, []), dtype=object))
+    index = np.split(codes, np.cumsum([len(part) for part in texts])[:-1])
+    pairs = list(zip(index[::2], index[1::2], strict=True))
+    return vectors(list(unique)).astype(np.float64), pairs
+
+
+def _numeric_items(parts: list[Part]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    items, pairs, start = [], [], 0
+    for part in parts:
+        difference = part.X.drop(columns="user").to_numpy(dtype=np.float64)
+        items += [-difference / 2, difference / 2]
+        a = start + np.arange(len(part))
+        pairs.append((a, a + len(part)))
+        start += 2 * len(part)
+    return np.concatenate(items), pairs
