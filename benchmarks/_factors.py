@@ -139,7 +139,7 @@ def dual(kernel: np.ndarray, offset: np.ndarray, sign: np.ndarray, penalty: floa
     """Coefficients of penalised kernel logistic regression, by Newton's method."""
     alpha = np.zeros(len(kernel))
     ridge = penalty * np.eye(len(kernel))
-    for _ in range(NEWTON_STEPS):
+    for _ in range(NEWTON_STEPS // 2):
         margin = kernel @ alpha
         right = expit(sign * (offset + margin))
         curve = right * (1 - right)

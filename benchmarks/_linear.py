@@ -11,7 +11,7 @@ from _table import Known, Rows, Split, Table, splits_of
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Model(Protocol):
@@ -79,6 +79,7 @@ def bradley_terry(
     *,
     weight: np.ndarray | None = None,
     start: np.ndarray | None = None,
+    iterations: int = 200,
 ) -> np.ndarray:
     """Penalised weights, (n_features,) or one model per column: ``penalty / 2 |w - centre|^2``."""
     sign = rows.sign if centre.ndim == 1 else rows.sign[:, None]
@@ -91,7 +92,7 @@ def bradley_terry(
         gradient = rows.items.T @ (rows.incidence.T @ pull) + penalty * (w - centre)
         return loss / len(rows), [gradient / len(rows)]
 
-    return minimise(objective, [centre if start is None else start])[0]
+    return minimise(objective, [centre if start is None else start], iterations)[0]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ def parse_arguments(description, subfolder, how_to_get):
     parser.add_argument(
         "path", nargs="?", help=f"folder of the data; default: $PAFO_SK_DATA/{subfolder}"
     )
-    parser.add_argument("--output", help="folder for the model and the plot; default: a temporary one")
+    parser.add_argument(
+        "--output", help="folder for the model and the plot; default: a temporary one"
+    )
     parser.add_argument("--random-state", type=int, default=0)
     arguments = parser.parse_args()
     home = os.environ.get("PAFO_SK_DATA")
@@ -64,8 +66,8 @@ def compare(X, y, groups, X_test, y_test, groups_test, random_state=0):
     for group in np.unique(groups):
         rows, rows_test = groups == group, groups_test == group
         specialist = PafoRewardEstimator(strategy="pooled", random_state=random_state)
-        specialist.fit(X[rows], y[rows])
-        right["specialists*"][rows_test] = specialist.predict(X_test[rows_test]) == y_test[rows_test]
+        winner = specialist.fit(X[rows], y[rows]).predict(X_test[rows_test])
+        right["specialists*"][rows_test] = winner == y_test[rows_test]
     seconds["specialists*"] = time.perf_counter() - start
 
     names = ["pooled", "balanced", "group-DRO", "specialists*", "PAFO"]

@@ -42,9 +42,7 @@ n_train = round(0.7 * n_queries)
 
 def load(queries, **options):
     """Comparisons on some queries. The users of a domain are alike: they are named by a number."""
-    data = load_dsp(
-        arguments.path, queries=queries, random_state=arguments.random_state, **options
-    )
+    data = load_dsp(arguments.path, queries=queries, random_state=arguments.random_state, **options)
     number = data.frame.groupby("domain")["user"].rank(method="dense").astype(int)
     return data.X.assign(user=data.frame["domain"] + " " + number.astype(str)), data
 
@@ -58,9 +56,7 @@ print(f"{len(X)} comparisons on {n_train} queries, {len(X_test)} on {n_queries -
 # -----------
 # The minority are the users of all domains but the largest.
 
-table, pafo = compare(
-    X, train.y, train.groups, X_test, test.y, test.groups, arguments.random_state
-)
+table, pafo = compare(X, train.y, train.groups, X_test, test.y, test.groups, arguments.random_state)
 print(pafo.pareto_report_[["n_users", "pooled", "specialist", "unified"]].round(3).to_string())
 
 # %%

@@ -146,8 +146,8 @@ for name, members in {"majority": majority, "minority": ~majority}.items():
 # New users
 # ---------
 # A user whom the model has never met gets the population's reward. ``enroll`` adds a few of their
-# comparisons; nothing is trained again, and nobody else's reward changes. Here are twenty strangers,
-# half of them with the rare taste.
+# comparisons; nothing is trained again, and nobody else's reward changes. Here are twenty
+# strangers, half of them with the rare taste.
 
 strangers = make_text_preferences(
     n_users=20, n_comparisons=40, group_shares=(0.5, 0.5), random_state=1

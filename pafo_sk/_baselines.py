@@ -7,7 +7,7 @@ from torch import nn
 
 from pafo_sk._groups import Groups, row_weights
 from pafo_sk._heads import select_rewards
-from pafo_sk._specialists import PENALTIES, CrossFitted, Trainer, fit_pooled, log_loss
+from pafo_sk._specialists import PENALTIES, Choice, CrossFitted, Trainer, fit_pooled, log_loss
 from pafo_sk._training import margins
 
 
@@ -51,7 +51,7 @@ def fit_group_dro(
         head=_run_dro(trainer, member, np.ones((len(group), 1)), penalty, rounds, step),
         fold_heads=select_rewards(heads, np.arange(n_folds) * n_penalties + best),
         margin=margin[:, best],
-        penalty=penalty,
+        choices=[Choice(float(PENALTIES[best]), True, 1.0)],
     )
 
 

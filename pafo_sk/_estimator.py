@@ -65,6 +65,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         Net prototype that trains the heads; None: ``RewardNet(LinearHead)``.
     student : {"mixture", "plain"}, default="mixture"
         Unified model: history-gated mixture, or one reward for everybody.
+    n_prototypes : "auto" or int, default="auto"
+        Tastes looked for within each group (0: none, one taste vector per user instead); "auto"
+        chooses on held-out rows.
     specialist_shrinkage : "auto" or float, default="auto"
         Weight of half the squared distance of a specialist from the pooled model, against the
         summed loss; "auto" chooses it for each group on held-out rows.
@@ -81,8 +84,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         The teacher's (calibrated) margins are divided by it.
     group_weights : {"rows", "users", "groups"} or dict, default="rows"
         What counts equally in the student's loss; or a weight per group label.
-    no_harm : float or None, default=0.0
-        Held-out accuracy that a group may lose against the pooled model; None: any.
+    no_harm : float or None, default=0.005
+        Held-out accuracy that a group may lose against the pooled model; None: any. A loss below
+        its own standard error over users is not told from zero.
     device : str or None, default=None
         Device for encoding and training; None: a GPU where there is one.
     n_jobs : int or None, default=None
@@ -151,6 +155,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
         "reward_net": [RewardNet, None],
         "student": [StrOptions({"mixture", "plain"})],
+        "n_prototypes": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "specialist_shrinkage": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "n_folds": [Interval(Integral, 2, None, closed="left")],
         "conditioning": [StrOptions({"group", "correct", "better"})],
@@ -177,6 +182,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         strategy: str = "pafo",
         reward_net: RewardNet | None = None,
         student: str = "mixture",
+        n_prototypes: int | str = "auto",
         specialist_shrinkage: float | str = "auto",
         n_folds: int = 3,
         conditioning: str = "group",
@@ -184,7 +190,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         distill_loss: str = "soft_bt",
         margin_temperature: float = 1.0,
         group_weights: str | dict = "rows",
-        no_harm: float | None = 0.0,
+        no_harm: float | None = 0.005,
         device: str | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -199,6 +205,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.strategy = strategy
         self.reward_net = reward_net
         self.student = student
+        self.n_prototypes = n_prototypes
         self.specialist_shrinkage = specialist_shrinkage
         self.n_folds = n_folds
         self.conditioning = conditioning

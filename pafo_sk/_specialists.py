@@ -19,6 +19,25 @@ LEAST_ROWS = 10
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What cross-validation chose for one model.
+
+    Attributes
+    ----------
+    penalty : float
+        Weight of half the squared distance from the anchor; ``inf`` is the pooled model itself.
+    to_zero : bool
+        Whether the anchor is zero, not the pooled model.
+    temperature : float
+        What the model's margins were divided by.
+    """
+
+    penalty: float
+    to_zero: bool
+    temperature: float
+
+
+@dataclass(frozen=True)
 class CrossFitted:
     """Models of one kind, fitted on everything and once per fold without it.
 
@@ -30,20 +49,19 @@ class CrossFitted:
         The same for every fold, ``n_folds`` times as many rewards, fold by fold.
     margin : ndarray of shape (n_comparisons,)
         Held-out, calibrated margin of every row, from the model that did not see it.
-    penalty : ndarray of shape (n_models,)
-        What cross-validation chose.
+    choices : list of Choice, of length n_models
     """
 
     head: nn.Module
     fold_heads: nn.Module
     margin: np.ndarray
-    penalty: np.ndarray
+    choices: list[Choice]
 
     def of_fold(self, fold: int | None) -> nn.Module:
         """The models that did not see ``fold``; those of everything for None."""
         if fold is None:
             return self.head
-        n_models = len(self.penalty)
+        n_models = len(self.choices)
         return select_rewards(self.fold_heads, fold * n_models + np.arange(n_models))
 
 
@@ -146,13 +164,12 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     best = int(np.argmin([loss for _, loss in fits]))
     scale = 1 / fits[best][0]
     fold_heads = select_rewards(heads, np.arange(n_folds) * n_penalties + best)
-    penalty = PENALTIES[[best]]
-    head = trainer.train(weight[:, None], penalty, start=select_rewards(fold_heads, [0]))
+    head = trainer.train(weight[:, None], PENALTIES[[best]], start=select_rewards(fold_heads, [0]))
     return CrossFitted(
         head=rescaled(head, scale),
         fold_heads=rescaled(fold_heads, scale),
         margin=margin[:, best] * scale,
-        penalty=penalty,
+        choices=[Choice(float(PENALTIES[best]), True, fits[best][0])],
     )
 
 
@@ -176,21 +193,21 @@ def fit_specialists(
         One model per group; ``margin`` is that of the row's own group.
     """
     margin = np.empty(len(group))
-    heads, fold_heads, penalties = [], [], []
+    heads, fold_heads, choices = [], [], []
     for code in range(int(group.max()) + 1):
         rows = np.flatnonzero(group == code)
         part = _fit_specialist(trainer.of_rows(rows), pooled, pooled.margin[rows], shrinkage)
         margin[rows] = part.margin
         heads.append(part.head)
         fold_heads.append(part.fold_heads)
-        penalties.append(part.penalty)
+        choices.extend(part.choices)
     n_groups, n_folds = len(heads), trainer.n_folds
     fold_by_fold = np.arange(n_groups * n_folds).reshape(n_groups, n_folds).T.ravel()
     return CrossFitted(
         head=stack_heads(heads),
         fold_heads=select_rewards(stack_heads(fold_heads), fold_by_fold),
         margin=margin,
-        penalty=np.concatenate(penalties),
+        choices=choices,
     )
 
 
@@ -199,7 +216,7 @@ def _fit_specialist(
 ) -> CrossFitted:
     """The model of one group, whose comparisons ``trainer`` holds."""
     n_folds = trainer.n_folds
-    as_pooled = replace(pooled, margin=pooled_margin, penalty=np.array([np.inf]))
+    as_pooled = replace(pooled, margin=pooled_margin, choices=[Choice(np.inf, False, 1.0)])
     if len(trainer.label) < LEAST_ROWS or shrinkage == np.inf:
         return as_pooled
     automatic = isinstance(shrinkage, str)
@@ -225,7 +242,8 @@ def _fit_specialist(
         anchor=None if to_zero else pooled.head,
         start=pooled.head,
     )
-    return CrossFitted(rescaled(head, 1 / t), rescaled(fold_heads, 1 / t), chosen / t, grid[[k]])
+    choice = Choice(float(grid[k]), to_zero, t)
+    return CrossFitted(rescaled(head, 1 / t), rescaled(fold_heads, 1 / t), chosen / t, [choice])
 
 
 def _penalised(

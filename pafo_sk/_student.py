@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
@@ -12,7 +13,7 @@ from pafo_sk._heads import LinearHead
 # evidence, and after 50 of them further ones add little.
 SATURATION = 50.0
 # A history of this many comparisons counts as much as everything that is known of other users.
-PRIOR_STRENGTH = 2.0
+PRIOR_STRENGTH = 3.0
 
 
 class HistoryMixture(nn.Module):
@@ -43,15 +44,21 @@ class HistoryMixture(nn.Module):
         Pooled head with one reward; not trained here.
     directions : LinearHead
         Head of the taste directions; it may have none.
+    share : ndarray of shape (n_prototypes,) or None, default=None
+        Share of users of each prototype, from which the prior starts; None: equal.
     personal : bool, default=True
         False: the prototypes' prior mixture for everybody, whatever the history.
     """
+
+    log_share: Tensor
 
     def __init__(
         self,
         prototypes: nn.Module,
         reference: nn.Module,
         directions: LinearHead,
+        *,
+        share: np.ndarray | None = None,
         personal: bool = True,
     ):
         super().__init__()
@@ -60,7 +67,9 @@ class HistoryMixture(nn.Module):
         self.n_prototypes = len(next(prototypes.parameters()))
         self.n_directions = len(directions.weight)
         self.convex = getattr(prototypes, "convex", False)
-        self.log_prior = nn.Parameter(torch.zeros(self.n_prototypes))
+        share = np.full(self.n_prototypes, 1 / self.n_prototypes) if share is None else share
+        self.register_buffer("log_share", torch.as_tensor(np.log(share)))
+        self.prior_offset = nn.Parameter(torch.zeros(self.n_prototypes))
         # logarithms relative to the starts, so that a penalty on them is a prior there
         self.evidence_weight = nn.Parameter(torch.zeros(()))
         self.saturation = nn.Parameter(torch.zeros(()))
@@ -124,7 +133,7 @@ class HistoryMixture(nn.Module):
         """Probability of every prototype, (n, K)."""
         count, evidence = sums[:, :1].clamp_min(0), sums[:, 1 : 1 + self.n_prototypes]
         weight = self.evidence_weight.exp() / (1 + count / SATURATION * self.saturation.exp())
-        return torch.softmax(self.log_prior + weight * evidence, dim=1)
+        return torch.softmax(self.log_share + self.prior_offset + weight * evidence, dim=1)
 
     def taste(self, sums: Tensor) -> Tensor:
         """Position of the user along every direction, (n, q)."""
@@ -133,4 +142,4 @@ class HistoryMixture(nn.Module):
 
     def gate_offsets(self) -> Tensor:
         """Squared distance of the gate's few numbers from their starts."""
-        return self.evidence_weight**2 + self.saturation**2 + (self.log_prior**2).sum()
+        return self.evidence_weight**2 + self.saturation**2 + (self.prior_offset**2).sum()

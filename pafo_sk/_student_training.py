@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 from scipy.special import expit
 from torch import Tensor, nn
 
@@ -19,13 +18,14 @@ from pafo_sk._histories import HistoryIndex
 from pafo_sk._losses import DistillationLoss
 from pafo_sk._specialists import Trainer
 from pafo_sk._student import HistoryMixture
+from pafo_sk._tastes import Prototypes, user_vectors
 from pafo_sk._training import RewardNet, finished, margins, seeded, threads_for
 
 # Share of every history kept, in copies of the data that train together: the model must also do
 # well with short histories.
 THINNING = (1.0, 0.4, 0.1)
 # Precision of the prior on the gate's numbers.
-GATE_PRECISION = 20.0
+GATE_PRECISION = 100.0
 # Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
 MAX_ITER = 80
 
@@ -127,7 +127,7 @@ def student_net(prototype: RewardNet, module: HistoryMixture, **criterion: Any) 
 
 
 def start_student(
-    pooled: nn.Module, prototypes: nn.Module, trainer: Trainer, n_directions: int
+    pooled: nn.Module, prototypes: Prototypes, trainer: Trainer, n_directions: int
 ) -> HistoryMixture:
     """The student before training: directions along which users depart from the pooled model."""
     n_features = trainer.comparisons.items.shape[1]
@@ -135,9 +135,12 @@ def start_student(
     if n_directions:
         start = residual_directions(trainer, pooled, n_directions)
         directions.weight.data[: len(start)] = torch.as_tensor(start)
-    n_prototypes = len(next(prototypes.parameters()))
+    n_prototypes = len(prototypes.share)
     return HistoryMixture(
-        select_rewards(prototypes, range(n_prototypes)), select_rewards(pooled, [0]), directions
+        select_rewards(prototypes.head, range(n_prototypes)),
+        select_rewards(pooled, [0]),
+        directions,
+        share=prototypes.share,
     )
 
 
@@ -149,13 +152,8 @@ def residual_directions(trainer: Trainer, pooled: nn.Module, n_directions: int) 
     """
     comparisons, user = trainer.comparisons, trainer.user
     residual = trainer.label - expit(margins(pooled, comparisons)[:, 0])
-    n_users, n_items = int(user.max()) + 1, len(comparisons.items)
-    rows = np.concatenate([user, user])
-    columns = np.concatenate([comparisons.b, comparisons.a])
-    values = np.concatenate([residual, -residual])
-    pull = csr_matrix((values, (rows, columns)), shape=(n_users, n_items)) @ comparisons.items
-    count = np.bincount(user, minlength=n_users)[:, None]
-    pull = (pull - pull.sum(axis=0) / count.sum() * count) / (count + 10.0)
+    pull = user_vectors(trainer, user, residual, prior_rows=10.0)
+    pull = pull - pull.mean(axis=0)
     _, vectors = np.linalg.eigh(pull.T @ pull)
     vectors = vectors[:, ::-1][:, :n_directions]
     # a sign that does not depend on the linear algebra library

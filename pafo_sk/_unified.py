@@ -12,16 +12,21 @@ from torch import nn
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
-from pafo_sk._specialists import CrossFitted, Trainer, temperature
+from pafo_sk._specialists import CrossFitted, Trainer, log_loss, temperature
 from pafo_sk._student import HistoryMixture
 from pafo_sk._student_training import start_student, train_student
+from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
 
 DISTILL_WEIGHTS = (0.0, 0.25, 0.5)
-MIDDLE_WEIGHT = 0.25
 # Taste directions tried, and weight of half their squared size against the summed loss.
 N_DIRECTIONS = 4
 DIRECTION_PENALTY = 0.3
-ANCHOR_PENALTY = 1.0
+# Weight of half the squared distance of the prototypes from where they start: little leeway for
+# specialists, which were fitted with a penalty of their own; more for the pooled model.
+SPECIALIST_PENALTY = 10.0
+POOLED_PENALTY = 1.0
+# Prototypes tried in every group.
+N_PROTOTYPES = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class UnifiedSettings:
     """What the user decides about the unified model: the estimator's parameters of these names."""
 
     student: str
+    n_prototypes: int | str
     distill_weight: float | str
     distill_loss: str
     margin_temperature: float
@@ -41,13 +47,14 @@ class Candidate:
 
     Attributes
     ----------
-    anchor : {"specialists", "pooled"}
-        What the prototypes, which start at the specialists, are shrunk towards.
+    n_prototypes : int
+        Of every group.
+        0 has the pooled model for its only prototype.
     n_directions : int
     distill_weight : float
     """
 
-    anchor: str
+    n_prototypes: int
     n_directions: int
     distill_weight: float
 
@@ -61,6 +68,7 @@ class Task:
     specialists: CrossFitted
     target: np.ndarray
     weight: np.ndarray
+    group: np.ndarray
     settings: UnifiedSettings
 
     @property
@@ -71,14 +79,14 @@ class Task:
     def candidates(self) -> list[Candidate]:
         """Structures to compare, at one distillation weight."""
         weight = self.settings.distill_weight
-        middle = MIDDLE_WEIGHT if isinstance(weight, str) else float(weight)
+        first = DISTILL_WEIGHTS[0] if isinstance(weight, str) else float(weight)
         if not self.personal:
-            return [Candidate("pooled", 0, middle)]
-        return [
-            Candidate("specialists", 0, middle),
-            Candidate("specialists", N_DIRECTIONS, middle),
-            Candidate("pooled", N_DIRECTIONS, middle),
-        ]
+            return [Candidate(0, 0, first)]
+        number = self.settings.n_prototypes
+        if isinstance(number, str):
+            mixtures = [Candidate(k, 0, first) for k in N_PROTOTYPES]
+            return [Candidate(0, N_DIRECTIONS, first), *mixtures]
+        return [Candidate(int(number), q, first) for q in (N_DIRECTIONS, 0)]
 
     def train(self, candidate: Candidate, fold: int | None) -> HistoryMixture:
         """The model without the rows of ``fold``, started from models that lack them too."""
@@ -88,17 +96,17 @@ class Task:
             if fold is not None
             else np.arange(len(trainer.fold))
         )
-        pooled, specialists = self.pooled.of_fold(fold), self.specialists.of_fold(fold)
+        pooled = self.pooled.of_fold(fold)
         part = trainer.of_rows(rows)
         if self.personal:
-            module = start_student(pooled, specialists, part, candidate.n_directions)
-            anchor, anchor_penalty = specialists, ANCHOR_PENALTY
-            if candidate.anchor == "pooled":
-                anchor = select_rewards(pooled, np.zeros(module.n_prototypes, dtype=int))
+            prototypes = self.prototypes(candidate.n_prototypes, fold)
+            module = start_student(pooled, prototypes, part, candidate.n_directions)
+            anchor = prototypes.head
+            anchor_penalty = SPECIALIST_PENALTY if candidate.n_prototypes else POOLED_PENALTY
         else:
             module = plain_model(pooled, part.comparisons.items.shape[1])
             # the pooled model's own penalty, which is on the distance from zero
-            anchor, anchor_penalty = rescaled(pooled, 0.0), float(self.pooled.penalty[0])
+            anchor, anchor_penalty = rescaled(pooled, 0.0), self.pooled.choices[0].penalty
         return train_student(
             part,
             module,
@@ -112,6 +120,16 @@ class Task:
                 "loss": self.settings.distill_loss,
                 "temperature": self.settings.margin_temperature,
             },
+        )
+
+    def prototypes(self, number: int, fold: int | None) -> Prototypes:
+        """``number`` prototypes of every group, found without the rows of ``fold``."""
+        if number == 0:
+            return Prototypes(self.pooled.of_fold(fold), np.ones(1))
+        if number == 1:
+            return group_prototypes(self.trainer, self.specialists, self.group, fold)
+        return taste_prototypes(
+            self.trainer, self.pooled, self.specialists, self.group, fold, number
         )
 
     def held_out(self, candidates: list[Candidate]) -> dict[Candidate, np.ndarray]:
@@ -151,7 +169,8 @@ def fit_unified(
 
     Candidates differ in structure first and, with the best structure, in the distillation weight.
     They are compared by held-out loss after calibration (soft targets shrink margins, which says
-    nothing against them), groups counting equally.
+    nothing against them), groups counting equally. A larger distillation weight must be better by
+    more than one standard error over users.
 
     Parameters
     ----------
@@ -168,19 +187,33 @@ def fit_unified(
     distill_weight : float
         The weight used.
     """
-    task = Task(trainer, pooled, specialists, target, weight, settings)
-    equal = 1 / np.bincount(group)[group]
+    task = Task(trainer, pooled, specialists, target, weight, group, settings)
+    losses: dict[Candidate, np.ndarray] = {}
 
-    def best_of(margins: dict[Candidate, np.ndarray]) -> Candidate:
-        return min(margins, key=lambda c: temperature(margins[c], trainer.label, equal)[1])
+    def judge(candidates: list[Candidate]) -> None:
+        for candidate, margin in task.held_out(candidates).items():
+            margins[candidate] = margin
+            losses[candidate] = calibrated_losses(margin, trainer, group)
 
-    margins = task.held_out(task.candidates())
-    best = best_of(margins)
+    margins: dict[Candidate, np.ndarray] = {}
+    judge(task.candidates())
+    best = min(losses, key=lambda c: losses[c].mean())
     if settings.distill_weight == "auto":
-        others = [w for w in DISTILL_WEIGHTS if w != best.distill_weight]
-        margins |= task.held_out([replace(best, distill_weight=w) for w in others])
-        best = best_of(margins)
+        rivals = [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS[1:]]
+        judge(rivals)
+        for rival in rivals:
+            gain = losses[best] - losses[rival]
+            if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+                best = rival
     return task.train(best, None), margins[best], best.distill_weight
+
+
+def calibrated_losses(margin: np.ndarray, trainer: Trainer, group: np.ndarray) -> np.ndarray:
+    """Loss of every user (every row without users) after calibration, groups counting equally."""
+    equal = 1 / np.bincount(group)[group]
+    scale, _ = temperature(margin, trainer.label, equal)
+    loss = log_loss(margin / scale, trainer.label) * equal / equal.mean()
+    return loss if trainer.user.min() < 0 else np.bincount(trainer.user, loss)
 
 
 @torch.no_grad()

@@ -53,10 +53,11 @@ def tiny_encoder(tiny_encoder_path):
 @pytest.fixture(scope="session")
 def quick():
     """Make an estimator whose fit takes a fraction of a second."""
-    from pafo_sk import PafoRewardEstimator
+    from pafo_sk import PafoRewardEstimator, RewardNet
 
     def make(**params):
         settings = {"n_folds": 2, "distill_weight": 0.5, "specialist_shrinkage": 1.0}
+        settings["reward_net"] = RewardNet(optimizer__max_iter=20)
         return PafoRewardEstimator(**{**settings, "random_state": 0, **params})
 
     return make

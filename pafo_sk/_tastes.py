@@ -1,0 +1,133 @@
+"""Several tastes within one group: prototypes found by EM over the group's users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.cluster import KMeans
+from torch import nn
+
+from pafo_sk._heads import rescaled, select_rewards, stack_heads
+from pafo_sk._specialists import Choice, CrossFitted, Trainer, log_loss
+from pafo_sk._training import margins
+
+# A prototype must be that of several users, or it is nobody's taste but one's.
+LEAST_USERS = 4
+ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """Heads from which the unified model starts, and the share of users of each.
+
+    Attributes
+    ----------
+    head : nn.Module
+        n_prototypes rewards.
+    share : ndarray of shape (n_prototypes,)
+    """
+
+    head: nn.Module
+    share: np.ndarray
+
+
+def group_prototypes(
+    trainer: Trainer, specialists: CrossFitted, group: np.ndarray, fold: int | None
+) -> Prototypes:
+    """One prototype per group: the specialists that did not see ``fold``."""
+    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
+    _, first = np.unique(unit, return_index=True)
+    share = np.bincount(group[first], minlength=len(specialists.choices)) + 0.5
+    return Prototypes(specialists.of_fold(fold), share / share.sum())
+
+
+def taste_prototypes(
+    trainer: Trainer,
+    pooled: CrossFitted,
+    specialists: CrossFitted,
+    group: np.ndarray,
+    fold: int | None,
+    n_prototypes: int,
+) -> Prototypes:
+    """Several prototypes per group, found without looking at the rows of ``fold``.
+
+    Hard EM over the group's users: k-means on their mean chosen-minus-rejected vectors, then in
+    turn a head for each part of the users and every user to the head that explains them best. A
+    group with too few users keeps its specialist.
+    """
+    anchor = pooled.of_fold(fold)
+    heads, counts = [], []
+    for code, choice in enumerate(specialists.choices):
+        mine = (group == code) & (trainer.fold != fold if fold is not None else True)
+        part = trainer.of_rows(np.flatnonzero(mine))
+        users, user = np.unique(part.user, return_inverse=True)
+        n_parts = min(n_prototypes, len(users) // LEAST_USERS)
+        if n_parts < 2:
+            heads.append(select_rewards(specialists.of_fold(fold), [code]))
+            counts.append(np.array([len(users)]))
+            continue
+        head, assigned = _fit_parts(part, user, anchor, choice, pooled.choices[0], n_parts)
+        heads.append(head)
+        counts.append(np.bincount(assigned, minlength=n_parts))
+    share = np.concatenate(counts) + 0.5
+    return Prototypes(stack_heads(heads), share / share.sum())
+
+
+def _fit_parts(
+    trainer: Trainer,
+    user: np.ndarray,
+    pooled: nn.Module,
+    choice: Choice,
+    fallback: Choice,
+    n_parts: int,
+) -> tuple[nn.Module, np.ndarray]:
+    """Heads of the parts of one group's users, and the part of every user."""
+    # tastes that cancel leave the group no specialist of its own, but may each be worth one
+    penalty = choice.penalty if np.isfinite(choice.penalty) else fallback.penalty
+    anchor = None if choice.to_zero else select_rewards(pooled, np.zeros(n_parts, dtype=int))
+    start = select_rewards(pooled, np.zeros(n_parts, dtype=int))
+    vectors = user_vectors(trainer, user, 2 * trainer.label - 1, prior_rows=5.0)
+    kmeans = KMeans(n_parts, n_init=10, random_state=trainer.seed)
+    assigned = kmeans.fit_predict(vectors.astype(np.float64))
+    head = start
+    for _ in range(ROUNDS):
+        weight = (assigned[user][:, None] == np.arange(n_parts)).astype(np.float64)
+        head = trainer.train(weight, np.full(n_parts, penalty), anchor=anchor, start=head)
+        margin = margins(head, trainer.comparisons) / choice.temperature
+        loss = log_loss(margin, trainer.label)
+        evidence = -np.stack([np.bincount(user, column) for column in loss.T], axis=1)
+        evidence += np.log(np.bincount(assigned, minlength=n_parts) + 0.5)
+        moved = evidence.argmax(axis=1)
+        if (moved == assigned).all():
+            break
+        assigned = moved
+    return rescaled(head, 1 / choice.temperature), assigned
+
+
+def user_vectors(
+    trainer: Trainer, user: np.ndarray, value: np.ndarray, prior_rows: float
+) -> np.ndarray:
+    """Mean over a user's comparisons of ``value * (item b - item a)``, shrunk towards zero.
+
+    Parameters
+    ----------
+    user : ndarray of int, shape (n_comparisons,)
+        Codes 0 to n_users - 1.
+    value : ndarray of shape (n_comparisons,)
+    prior_rows : float
+        The mean is shrunk as by this many comparisons of value zero.
+
+    Returns
+    -------
+    ndarray of shape (n_users, n_features)
+    """
+    comparisons = trainer.comparisons
+    shape = (int(user.max()) + 1, len(comparisons.items))
+    rows = np.concatenate([user, user])
+    columns = np.concatenate([comparisons.b, comparisons.a])
+    # summed by item first: differences of items are never materialised
+    sums = csr_matrix((np.concatenate([value, -value]), (rows, columns)), shape=shape)
+    count = np.bincount(user, minlength=shape[0])[:, None]
+    return (sums @ comparisons.items) / (count + prior_rows)
