@@ -11,7 +11,7 @@ from _table import Known, Rows, Split, Table, splits_of
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
-PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Model(Protocol):

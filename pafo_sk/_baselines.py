@@ -6,15 +6,14 @@ import numpy as np
 from torch import nn
 
 from pafo_sk._groups import Groups, row_weights
-from pafo_sk._heads import select_rewards
-from pafo_sk._specialists import PENALTIES, Choice, CrossFitted, Trainer, fit_pooled, log_loss
+from pafo_sk._specialists import PENALTIES, CrossFitted, Trainer, fit_pooled, log_loss
 from pafo_sk._training import margins
 
 
 def fit_baseline(
     strategy: str, trainer: Trainer, pooled: CrossFitted, groups: Groups
-) -> CrossFitted:
-    """One reward for everybody.
+) -> tuple[nn.Module, np.ndarray]:
+    """One reward for everybody: the head, and held-out margins.
 
     Parameters
     ----------
@@ -24,35 +23,30 @@ def fit_baseline(
         The pooled model, already fitted.
     """
     if strategy == "balanced":
-        return fit_pooled(trainer, row_weights("groups", groups, trainer.user))
+        pooled = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
     if strategy == "group_dro":
         return fit_group_dro(trainer, groups.codes)
-    return pooled
+    return pooled.head, pooled.margin
 
 
 def fit_group_dro(
     trainer: Trainer, group: np.ndarray, *, rounds: int = 15, step: float = 1.0
-) -> CrossFitted:
+) -> tuple[nn.Module, np.ndarray]:
     """Group distributionally robust model: the weights follow the worst group's loss.
 
     Multiplicative weights on the groups' losses (Sagawa et al., 2020), each round warm-started from
     the last; the penalty is the one with the lowest worst-group held-out loss.
     """
-    n_groups, n_folds = int(group.max()) + 1, trainer.n_folds
+    n_groups = int(group.max()) + 1
     member = (group == np.arange(n_groups)[:, None]).astype(np.float64)
     n_penalties = len(PENALTIES)
     held_in = np.repeat(trainer.held_in(), n_penalties, axis=1)
-    heads = _run_dro(trainer, member, held_in, np.tile(PENALTIES, n_folds), rounds, step)
+    heads = _run_dro(trainer, member, held_in, np.tile(PENALTIES, trainer.n_folds), rounds, step)
     margin = trainer.held_out_margins(heads)
     losses = member @ log_loss(margin, trainer.label) / member.sum(axis=1, keepdims=True)
     best = int(losses.max(axis=0).argmin())
-    penalty = PENALTIES[[best]]
-    return CrossFitted(
-        head=_run_dro(trainer, member, np.ones((len(group), 1)), penalty, rounds, step),
-        fold_heads=select_rewards(heads, np.arange(n_folds) * n_penalties + best),
-        margin=margin[:, best],
-        choices=[Choice(float(PENALTIES[best]), True, 1.0)],
-    )
+    head = _run_dro(trainer, member, np.ones((len(group), 1)), PENALTIES[[best]], rounds, step)
+    return head, margin[:, best]
 
 
 def _run_dro(

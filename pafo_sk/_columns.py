@@ -52,6 +52,12 @@ class Columns:
             return self.frame.drop(columns=names)
         return self._narwhals.drop([str(name) for name in names]).to_native()
 
+    def select(self, names: Sequence[Hashable]) -> Any:
+        """The frame, of its own kind, with ``names`` only, in their order."""
+        if isinstance(self.frame, pd.DataFrame):
+            return self.frame[list(names)]
+        return self._narwhals.select([str(name) for name in names]).to_native()
+
     def values(self, name: Hashable) -> np.ndarray:
         """One column as an array."""
         if self.names.count(name) > 1:

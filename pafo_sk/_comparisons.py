@@ -128,9 +128,9 @@ def from_array(
         half = X / 2
         X = np.stack([-half, half], axis=1)
     n = len(X)
-    return Comparisons(
-        items=X.reshape(2 * n, -1), a=np.arange(0, 2 * n, 2), b=np.arange(1, 2 * n, 2), users=users
-    )
+    # torch refuses the negative strides of a reversed view
+    items = np.ascontiguousarray(X.reshape(2 * n, -1))
+    return Comparisons(items, a=np.arange(0, 2 * n, 2), b=np.arange(1, 2 * n, 2), users=users)
 
 
 def check_finite(X: np.ndarray, name: str = "X") -> None:

@@ -13,11 +13,13 @@ def distillation_targets(
     label: np.ndarray,
     group: np.ndarray,
     conditioning: str,
+    fold: int | None = None,
 ) -> np.ndarray:
     """Label, teacher's margin and whether it teaches, for every comparison.
 
     The teacher is the specialist of the row's own group, by its held-out margin (in-sample margins
-    are over-confident), divided by one temperature per group (two groups' scales differ).
+    are over-confident). It comes calibrated by one temperature per group, because two groups'
+    scales differ.
 
     Parameters
     ----------
@@ -28,19 +30,18 @@ def distillation_targets(
         "group": every row is taught by its group's specialist. "correct": only rows whose teacher
         agrees with the label. "better": the pooled model teaches the groups that are no better off
         with a specialist of their own.
+    fold : int or None, default=None
+        Fold that the teachers must not have seen, beside the row's own.
 
     Returns
     -------
     ndarray of shape (n_comparisons, 3)
     """
-    teacher = np.empty(len(label))
-    for code in range(int(group.max()) + 1):
-        rows = group == code
-        own, common = specialists.margin[rows], pooled.margin[rows]
-        if conditioning == "better":
-            gain = log_loss(common, label[rows]).mean() - log_loss(own, label[rows]).mean()
-            own = own if gain > 0 else common
-        teacher[rows] = own
+    own, common = specialists.taught_margin(fold), pooled.taught_margin(fold)
+    teacher = own
+    if conditioning == "better":
+        gain = log_loss(common, label) - log_loss(own, label)
+        teacher = np.where((np.bincount(group, gain) > 0)[group], own, common)
     taught = np.ones(len(label))
     if conditioning == "correct":
         taught = ((teacher > 0) == (label > 0.5)).astype(float)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -72,7 +73,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         Weight of half the squared distance of a specialist from the pooled model, against the
         summed loss; "auto" chooses it for each group on held-out rows.
     n_folds : int, default=3
-        Folds of cross-fitting; rows of one prompt stay together.
+        Folds of cross-fitting, at least three; rows of one prompt stay together.
     conditioning : {"group", "correct", "better"}, default="group"
         Which margins teach: those of the row's own group; only where they agree with the label;
         the pooled model's for groups that are no better off with a specialist.
@@ -157,7 +158,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         "student": [StrOptions({"mixture", "plain"})],
         "n_prototypes": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "specialist_shrinkage": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
-        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "n_folds": [Interval(Integral, 3, None, closed="left")],
         "conditioning": [StrOptions({"group", "correct", "better"})],
         "distill_weight": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "distill_loss": [StrOptions({"soft_bt", "mse"})],
@@ -268,13 +269,14 @@ class PafoRewardEstimator(ComparisonClassifier):
                     trainer, pooled, found.codes, self.specialist_shrinkage
                 )
                 # 2. Their margins, conditionally on the group.
-                target = distillation_targets(
-                    pooled, specialists, label, found.codes, self.conditioning
+                targets = partial(
+                    distillation_targets,
+                    *(pooled, specialists, label, found.codes, self.conditioning),
                 )
                 # 3. One model that is taught them, and reads histories.
                 weight = row_weights(self.group_weights, found, trainer.user)
                 module, unified, self.distill_weight_ = fit_unified(
-                    trainer, pooled, specialists, target, weight, found.codes, self._settings()
+                    trainer, pooled, specialists, targets, weight, found.codes, self._settings()
                 )
                 # 4. No group worse off than with the pooled model.
                 margins = {
@@ -310,15 +312,15 @@ class PafoRewardEstimator(ComparisonClassifier):
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
     ) -> HistoryMixture:
         """One reward for everybody."""
-        fitted = pooled
+        head = pooled.head
         self.pareto_report_ = None
         self.pareto_status_ = "no groups: the pooled model"
         if groups is not None:
-            fitted = fit_baseline(self.strategy, trainer, pooled, groups)
-            margins = {"pooled": pooled.margin, "unified": fitted.margin}
+            head, held_out = fit_baseline(self.strategy, trainer, pooled, groups)
+            margins = {"pooled": pooled.margin, "unified": held_out}
             self.pareto_report_ = pareto_report(margins, trainer, groups)
             self.pareto_status_ = f"strategy {self.strategy!r}: a baseline, not held to no harm"
-        return plain_model(fitted.head, trainer.comparisons.items.shape[1])
+        return plain_model(head, trainer.comparisons.items.shape[1])
 
     def _keep(
         self,

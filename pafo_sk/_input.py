@@ -269,13 +269,13 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
     """Vectors and users of single responses, one row each, for `reward`."""
     if not is_frame(items):
         items, users = _split_user_index(estimator, items)
-        form = "text" if np.asarray(items).dtype.kind in "OUS" else "numeric"
-        columns = None
+        columns, text = None, False
     else:
         columns = Columns(items, "items")
         users = columns.labels(estimator.user) if estimator.user in columns else None
-        form = "text" if "response" in columns or columns.looks_like_text([estimator.user]) else ""
-    if (form == "text") != (estimator.input_form_ == "text"):
+        special = [estimator.user, estimator.group_column]
+        text = "response" in columns or columns.looks_like_text(special)
+    if text != (estimator.input_form_ == "text"):
         wanted = (
             "a frame with the columns response"
             + (", prompt" if "prompt" in getattr(estimator, "feature_names_in_", []) else "")
@@ -283,9 +283,11 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
             else "an array of item vectors (n, d)"
         )
         raise ValueError(f"items must be {wanted}: the model was fitted on such comparisons.")
-    if form != "text":
+    if columns is None or not text:
         if columns is not None:
-            items = columns.drop([estimator.user])
+            names = getattr(estimator, "feature_names_in_", None)
+            columns.require([] if names is None else names)
+            items = columns.drop(special) if names is None else columns.select(names)
         X = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
         check_finite(X, "items")
         if X.shape[1] != estimator.n_features_in_:
@@ -293,9 +295,8 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
                 f"items has {X.shape[1]} features, and the model was fitted on "
                 f"{estimator.n_features_in_}. {_features_of_fit(estimator)}"
             )
-        return X, users
-    if columns is None:
-        raise TypeError("items must be a frame with a column 'response' (and 'prompt', 'user').")
+        # torch refuses the negative strides of a reversed view
+        return np.ascontiguousarray(X), users
     with_prompt = "prompt" in estimator.feature_names_in_
     columns.require(["response"] + ["prompt"] * with_prompt)
     check_n_rows(len(columns), 1)

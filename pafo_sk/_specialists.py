@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
-from pafo_sk._training import RewardNet, score_items, train_heads
+from pafo_sk._training import RewardNet, margins, score_items, train_heads
 
 PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
 # A specialist with fewer comparisons than this in a group is the pooled model.
@@ -49,13 +50,25 @@ class CrossFitted:
         The same for every fold, ``n_folds`` times as many rewards, fold by fold.
     margin : ndarray of shape (n_comparisons,)
         Held-out, calibrated margin of every row, from the model that did not see it.
+    margin_without : ndarray of shape (n_comparisons, n_folds)
+        The same, from the model that saw neither the row's fold nor the fold of the column. It
+        teaches the unified model that is judged on the latter: a teacher who had seen those rows
+        would tell their labels.
     choices : list of Choice, of length n_models
+    pair_heads : nn.Module or None
+        Models without two of the folds, in the order of `fold_pairs`; kept for the pooled model.
     """
 
     head: nn.Module
     fold_heads: nn.Module
     margin: np.ndarray
+    margin_without: np.ndarray
     choices: list[Choice]
+    pair_heads: nn.Module | None = None
+
+    def taught_margin(self, fold: int | None) -> np.ndarray:
+        """Margins to learn from where ``fold`` is held out; None: where nothing is."""
+        return self.margin if fold is None else self.margin_without[:, fold]
 
     def of_fold(self, fold: int | None) -> nn.Module:
         """The models that did not see ``fold``; those of everything for None."""
@@ -113,6 +126,29 @@ class Trainer:
         """1.0 where a row may train the model of a fold, (n_comparisons, n_folds)."""
         return (self.fold[:, None] != np.arange(self.n_folds)).astype(np.float64)
 
+    def fold_pairs(self) -> np.ndarray:
+        """Pairs of different folds, (n_pairs, 2)."""
+        return np.array(list(combinations(range(self.n_folds), 2)))
+
+    def held_in_both(self) -> np.ndarray:
+        """1.0 where a row may train the model of everything, then those of the pairs of folds."""
+        outside = (self.fold[:, None, None] != self.fold_pairs()).all(axis=2)
+        return np.concatenate([np.ones((len(self.fold), 1)), outside], axis=1)
+
+    def margins_without(self, pair_heads: nn.Module, margin: np.ndarray) -> np.ndarray:
+        """Margins (n_comparisons, n_folds) of the models without the row's and another fold.
+
+        In the column of the row's own fold stands ``margin``, of the model without just that.
+        """
+        pair_margin = margins(pair_heads, self.comparisons)
+        without = np.empty((len(self.fold), self.n_folds))
+        without[np.arange(len(self.fold)), self.fold] = margin
+        for number, (first, second) in enumerate(self.fold_pairs()):
+            for own, other in ((first, second), (second, first)):
+                rows = self.fold == own
+                without[rows, other] = pair_margin[rows, number]
+        return without
+
     def held_out_margins(self, head: nn.Module) -> np.ndarray:
         """Margins (n_comparisons, n_models) of fold-wise heads, each row by its fold's."""
         rewards = score_items(head, self.comparisons.items)
@@ -164,11 +200,21 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     best = int(np.argmin([loss for _, loss in fits]))
     scale = 1 / fits[best][0]
     fold_heads = select_rewards(heads, np.arange(n_folds) * n_penalties + best)
-    head = trainer.train(weight[:, None], PENALTIES[[best]], start=select_rewards(fold_heads, [0]))
+    held_in = trainer.held_in_both()
+    n_models = held_in.shape[1]
+    refitted = trainer.train(
+        held_in * weight[:, None],
+        np.full(n_models, PENALTIES[best]),
+        start=select_rewards(fold_heads, np.zeros(n_models, dtype=int)),
+    )
+    refitted = rescaled(refitted, scale)
+    pair_heads = select_rewards(refitted, range(1, n_models))
     return CrossFitted(
-        head=rescaled(head, scale),
+        head=select_rewards(refitted, [0]),
         fold_heads=rescaled(fold_heads, scale),
         margin=margin[:, best] * scale,
+        margin_without=trainer.margins_without(pair_heads, margin[:, best] * scale),
+        pair_heads=pair_heads,
         choices=[Choice(float(PENALTIES[best]), True, fits[best][0])],
     )
 
@@ -192,12 +238,15 @@ def fit_specialists(
     CrossFitted
         One model per group; ``margin`` is that of the row's own group.
     """
-    margin = np.empty(len(group))
+    margin, without = np.empty(len(group)), np.empty((len(group), trainer.n_folds))
     heads, fold_heads, choices = [], [], []
     for code in range(int(group.max()) + 1):
         rows = np.flatnonzero(group == code)
-        part = _fit_specialist(trainer.of_rows(rows), pooled, pooled.margin[rows], shrinkage)
-        margin[rows] = part.margin
+        own_pooled = replace(
+            pooled, margin=pooled.margin[rows], margin_without=pooled.margin_without[rows]
+        )
+        part = _fit_specialist(trainer.of_rows(rows), own_pooled, shrinkage)
+        margin[rows], without[rows] = part.margin, part.margin_without
         heads.append(part.head)
         fold_heads.append(part.fold_heads)
         choices.extend(part.choices)
@@ -207,16 +256,15 @@ def fit_specialists(
         head=stack_heads(heads),
         fold_heads=select_rewards(stack_heads(fold_heads), fold_by_fold),
         margin=margin,
+        margin_without=without,
         choices=choices,
     )
 
 
-def _fit_specialist(
-    trainer: Trainer, pooled: CrossFitted, pooled_margin: np.ndarray, shrinkage: float | str
-) -> CrossFitted:
-    """The model of one group, whose comparisons ``trainer`` holds."""
+def _fit_specialist(trainer: Trainer, pooled: CrossFitted, shrinkage: float | str) -> CrossFitted:
+    """The model of one group, whose comparisons ``trainer`` and ``pooled`` hold."""
     n_folds = trainer.n_folds
-    as_pooled = replace(pooled, margin=pooled_margin, choices=[Choice(np.inf, False, 1.0)])
+    as_pooled = replace(pooled, choices=[Choice(np.inf, False, 1.0)])
     if len(trainer.label) < LEAST_ROWS or shrinkage == np.inf:
         return as_pooled
     automatic = isinstance(shrinkage, str)
@@ -224,7 +272,7 @@ def _fit_specialist(
     options = [(_penalised(trainer, pooled, grid, to_zero=False), False)]
     if automatic:
         options.append((_penalised(trainer, pooled, grid, to_zero=True), True))
-    best_loss = temperature(pooled_margin, trainer.label)[1] if automatic else np.inf
+    best_loss = temperature(pooled.margin, trainer.label)[1] if automatic else np.inf
     best = None
     for heads, to_zero in options:
         margin = trainer.held_out_margins(heads)
@@ -236,14 +284,24 @@ def _fit_specialist(
         return as_pooled
     heads, to_zero, k, t, chosen = best
     fold_heads = select_rewards(heads, np.arange(n_folds) * len(grid) + k)
-    head = trainer.train(
-        np.ones((len(trainer.label), 1)),
-        grid[[k]],
-        anchor=None if to_zero else pooled.head,
-        start=pooled.head,
+    assert pooled.pair_heads is not None
+    held_in = trainer.held_in_both()
+    start = stack_heads([pooled.head, pooled.pair_heads])
+    refitted = trainer.train(
+        held_in,
+        np.full(held_in.shape[1], grid[k]),
+        anchor=None if to_zero else start,
+        start=start,
     )
-    choice = Choice(float(grid[k]), to_zero, t)
-    return CrossFitted(rescaled(head, 1 / t), rescaled(fold_heads, 1 / t), chosen / t, [choice])
+    refitted = rescaled(refitted, 1 / t)
+    pair_heads = select_rewards(refitted, range(1, held_in.shape[1]))
+    return CrossFitted(
+        head=select_rewards(refitted, [0]),
+        fold_heads=rescaled(fold_heads, 1 / t),
+        margin=chosen / t,
+        margin_without=trainer.margins_without(pair_heads, chosen / t),
+        choices=[Choice(float(grid[k]), to_zero, t)],
+    )
 
 
 def _penalised(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,7 +67,7 @@ class Task:
     trainer: Trainer
     pooled: CrossFitted
     specialists: CrossFitted
-    target: np.ndarray
+    targets: Callable[..., np.ndarray]
     weight: np.ndarray
     group: np.ndarray
     settings: UnifiedSettings
@@ -110,7 +111,7 @@ class Task:
         return train_student(
             part,
             module,
-            self.target[rows],
+            self.targets(fold=fold)[rows],
             self.weight[rows],
             anchor=anchor,
             anchor_penalty=anchor_penalty,
@@ -160,7 +161,7 @@ def fit_unified(
     trainer: Trainer,
     pooled: CrossFitted,
     specialists: CrossFitted,
-    target: np.ndarray,
+    targets: Callable[..., np.ndarray],
     weight: np.ndarray,
     group: np.ndarray,
     settings: UnifiedSettings,
@@ -174,8 +175,8 @@ def fit_unified(
 
     Parameters
     ----------
-    target : ndarray of shape (n_comparisons, 3)
-        As made by `distillation_targets`.
+    targets : callable
+        `distillation_targets` of these data, awaiting the ``fold`` that teachers must not know.
     weight : ndarray of shape (n_comparisons,)
     group : ndarray of int, shape (n_comparisons,)
 
@@ -187,7 +188,7 @@ def fit_unified(
     distill_weight : float
         The weight used.
     """
-    task = Task(trainer, pooled, specialists, target, weight, group, settings)
+    task = Task(trainer, pooled, specialists, targets, weight, group, settings)
     losses: dict[Candidate, np.ndarray] = {}
 
     def judge(candidates: list[Candidate]) -> None:

@@ -56,7 +56,7 @@ def quick():
     from pafo_sk import PafoRewardEstimator, RewardNet
 
     def make(**params):
-        settings = {"n_folds": 2, "distill_weight": 0.5, "specialist_shrinkage": 1.0}
+        settings = {"n_folds": 3, "distill_weight": 0.5, "specialist_shrinkage": 1.0}
         settings["reward_net"] = RewardNet(optimizer__max_iter=20)
         return PafoRewardEstimator(**{**settings, "random_state": 0, **params})
 

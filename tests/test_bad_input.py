@@ -265,17 +265,17 @@ BAD_FIT = {
     "complex": (
         array(lambda X: put(X.astype(complex), ROWS, 1j)),
         ValueError,
-        ["Complex data not supported", "X has an imaginary part in 7 of 200", FIRST_FIVE, "np.real(X)"],
+        ["Complex data not supported", "X has an imaginary part in 7", FIRST_FIVE, "np.real(X)"],
     ),
     "complex pairs": (
         pairs(lambda X: put(X.astype(complex), ROWS, 1j)),
         ValueError,
-        ["Complex data not supported", "X has an imaginary part in 7 of 200", FIRST_FIVE, "np.real(X)"],
+        ["Complex data not supported", "X has an imaginary part in 7", FIRST_FIVE, "np.real(X)"],
     ),
     "complex column": (
         number(lambda X: X.assign(x3=put(X["x3"].to_numpy().astype(complex), ROWS, 1j))),
         ValueError,
-        ["Complex data not supported", "X has an imaginary part in 7 of 200", FIRST_FIVE, "np.real(X)"],
+        ["Complex data not supported", "X has an imaginary part in 7", FIRST_FIVE, "np.real(X)"],
     ),
     "one dimension": (
         array(lambda X: X[:, 0]),
@@ -464,7 +464,10 @@ def test_nan_in_the_user_column_of_an_array(base, make):
 
 # id: (form of fit, X for predict), exception, parts of the message
 BAD_PREDICT = {
-    "wider": (array(lambda X: np.hstack([X, X])), ["X has 12 features", "Pass the 6 features of fit"]),
+    "wider": (
+        array(lambda X: np.hstack([X, X])),
+        ["X has 12 features", "Pass the 6 features of fit"],
+    ),
     "narrower": (array(lambda X: X[:, :5]), ["X has 5 features", "6 features"]),
     "wider pairs": (pairs(lambda X: X[:, :, :5]), ["X has 5 features", "6 features"]),
     "other columns": (
@@ -573,8 +576,8 @@ def test_enroll_takes_one_class(base, fitted):
             ValueError,
             ["items contains NaN in 2 of 9 rows", r"\[4, 8\]", "Drop"],
         ),
-        ("numbers", pd.DataFrame({"response": ["a"]}), (ValueError, TypeError), ["items"]),
-        ("texts", np.ones((3, 6)), (ValueError, TypeError), ["items", "response"]),
+        ("numbers", pd.DataFrame({"response": ["a"]}), ValueError, ["items must be an array"]),
+        ("texts", np.ones((3, 6)), ValueError, ["items must be a frame", "response, prompt"]),
         (
             "texts",
             pd.DataFrame({"response": ["a", None, "b"], "prompt": "p", "user": 0}),
@@ -760,9 +763,7 @@ def test_labels_of_any_kind_name_the_winner(base, make):
         named = np.array(labels)[y]
         estimator = make().fit(X, named, groups=groups)
         assert estimator.classes_.tolist() == labels
-        np.testing.assert_array_equal(
-            estimator.decision_function(X), expected.decision_function(X)
-        )
+        np.testing.assert_array_equal(estimator.decision_function(X), expected.decision_function(X))
         assert set(estimator.predict(X)) <= set(labels)
 
 

@@ -112,9 +112,7 @@ def test_group_with_one_class_only():
 def test_group_with_one_class_by_chance():
     """Four rows of one class say nothing against a group."""
     label = np.array([1.0, 0] * 10 + [1.0] * 4)
-    groups = read_groups(
-        ["both"] * 20 + ["one"] * 4, "groups", label, np.full(24, -1), NO_USERS
-    )
+    groups = read_groups(["both"] * 20 + ["one"] * 4, "groups", label, np.full(24, -1), NO_USERS)
     assert np.bincount(groups.codes).tolist() == [20, 4]
 
 
@@ -295,8 +293,12 @@ def test_row_weights():
     groups = Groups(["x", "y"], np.array([0, 0, 0, 1]), "groups")
     user = np.array([0, 0, 1, 2])
     assert row_weights("rows", groups, user).tolist() == [1, 1, 1, 1]
-    np.testing.assert_allclose(row_weights("users", groups, user), np.array([1, 1, 2, 2]) * 2 / 3)
-    np.testing.assert_allclose(row_weights("groups", groups, user), np.array([1, 1, 1, 3]) * 2 / 3)
-    np.testing.assert_allclose(row_weights({"x": 1, "y": 5}, groups, user), np.array([1, 1, 1, 5]) / 2)
+    for rule, expected in [
+        ("users", [1, 1, 2, 2]),
+        ("groups", [1, 1, 1, 3]),
+        ({"x": 1, "y": 5}, [1, 1, 1, 5]),
+    ]:
+        weight = row_weights(rule, groups, user)
+        np.testing.assert_allclose(weight, np.array(expected) / np.mean(expected))
     with pytest.raises(ValueError, match=r"group_weights lacks the groups \['y'\]"):
         row_weights({"x": 1}, groups, user)

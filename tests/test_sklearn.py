@@ -256,10 +256,9 @@ def check_search(search, source, grid=GRID):
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
-@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
-def test_search_with_routing(n_jobs, data, quick):
+def test_search_with_routing(data, quick):
     with config_context(enable_metadata_routing=True):
-        search = GridSearchCV(quick(), GRID, cv=2, error_score="raise", n_jobs=n_jobs)
+        search = GridSearchCV(quick(), GRID, cv=2, error_score="raise")
         search.fit(data.X, data.y, groups=data.groups)
     check_search(search, "groups")
     assert search.best_estimator_.groups_ == ["group_0", "group_1"]
@@ -267,16 +266,18 @@ def test_search_with_routing(n_jobs, data, quick):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("error:No groups reached fit")
 def test_processes_of_a_search_change_nothing(data, quick):
     results = []
     for n_jobs in (1, 2):
         with config_context(enable_metadata_routing=True):
-            search = GridSearchCV(quick(n_jobs=n_jobs), GRID, cv=2, n_jobs=n_jobs)
+            search = GridSearchCV(
+                quick(n_jobs=n_jobs), GRID, cv=2, error_score="raise", n_jobs=n_jobs
+            )
             search.fit(data.X, data.y, groups=data.groups)
+        check_search(search, "groups")
         results.append(search)
-    np.testing.assert_array_equal(
-        *(search.cv_results_["mean_test_score"] for search in results)
-    )
+    np.testing.assert_array_equal(*(search.cv_results_["mean_test_score"] for search in results))
     np.testing.assert_array_equal(*(search.decision_function(data.X) for search in results))
 
 
@@ -355,9 +356,7 @@ def test_missing_groups_pooled(data, quick):
     with pytest.warns(UserWarning, match=MISSING + ".*pooled model"):
         model = quick(missing_groups="pooled").fit(data.X, data.y)
     pooled = quick(strategy="pooled").fit(data.X, data.y)
-    np.testing.assert_array_equal(
-        model.decision_function(data.X), pooled.decision_function(data.X)
-    )
+    np.testing.assert_array_equal(model.decision_function(data.X), pooled.decision_function(data.X))
 
 
 @pytest.mark.filterwarnings("error")

@@ -3,10 +3,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, LRScheduler
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from pafo_sk import LinearHead, MLPHead, RewardNet
@@ -205,9 +205,9 @@ def test_module_of_the_users_own_in_the_estimator(quick):
     y = (margin > 0).astype(int)
     groups = np.arange(300) % 2
     scores = {
-        head: quick(reward_net=RewardNet(head)).fit(X[:200], y[:200], groups[:200]).score(
-            X[200:], y[200:]
-        )
+        head: quick(reward_net=RewardNet(head))
+        .fit(X[:200], y[:200], groups[:200])
+        .score(X[200:], y[200:])
         for head in (LinearHead, ConvexQuadratic)
     }
     assert scores[ConvexQuadratic] > 0.9
@@ -355,27 +355,33 @@ def test_batches_follow_the_seed():
 
 
 def test_generators_are_left_as_found():
-    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     train(*problem(), net=RewardNet(MLPHead, max_epochs=1))
     assert torch.equal(torch.get_rng_state(), state)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
 
 
 def test_seeded_gives_the_generator_back_after_an_error():
+    def fail():
+        with seeded(3, CPU):
+            assert torch.rand(1) != torch.rand(1)
+            raise ZeroDivisionError
+
     state = torch.get_rng_state()
-    with pytest.raises(ZeroDivisionError), seeded(3, CPU):
-        assert torch.rand(1) != torch.rand(1)
-        raise ZeroDivisionError
+    pytest.raises(ZeroDivisionError, fail)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_threads_come_back():
+    def fail():
+        with threads_for(10):
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        with pytest.raises(ZeroDivisionError), threads_for(10):
-            assert torch.get_num_threads() == 1
-            raise ZeroDivisionError
+        pytest.raises(ZeroDivisionError, fail)
         assert torch.get_num_threads() == 2
         with threads_for(10**12):
             assert torch.get_num_threads() == 2

@@ -1,0 +1,165 @@
+"""Measures of one method on one data set and seed, and of several seeds. Imports no sibling.
+
+Everything starts from the number of right answers of every user; users count equally.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class UserResults:
+    """Answers of one method to the test comparisons of every user.
+
+    Attributes
+    ----------
+    user : ndarray of shape (n_users,)
+    right : ndarray of float, shape (n_users,)
+        Right answers; a margin of exactly zero is half a right one.
+    n : ndarray of int, shape (n_users,)
+        Test comparisons.
+    group : ndarray of shape (n_users,)
+    majority : object
+        The label in ``group`` of the group with most training users.
+    """
+
+    user: np.ndarray
+    right: np.ndarray
+    n: np.ndarray
+    group: np.ndarray
+    majority: object
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of right answers of every user."""
+        return self.right / self.n
+
+    @property
+    def in_majority(self) -> np.ndarray:
+        return self.group == self.majority
+
+
+def by_user(
+    margin: np.ndarray, label: np.ndarray, user: np.ndarray, group: np.ndarray, majority: object
+) -> UserResults:
+    """Count right answers; ``label`` is 1 where b won, and so is the sign of ``margin``."""
+    right = np.where(margin == 0, 0.5, (margin > 0) == (label > 0.5))
+    users, first, code = np.unique(user, return_index=True, return_inverse=True)
+    return UserResults(
+        users, np.bincount(code, right), np.bincount(code), np.asarray(group)[first], majority
+    )
+
+
+def worst_tenth(accuracy: np.ndarray) -> float:
+    """Mean accuracy of the tenth of the users (rounded up) who are served worst."""
+    return float(np.sort(accuracy)[: -(-len(accuracy) // 10)].mean())
+
+
+def spread(right: np.ndarray, n: np.ndarray) -> tuple[float, float]:
+    """Standard deviation of the users' accuracies: raw, and corrected for binomial noise.
+
+    The corrected variance is ``Var(a_u) - mean(a_u (1 - a_u) / (n_u - 1))``, over users with two
+    or more test comparisons. Its square root is given, negative where the variance is.
+    """
+    kept = n > 1
+    a, n = right[kept] / n[kept], n[kept]
+    if len(a) < 2:
+        return float("nan"), float("nan")
+    raw = a.var(ddof=1)
+    corrected = raw - np.mean(a * (1 - a) / (n - 1))
+    return float(np.sqrt(raw)), float(np.sign(corrected) * np.sqrt(abs(corrected)))
+
+
+def gini(accuracy: np.ndarray) -> float:
+    """Gini coefficient of the users' accuracies: 0 where all are equal."""
+    x = np.sort(accuracy)
+    n = len(x)
+    rank = np.arange(1, n + 1)
+    return float(((2 * rank - n - 1) * x).sum() / (n * x.sum())) if x.sum() > 0 else 0.0
+
+
+def support_slope(accuracy: np.ndarray, support: np.ndarray) -> float:
+    """Slope of the least-squares line of user accuracy on support rate (both shares).
+
+    Nan where fewer than three users have a support rate, or all have the same.
+    """
+    known = np.isfinite(support)
+    x, y = support[known], accuracy[known]
+    if len(x) < 3 or np.ptp(x) == 0:
+        return float("nan")
+    return float(np.cov(x, y)[0, 1] / x.var(ddof=1))
+
+
+def summarise(results: UserResults, support: np.ndarray | None = None) -> dict[str, float]:
+    """All measures of one method, data set and seed."""
+    accuracy, majority = results.accuracy, results.in_majority
+    raw, corrected = spread(results.right, results.n)
+    groups = [accuracy[results.group == name].mean() for name in np.unique(results.group)]
+    found = {
+        "majority": accuracy[majority].mean(),
+        "minority": accuracy[~majority].mean(),
+        "worst_group": min(groups),
+        "worst_tenth": worst_tenth(accuracy),
+        "spread_raw": raw,
+        "spread_corrected": corrected,
+        "gini": gini(accuracy),
+        "support_slope": np.nan if support is None else support_slope(accuracy, support),
+    }
+    return {name: float(value) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean paired difference of user accuracy, with its 95 % interval over users."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_difference(
+    ours: list[UserResults], theirs: list[UserResults], same_people: bool, of_majority: bool
+) -> Difference:
+    """Mean difference over the users of one side, one pair of results a seed.
+
+    People who are the same in every seed give one number each, their mean over the seeds; where
+    every seed draws other people, each of them gives one. A t interval of these numbers.
+    """
+    values, names = [], []
+    for seed, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+        assert np.array_equal(a.user, b.user), "paired results are of the same users"
+        side = a.in_majority == of_majority
+        values.append((a.accuracy - b.accuracy)[side])
+        names += [str(user) if same_people else f"{seed} {user}" for user in a.user[side]]
+    if not names:
+        return Difference(float("nan"), float("nan"), float("nan"))
+    code = np.unique(np.array(names), return_inverse=True)[1]
+    d = np.bincount(code, np.concatenate(values)) / np.bincount(code)
+    mean = float(d.mean())
+    if len(d) < 2:
+        return Difference(mean, -np.inf, np.inf)
+    half = float(stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)))
+    return Difference(mean, mean - half, mean + half)
+
+
+def headroom(
+    method: list[dict[str, float]],
+    pooled: list[dict[str, float]],
+    oracle: list[dict[str, float]],
+    least: float = 0.005,
+) -> float:
+    """Share of the oracle's advance over pooled that a method makes up, over all seeds.
+
+    The utility is the mean of majority and minority accuracy, averaged over seeds before the
+    ratio is taken. Nan where the oracle is less than ``least`` ahead: there is nothing to recover.
+    """
+
+    def utility(measures: list[dict[str, float]]) -> float:
+        return float(np.mean([(m["majority"] + m["minority"]) / 2 for m in measures]))
+
+    room = utility(oracle) - utility(pooled)
+    return (utility(method) - utility(pooled)) / room if room >= least else float("nan")
