@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from _linear import bradley_terry, minimise
+from _linear import minimise
 from _table import Known, Rows
 from scipy.sparse import csr_array
 from scipy.special import expit
@@ -104,8 +105,7 @@ class PerUser:
         sign = np.where(there, known.rows.sign[known.index], 0.0)
         by_unit = np.argsort(known.unit, kind="stable")
         places = np.split(by_unit, np.cumsum(np.bincount(known.unit))[:-1])
-        kernel = rows_kernel(known.rows)
-        across = pair_kernel(target, known.rows)
+        kernel, across = pair_kernel(known.rows, known.rows), pair_kernel(target, known.rows)
         for unit, (index, rows) in enumerate(zip(known.index, places, strict=True)):
             n = int(there[unit].sum())
             if not n or not len(rows):
@@ -117,12 +117,7 @@ class PerUser:
         return margin
 
 
-def rows_kernel(rows: Rows):
-    """Inner products of differences of known rows, by item."""
-    return pair_kernel(rows, rows)
-
-
-def pair_kernel(one: Rows, two: Rows):
+def pair_kernel(one: Rows, two: Rows) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Function (rows of one, rows of two) -> inner products of their differences."""
     gram = one.items @ two.items.T
 
@@ -152,5 +147,3 @@ def per_user(rows: Rows, pooled: np.ndarray, *, penalty: float) -> PerUser:
     """The pooled weights as they are; everything else is read from histories."""
     return PerUser(pooled, penalty)
 
-
-__all__ = ["Factorised", "PerUser", "bradley_terry", "factorisation", "per_user"]

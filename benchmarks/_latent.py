@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from _linear import bradley_terry
@@ -66,7 +66,3 @@ def mixture(
             break
     return Mixture(weights, log_share, trust)
 
-
-def with_trust(model: Mixture, trust: float) -> Mixture:
-    """The same classes, with another weight of the evidence."""
-    return replace(model, trust=trust)

@@ -52,16 +52,20 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         return cloned
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+        # a copy: scikit-learn hands out the estimator's own dictionary
+        state = dict(super().__getstate__())
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
         return state
 
 
 @contextmanager
-def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
-    """Put the attributes back if fitting fails: a fitted model stays usable."""
+def fitted_afresh(estimator: BaseEstimator) -> Iterator[None]:
+    """Start without fitted attributes; put them back if fitting fails."""
     before = vars(estimator).copy()
+    for name in before:
+        if name.endswith("_"):
+            delattr(estimator, name)
     try:
         yield
     except BaseException:

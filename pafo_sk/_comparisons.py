@@ -98,10 +98,11 @@ def encode_items(
 
     ``prompts`` is shorter than ``responses`` by a whole factor where a prompt has several.
     """
-    codes, unique = pd.factorize(responses)
+    # sorted: the table, hence every rounding error, is the same when responses are swapped
+    codes, unique = pd.factorize(responses, sort=True)
     if prompts is None:
         return encode(list(unique)), codes
-    prompt_codes, unique_prompts = pd.factorize(prompts)
+    prompt_codes, unique_prompts = pd.factorize(prompts, sort=True)
     prompt_codes = np.tile(prompt_codes, len(responses) // len(prompts))
     keys, index = np.unique(prompt_codes * len(unique) + codes, return_inverse=True)
     texts = [
@@ -127,10 +128,18 @@ def from_array(
     if form == "difference":
         half = X / 2
         X = np.stack([-half, half], axis=1)
-    n = len(X)
-    # torch refuses the negative strides of a reversed view
-    items = np.ascontiguousarray(X.reshape(2 * n, -1))
-    return Comparisons(items, a=np.arange(0, 2 * n, 2), b=np.arange(1, 2 * n, 2), users=users)
+    # The items of a pair in an order of their own: where an item stands in the table decides how its
+    # reward is rounded, and swapped items must get the same rewards to the last bit.
+    first = (X[:, 0] != X[:, 1]).argmax(axis=1)
+    rows = np.arange(len(X))
+    swapped = X[rows, 0, first] > X[rows, 1, first]
+    items = np.where(swapped[:, None, None], X[:, ::-1], X)
+    return Comparisons(
+        items=np.ascontiguousarray(items.reshape(2 * len(X), -1)),
+        a=2 * rows + swapped,
+        b=2 * rows + ~swapped,
+        users=users,
+    )
 
 
 def check_finite(X: np.ndarray, name: str = "X") -> None:

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from pafo_sk._base import ComparisonClassifier, unchanged_on_failure
+from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import fit_baseline
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._device import resolve_device
@@ -243,7 +243,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             For input that cannot be used, naming the column, the rows and the remedy. A model
             fitted before stays as it was.
         """
-        with unchanged_on_failure(self):
+        with fitted_afresh(self):
             self._validate_params()
             given = read_input(self, X, reset=True)
             label, self.classes_ = read_labels(y, given.n)

@@ -368,7 +368,8 @@ def test_seeded_gives_the_generator_back_after_an_error():
             raise ZeroDivisionError
 
     state = torch.get_rng_state()
-    pytest.raises(ZeroDivisionError, fail)
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -381,7 +382,8 @@ def test_threads_come_back():
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        pytest.raises(ZeroDivisionError, fail)
+        with pytest.raises(ZeroDivisionError):
+            fail()
         assert torch.get_num_threads() == 2
         with threads_for(10**12):
             assert torch.get_num_threads() == 2

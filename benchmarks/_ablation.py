@@ -1,0 +1,54 @@
+"""Variants of PAFO with one thing taken out: by a parameter, or by a patch while `fit` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from pafo_sk import _estimator, _student_training, _unified
+from pafo_sk._training import margins
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The default method, but for ``settings`` and what ``patched()`` changes."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    patched: Callable[[], AbstractContextManager] = nullcontext
+
+
+def constant(module: Any, name: str, value: Any) -> Callable[[], AbstractContextManager]:
+    """Another value for a constant of the library; fails where it is no more."""
+    return lambda: patch.object(module, name, value)
+
+
+@contextmanager
+def in_sample_margins() -> Iterator[None]:
+    """Specialists teach the margins of rows that they were trained on."""
+    original = _estimator.fit_specialists
+
+    def fit(trainer: Any, pooled: Any, group: np.ndarray, *rest: Any, **options: Any) -> Any:
+        found = original(trainer, pooled, group, *rest, **options)
+        seen = margins(found.head, trainer.comparisons)
+        return replace(found, margin=np.take_along_axis(seen, group[:, None], 1)[:, 0])
+
+    with patch.object(_estimator, "fit_specialists", fit):
+        yield
+
+
+VARIANTS = (
+    Variant("no distillation", {"distill_weight": 0.0}),
+    Variant("margins only halfway (weight 0.5)", {"distill_weight": 0.5}),
+    Variant("no gate, no history", {"student": "plain"}),
+    Variant("in-sample margins", patched=in_sample_margins),
+    Variant("no shrinkage of specialists", {"specialist_shrinkage": 0.0}),
+    Variant("no thinning", patched=constant(_student_training, "THINNING", (1.0,))),
+    Variant("no directions", patched=constant(_unified, "N_DIRECTIONS", 0)),
+    Variant("no no-harm step", {"no_harm": None}),
+)

@@ -1,0 +1,227 @@
+"""All methods behind one interface: fit on a task, then margins for known and unseen users."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import product
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from _ablation import VARIANTS
+from _bilinear import bilinear
+from _data import Case
+from _factors import factorisation, per_user
+from _latent import mixture
+from _linear import Model, Pooled, oracle, pooled, specialists, tune
+from _outside import exponentiated_gradient, logistic_regression
+from _table import Table, known_by_user, read
+
+from pafo_sk import PafoRewardEstimator
+
+
+class Task:
+    """A case, and what the references share on it: arrays and a tuned pooled model."""
+
+    def __init__(self, case: Case, seed: int):
+        self.case, self.seed = case, seed
+        self.base_seconds, self.base_used = 0.0, False
+        self._base: Pooled | None = None
+
+    @cached_property
+    def table(self) -> Table:
+        return read(self.case, self.seed)
+
+    @property
+    def base(self) -> Pooled:
+        """Fitted when first asked for; ``base_used`` tells whoever times a method."""
+        self.base_used = True
+        if self._base is None:
+            start = time.perf_counter()
+            self._base = pooled(self.table)
+            self.base_seconds = time.perf_counter() - start
+        return self._base
+
+
+class Fitted(Protocol):
+    """A fitted method."""
+
+    chosen: dict[str, Any]
+
+    def known(self) -> np.ndarray:
+        """Margins of the test rows."""
+
+    def unseen(self, n: int) -> np.ndarray:
+        """Margins of the unseen users' test rows, given ``n`` known comparisons of each."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model of the benchmark's own."""
+
+    model: Model
+    task: Task
+    chosen: dict[str, Any]
+
+    def known(self) -> np.ndarray:
+        table = self.task.table
+        return self.model.margins(table.test, known_by_user(table.test, table.train))
+
+    def unseen(self, n: int) -> np.ndarray:
+        table = self.task.table
+        users = self.task.case.history.users
+        first = table.history[pd.Series(users).groupby(users).cumcount().to_numpy() < n]
+        return self.model.margins(table.unseen, known_by_user(table.unseen, first))
+
+
+@dataclass(frozen=True)
+class Library:
+    """An estimator of the library."""
+
+    estimator: PafoRewardEstimator
+    case: Case
+    chosen: dict[str, Any]
+
+    def known(self) -> np.ndarray:
+        return self.estimator.decision_function(self.case.test.X)
+
+    def unseen(self, n: int) -> np.ndarray:
+        estimator = self.estimator
+        if n:
+            known = self.case.history.first(n)
+            estimator = copy.deepcopy(estimator).enroll(known.X, known.y)
+        return estimator.decision_function(self.case.unseen.X)
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method, and how to fit it.
+
+    Attributes
+    ----------
+    title : str
+    fit : callable (Task) -> Fitted
+    labels : {"none", "training", "always"}
+        When it reads group labels.
+    history : bool
+        Whether it reads the user's known comparisons at prediction.
+    needs_clean : bool
+        Only where there are clean rows.
+    """
+
+    title: str
+    fit: Callable[[Task], Fitted]
+    labels: str = "none"
+    history: bool = False
+    needs_clean: bool = False
+
+
+def _library(
+    task: Task, patched: Callable[[], AbstractContextManager] = nullcontext, **settings: Any
+) -> Library:
+    """Fit with defaults but for ``settings``, on what ``fit`` of the library is given."""
+    train = task.case.train
+    estimator = PafoRewardEstimator(random_state=task.seed, **settings)
+    with patched(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(train.X, train.y, groups=train.groups)
+    chosen = {"status": estimator.pareto_status_}
+    weight = getattr(estimator, "distill_weight_", None)
+    if weight is not None:
+        chosen["distill_weight"] = float(weight)
+    if settings.get("strategy") == "pooled":
+        rate = estimator.support_rate_
+        chosen["support"] = {str(user): round(float(x), 4) for user, x in rate.items()}
+    return Library(estimator, task.case, chosen)
+
+
+def _linear(fit: Callable[[Table, Pooled], tuple[Model, dict]], task: Task) -> Reference:
+    model, chosen = fit(task.table, task.base)
+    return Reference(model, task, chosen)
+
+
+def _oracle(task: Task) -> Reference:
+    model, chosen = oracle(task.table, task.seed)
+    return Reference(model, task, chosen)
+
+
+def _grid(**values: Any) -> Iterator[dict[str, Any]]:
+    for setting in product(*values.values()):
+        yield dict(zip(values, setting, strict=True))
+
+
+def _bilinear(task: Task) -> Reference:
+    def search(**values: Any) -> tuple[Model, dict]:
+        return tune(task.table, task.base, bilinear, _grid(**values))
+
+    strength = [task.base.penalty]
+    _, chosen = search(penalty=[0.3, 1.0, 3.0, 10.0, 30.0], prior=[3.0], pooled_penalty=strength)
+    chosen.pop("validation_loss")
+    # around the best: the weight of an empty history, and the penalty of the common part
+    options = {"prior": [1.0, 3.0, 10.0], "pooled_penalty": [task.base.penalty / 3, *strength]}
+    model, chosen = search(penalty=[chosen["penalty"]], **options)
+    return Reference(model, task, chosen)
+
+
+def _mixture(task: Task) -> Reference:
+    fit = partial(mixture, seed=task.seed)
+    settings = _grid(n_classes=[2, 3, 4, 6], penalty=[0.1, 0.3, 1.0, 3.0])
+    _, chosen = tune(task.table, task.base, fit, settings, n_splits=1)
+    chosen.pop("validation_loss")
+    settings = [{**chosen, "trust": trust} for trust in (0.3, 1.0)]
+    model, chosen = tune(task.table, task.base, fit, settings)
+    return Reference(model, task, chosen)
+
+
+def _per_user(task: Task) -> Reference:
+    settings = _grid(penalty=[0.3, 1.0, 3.0, 10.0, 30.0])
+    model, chosen = tune(task.table, task.base, per_user, settings)
+    return Reference(model, task, chosen)
+
+
+def _factorisation(task: Task) -> Reference:
+    fit = partial(factorisation, seed=task.seed)
+    strength = task.base.penalty
+    settings = _grid(rank=[1, 2, 4, 8], penalty=[0.5, 1.0, 2.0, 4.0], pooled_penalty=[strength])
+    _, chosen = tune(task.table, task.base, fit, settings)
+    around = _grid(
+        rank=[chosen["rank"]],
+        penalty=[chosen["penalty"] * factor for factor in (0.7, 1.0, 1.4)],
+        pooled_penalty=[strength / 10, strength / 3, strength],
+    )
+    model, chosen = tune(task.table, task.base, fit, around)
+    return Reference(model, task, chosen)
+
+
+METHODS = {
+    "pooled": Method("pooled", partial(_library, strategy="pooled")),
+    "balanced": Method("group-balanced", partial(_library, strategy="balanced"), "training"),
+    "group_dro": Method("GroupDRO", partial(_library, strategy="group_dro"), "training"),
+    "logistic": Method("LogisticRegression", partial(_linear, logistic_regression)),
+    "exp_gradient": Method(
+        "ExponentiatedGradient", partial(_linear, exponentiated_gradient), "training"
+    ),
+    "bilinear": Method("pooled with history", _bilinear, history=True),
+    "per_user": Method("per user, shrunk", _per_user, history=True),
+    "mixture": Method("label-free mixture", _mixture, history=True),
+    "factorisation": Method("matrix factorisation", _factorisation, history=True),
+    "specialists": Method("specialists, true label", partial(_linear, specialists), "always"),
+    "oracle": Method("oracle, clean labels", _oracle, "always", needs_clean=True),
+    "pafo": Method("PAFO", _library, "training", history=True),
+}
+ABLATIONS = {
+    f"pafo: {variant.name}": Method(
+        variant.name,
+        partial(_library, patched=variant.patched, **variant.settings),
+        "training",
+        history=True,
+    )
+    for variant in VARIANTS
+}
+EARLY = ("pooled", "specialists", "factorisation", "pafo")

@@ -1,0 +1,232 @@
+"""From stored runs to one JSON summary, Markdown tables and a plot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _data import SOURCES, UNSEEN_LENGTHS
+from _measures import UserResults, headroom, paired_difference, summarise
+from _methods import ABLATIONS, METHODS
+from _plot import draw
+from _runs import Store
+
+# Measure, heading, factor and decimals of the columns of the tables.
+COLUMNS = (
+    ("majority", "majority", 100, 1),
+    ("minority", "minority", 100, 1),
+    ("worst_group", "worst group", 100, 1),
+    ("worst_tenth", "worst tenth", 100, 1),
+    ("spread_raw", "spread", 100, 1),
+    ("spread_corrected", "corrected", 100, 1),
+    ("gini", "Gini", 1, 3),
+    ("support_slope", "slope", 1, 2),
+    ("headroom", "headroom", 100, 0),
+    ("seconds", "fit s", 1, 1),
+)
+LABELS = {"none": "no", "training": "training", "always": "also at prediction"}
+
+
+def write_report(store: Store) -> list[Path]:
+    """Write fairness.json, fairness.md and fairness.png into the store's folder."""
+    summary = {name: found for name in SOURCES if (found := summarise_set(store, name))}
+    store.folder.mkdir(parents=True, exist_ok=True)
+    files = [store.folder / f"fairness.{kind}" for kind in ("json", "md", "png")]
+    files[0].write_text(json.dumps(summary, indent=1) + "\n")
+    files[1].write_text(markdown(summary, store))
+    draw(summary, files[2])
+    return files
+
+
+def summarise_set(store: Store, name: str) -> dict[str, Any]:
+    """Medians over seeds and paired differences of every method on one data set, by part.
+
+    Parts are "known" and "unseen-<n>". A method is compared with pooled over the seeds that both
+    have.
+    """
+    lines = store.lines(name)
+    users = {line["seed"]: line for line in lines if "users" in line}
+    runs = {(line["method"], line["seed"]): line for line in lines if "method" in line}
+    support = {
+        seed: run["chosen"]["support"] for (method, seed), run in runs.items() if method == "pooled"
+    }
+    parts = ["known", *(f"unseen-{n}" for n in UNSEEN_LENGTHS)]
+    found: dict[str, Any] = {}
+    for part in parts:
+        results: dict[str, dict[int, UserResults]] = {}
+        for (method, seed), run in runs.items():
+            if part in run["right"]:
+                results.setdefault(method, {})[seed] = _results(users[seed], run, part)
+        if "pooled" in results:
+            found[part] = _compare(results, runs, support, SOURCES[name].same_people)
+    return found
+
+
+def _results(users: dict[str, Any], run: dict[str, Any], part: str) -> UserResults:
+    who = users["users"][part.split("-")[0]]
+    return UserResults(
+        user=np.array(who["user"]),
+        right=np.array(run["right"][part]),
+        n=np.array(who["n"]),
+        group=np.array(who["group"]),
+        majority=users["majority"],
+    )
+
+
+def _compare(
+    results: dict[str, dict[int, UserResults]],
+    runs: dict[tuple[str, int], dict[str, Any]],
+    support: dict[int, dict[str, float]],
+    same_people: bool,
+) -> dict[str, Any]:
+    def measures(method: str, seed: int) -> dict[str, float]:
+        found = results[method][seed]
+        rate = np.array([support.get(seed, {}).get(user, np.nan) for user in found.user])
+        return summarise(found, rate)
+
+    all_measures = {
+        method: {seed: measures(method, seed) for seed in sorted(by_seed)}
+        for method, by_seed in results.items()
+    }
+    best = next((m for m in ("oracle", "specialists") if m in all_measures), None)
+    table = {}
+    for method, by_seed in all_measures.items():
+        seeds = [seed for seed in by_seed if seed in all_measures["pooled"]]
+        if not seeds:
+            continue
+        lines = [by_seed[seed] for seed in seeds]
+        row: dict[str, Any] = {
+            key: float(np.median([line[key] for line in lines])) for key in lines[0]
+        }
+        row["seconds"] = float(np.median([runs[method, seed]["seconds"] for seed in seeds]))
+        row["seeds"] = len(seeds)
+        row["code"] = sorted({runs[method, seed]["code"] for seed in seeds})
+        row["headroom"] = float("nan")
+        if best and (common := [seed for seed in seeds if seed in all_measures[best]]):
+            trio = [[all_measures[m][s] for s in common] for m in (method, "pooled", best)]
+            row["headroom"] = headroom(*trio)
+        ours = [results[method][seed] for seed in seeds]
+        theirs = [results["pooled"][seed] for seed in seeds]
+        for side, of_majority in (("majority", True), ("minority", False)):
+            difference = paired_difference(ours, theirs, same_people, of_majority)
+            row[f"{side}_difference"] = asdict(difference)
+        gains = [
+            by_seed[s][side] - all_measures["pooled"][s][side]
+            for s in seeds
+            for side in ("majority", "minority")
+        ]
+        row["both_gain"] = sum(min(pair) > 0 for pair in zip(gains[::2], gains[1::2], strict=True))
+        if status := [runs[method, seed]["chosen"].get("status") for seed in seeds]:
+            row["status"] = pd.Series(status).value_counts().to_dict()
+        table[method] = row
+    return table
+
+
+def markdown(summary: dict[str, Any], store: Store) -> str:
+    """All tables, known and unseen users apart, then the ablation."""
+    note = store.folder / "environment.json"
+    environment = json.loads(note.read_text()) if note.exists() else {}
+    parts = ["# Fairness benchmark: results", _preamble(summary, environment)]
+    parts.append("## Known users, new comparisons")
+    for name, found in summary.items():
+        if "known" in found:
+            title = SOURCES[name].title
+            parts += [f"### {title}", _table(found["known"], METHODS), _differences(found["known"])]
+    if any(len(found) > 1 for found in summary.values()):
+        parts.append("## Unseen users, by the number of their known comparisons")
+        for name, found in summary.items():
+            if len(found) > 1:
+                parts += [f"### {SOURCES[name].title}", _unseen(found)]
+    if any(m in found.get("known", {}) for found in summary.values() for m in ABLATIONS):
+        parts += ["## Ablation of PAFO: majority / minority / worst tenth", _ablation(summary)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _preamble(summary: dict[str, Any], environment: dict[str, Any]) -> str:
+    rows = [row for found in summary.values() for row in found.get("known", {}).values()]
+    seeds = sorted({row["seeds"] for row in rows})
+    lines = [
+        f"Medians over seeds ({min(seeds)} to {max(seeds)} of them); user accuracy in percent, "
+        "users counting equally. Measures and protocol: [README](../README.md)."
+    ]
+    if environment:
+        versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
+        lines.append(
+            f"Run on {environment['date']}, {environment['cpu']}, "
+            f"{environment['threads']} thread(s), Python {environment['python']}; {versions}; "
+            f"encoder {environment['encoder']['name']} (revision "
+            f"{environment['encoder']['revision'][:8]})."
+        )
+    codes = sorted({code for row in rows for code in row["code"]})
+    lines.append(f"State of the library (digest of its source): {', '.join(codes)}.")
+    return "\n\n".join(lines)
+
+
+def _grid(header: list[str], rows: list[list[str]]) -> str:
+    line = ["---"] + ["---:"] * (len(header) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, line, *rows])
+
+
+def _number(value: float, factor: float, decimals: int) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{factor * value:.{decimals}f}"
+
+
+def _table(found: dict[str, Any], methods: dict[str, Any]) -> str:
+    rows = []
+    for method, about in methods.items():
+        if method in found:
+            cells = [_number(found[method][key], f, d) for key, _, f, d in COLUMNS]
+            rows.append([about.title, LABELS[about.labels], *cells])
+    return _grid(["method", "reads labels", *(heading for _, heading, _, _ in COLUMNS)], rows)
+
+
+def _interval(difference: dict[str, float]) -> str:
+    mean, low, high = (100 * difference[key] for key in ("mean", "low", "high"))
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def _differences(found: dict[str, Any]) -> str:
+    rows = [
+        [
+            about.title,
+            _interval(found[method]["majority_difference"]),
+            _interval(found[method]["minority_difference"]),
+            f"{found[method]['both_gain']} / {found[method]['seeds']}",
+        ]
+        for method, about in METHODS.items()
+        if method in found and method != "pooled"
+    ]
+    heading = "Differences to pooled, with 95 % intervals over users"
+    status = found.get("pafo", {}).get("status", {})
+    said = "; ".join(f"{text} ({n})" for text, n in status.items())
+    table = _grid(["method", "majority", "minority", "seeds where both gain"], rows)
+    return f"{heading}:\n\n{table}" + (f"\n\n`pareto_status_` of PAFO: {said}." if said else "")
+
+
+def _unseen(found: dict[str, Any]) -> str:
+    parts = [part for part in found if part != "known"]
+    header = ["majority / minority, given", *(part.removeprefix("unseen-") for part in parts)]
+    rows = []
+    for method, about in METHODS.items():
+        if all(method in found[part] for part in parts):
+            each = [found[part][method] for part in parts]
+            cells = [f"{100 * r['majority']:.1f} / {100 * r['minority']:.1f}" for r in each]
+            rows.append([about.title, *cells])
+    return _grid(header, rows)
+
+
+def _ablation(summary: dict[str, Any]) -> str:
+    sets = [n for n, found in summary.items() if set(ABLATIONS) & set(found.get("known", {}))]
+    rows = []
+    for method, about in {**{m: METHODS[m] for m in ("pooled", "pafo")}, **ABLATIONS}.items():
+        cells = []
+        for name in sets:
+            row = summary[name]["known"].get(method)
+            keys = ("majority", "minority", "worst_tenth")
+            cells.append(" / ".join(_number(row[key], 100, 1) for key in keys) if row else "–")
+        rows.append([about.title, *cells])
+    return _grid(["variant", *(SOURCES[name].title for name in sets)], rows)

@@ -1,0 +1,171 @@
+"""Running methods and keeping what they answered: one JSON line per data set, seed and method."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pafo_sk
+from _data import SOURCES, UNSEEN_LENGTHS, Case, Part, data_home, texts_of
+from _embeddings import warm
+from _measures import UserResults, by_user
+from _methods import Method, Task
+from tqdm import tqdm
+
+PACKAGES = (
+    "pafo_sk",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "skorch",
+    "sentence-transformers",
+    "fairlearn",
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Lines of all runs, in ``<folder>/runs/<set>.jsonl``."""
+
+    folder: Path
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        file = self.folder / "runs" / f"{name}.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+
+    def add(self, name: str, line: dict[str, Any]) -> None:
+        file = self.folder / "runs" / f"{name}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def drop(self, name: str, methods: list[str]) -> None:
+        """Forget what these methods answered, so that they run again."""
+        kept = [line for line in self.lines(name) if line.get("method") not in methods]
+        file = self.folder / "runs" / f"{name}.jsonl"
+        if file.exists():
+            file.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    def note(self, environment: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(environment, indent=1) + "\n"
+        (self.folder / "environment.json").write_text(text)
+
+    def done(self, name: str) -> set[tuple[int, str]]:
+        """Pairs of seed and method."""
+        return {(line["seed"], line["method"]) for line in self.lines(name) if "method" in line}
+
+
+def code_digest() -> str:
+    """Fingerprint of the library's source, to tell results of different states apart."""
+    digest = blake2b(digest_size=4)
+    for file in sorted(Path(pafo_sk.__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def environment(encoder: dict[str, Any]) -> dict[str, Any]:
+    """What the numbers, and above all the seconds, depend on."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        "encoder": encoder,
+        "versions": versions,
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    names = info.read_text().split("model name")[1:2] if info.exists() else []
+    return names[0].splitlines()[0].strip("\t: ") if names else platform.processor()
+
+
+def run(
+    names: list[str],
+    methods: dict[str, Method],
+    seeds: range,
+    store: Store,
+    home: str | None,
+    cache: Path,
+) -> None:
+    """Run what is not in the store yet, one seed of every set after the other."""
+    jobs = []
+    for seed in seeds:
+        for name in names:
+            done = store.done(name)
+            missing = [method for method in methods if (seed, method) not in done]
+            jobs += [(name, seed, missing)] if missing else []
+    bar = tqdm(total=sum(len(missing) for *_, missing in jobs), unit="fit", smoothing=0.05)
+    for name, seed, missing in jobs:
+        source = SOURCES[name]
+        folder = data_home(home) / source.folder if source.folder else Path()
+        case = source.make(folder, seed)
+        if texts := texts_of(case):
+            store.note(environment(warm(texts, cache)))
+        task = Task(case, seed)
+        if not any("users" in line and line["seed"] == seed for line in store.lines(name)):
+            store.add(name, {"set": name, "seed": seed, **_users(case)})
+        for method in missing:
+            bar.set_postfix_str(f"{name} {seed} {method}")
+            if not (methods[method].needs_clean and case.clean is None):
+                found = _answers(task, methods[method])
+                store.add(name, {"set": name, "seed": seed, "method": method, **found})
+            bar.update()
+    bar.close()
+
+
+def _users(case: Case) -> dict[str, Any]:
+    """Users of the parts that are judged, in the order in which right answers are listed."""
+    parts = {"known": case.test} | ({"unseen": case.unseen} if case.unseen is not None else {})
+    users = {}
+    for name, part in parts.items():
+        found = _judge(np.zeros(len(part)), part, case)
+        users[name] = {
+            "user": found.user.astype(str).tolist(),
+            "n": found.n.tolist(),
+            "group": found.group.astype(str).tolist(),
+        }
+    return {"users": users, "majority": str(case.majority)}
+
+
+def _judge(margin: np.ndarray, part: Part, case: Case) -> UserResults:
+    return by_user(margin, part.y, part.users.astype(str), part.groups, case.majority)
+
+
+def _answers(task: Task, method: Method) -> dict[str, Any]:
+    """Fit and judge one method. Seconds are those of fitting, tuning and shared parts included."""
+    case = task.case
+    _ = task.table
+    before, task.base_used = task.base_seconds, False
+    start = time.perf_counter()
+    fitted = method.fit(task)
+    seconds = time.perf_counter() - start + before * task.base_used
+    right = {"known": _judge(fitted.known(), case.test, case).right.tolist()}
+    if case.unseen is not None:
+        for n in UNSEEN_LENGTHS:
+            margin = fitted.unseen(n)
+            right[f"unseen-{n}"] = _judge(margin, case.unseen, case).right.tolist()
+    return {
+        "right": right,
+        "seconds": round(seconds, 2),
+        "chosen": fitted.chosen,
+        "code": code_digest(),
+        "date": date.today().isoformat(),
+    }
