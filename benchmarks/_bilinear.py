@@ -41,8 +41,13 @@ def history_vectors(known: Known, components: np.ndarray, prior: float) -> np.nd
 
 
 def bilinear(
-    rows: Rows, pooled: np.ndarray, *, penalty: float, prior: float, pooled_penalty: float,
-    n_components: int = 48,
+    rows: Rows,
+    pooled: np.ndarray,
+    *,
+    penalty: float,
+    prior: float,
+    pooled_penalty: float,
+    n_components: int = 24,
 ) -> Bilinear:
     """Trained with histories that share nothing with the row; penalties on w and B."""
     known = known_apart(rows, rows)

@@ -123,9 +123,7 @@ def pair_kernel(one: Rows, two: Rows) -> Callable[[np.ndarray, np.ndarray], np.n
 
     def of(i: np.ndarray, j: np.ndarray) -> np.ndarray:
         a, b, c, d = one.a[i], one.b[i], two.a[j], two.b[j]
-        return (
-            gram[np.ix_(b, d)] - gram[np.ix_(b, c)] - gram[np.ix_(a, d)] + gram[np.ix_(a, c)]
-        )
+        return gram[np.ix_(b, d)] - gram[np.ix_(b, c)] - gram[np.ix_(a, d)] + gram[np.ix_(a, c)]
 
     return of
 
@@ -146,4 +144,3 @@ def dual(kernel: np.ndarray, offset: np.ndarray, sign: np.ndarray, penalty: floa
 def per_user(rows: Rows, pooled: np.ndarray, *, penalty: float) -> PerUser:
     """The pooled weights as they are; everything else is read from histories."""
     return PerUser(pooled, penalty)
-

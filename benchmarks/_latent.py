@@ -36,7 +36,12 @@ def _log_likelihood(rows: Rows, weights: np.ndarray) -> np.ndarray:
 
 
 def mixture(
-    rows: Rows, pooled: np.ndarray, *, n_classes: int, penalty: float, seed: int,
+    rows: Rows,
+    pooled: np.ndarray,
+    *,
+    n_classes: int,
+    penalty: float,
+    seed: int,
     trust: float = 1.0,
 ) -> Mixture:
     """Expectation maximisation over users; classes shrunk to the pooled model.
@@ -65,4 +70,3 @@ def mixture(
         if moved < 1e-3:
             break
     return Mixture(weights, log_share, trust)
-

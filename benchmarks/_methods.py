@@ -189,11 +189,11 @@ def _factorisation(task: Task) -> Reference:
     fit = partial(factorisation, seed=task.seed)
     strength = task.base.penalty
     settings = _grid(rank=[1, 2, 4, 8], penalty=[0.5, 1.0, 2.0, 4.0], pooled_penalty=[strength])
-    _, chosen = tune(task.table, task.base, fit, settings)
+    _, chosen = tune(task.table, task.base, fit, settings, n_splits=1)
     around = _grid(
         rank=[chosen["rank"]],
         penalty=[chosen["penalty"] * factor for factor in (0.7, 1.0, 1.4)],
-        pooled_penalty=[strength / 10, strength / 3, strength],
+        pooled_penalty=[strength / 5, strength],
     )
     model, chosen = tune(task.table, task.base, fit, around)
     return Reference(model, task, chosen)

@@ -39,7 +39,10 @@ def draw(summary: dict[str, Any], file: Path) -> None:
     n_columns = min(3, len(panels))
     n_rows = -(-len(panels) // n_columns)
     figure, axes = plt.subplots(
-        n_rows, n_columns, figsize=(4.2 * n_columns, 3.8 * n_rows + 0.8), squeeze=False,
+        n_rows,
+        n_columns,
+        figsize=(4.2 * n_columns, 3.8 * n_rows + 0.8),
+        squeeze=False,
         layout="constrained",
     )
     for ax in axes.flat[len(panels) :]:
@@ -55,7 +58,9 @@ def draw(summary: dict[str, Any], file: Path) -> None:
 
 
 def _panel(ax: Any, found: dict[str, Any], title: str) -> None:
-    points = {m: (100 * found[m]["majority"], 100 * found[m]["minority"]) for m in STYLES if m in found}
+    points = {
+        m: (100 * found[m]["majority"], 100 * found[m]["minority"]) for m in STYLES if m in found
+    }
     for method, (x, y) in points.items():
         colour, marker = STYLES[method]
         size = 170 if method == "pafo" else 60

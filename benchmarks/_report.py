@@ -172,7 +172,7 @@ def _grid(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _number(value: float, factor: float, decimals: int) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{factor * value:.{decimals}f}"
+    return "-" if value is None or not np.isfinite(value) else f"{factor * value:.{decimals}f}"
 
 
 def _table(found: dict[str, Any], methods: dict[str, Any]) -> str:
@@ -227,6 +227,6 @@ def _ablation(summary: dict[str, Any]) -> str:
         for name in sets:
             row = summary[name]["known"].get(method)
             keys = ("majority", "minority", "worst_tenth")
-            cells.append(" / ".join(_number(row[key], 100, 1) for key in keys) if row else "–")
+            cells.append(" / ".join(_number(row[key], 100, 1) for key in keys) if row else "-")
         rows.append([about.title, *cells])
     return _grid(["variant", *(SOURCES[name].title for name in sets)], rows)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pafo_sk
 from _data import SOURCES, UNSEEN_LENGTHS, Case, Part, data_home, texts_of
 from _embeddings import warm
 from _measures import UserResults, by_user
 from _methods import Method, Task
 from tqdm import tqdm
+
+import pafo_sk
 
 PACKAGES = (
     "pafo_sk",

@@ -6,26 +6,31 @@ import re
 
 import numpy as np
 
-_FORMAL = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_FORMAL = _words(
     "therefore however furthermore moreover consequently thus hence regarding consider significant "
     "research analysis theory evidence study framework approach methodology concept context "
-    "objective strategy subsequently additionally individuals numerous various".split()
+    "objective strategy subsequently additionally individuals numerous various"
 )
-_CASUAL = frozenset(
+_CASUAL = _words(
     "hey wow cool fun awesome guys kid kids stuff yeah gonna wanna really super totally crazy okay "
-    "ok lol amazing magic party star show movie music game vibe".split()
+    "ok lol amazing magic party star show movie music game vibe"
 )
-_GOOD = frozenset(
+_GOOD = _words(
     "good great best better love loved happy joy beautiful wonderful success successful benefit "
     "benefits improve enjoy positive effective valuable perfect excellent healthy safe easy hope "
-    "strong bright exciting delicious gentle warm delight".split()
+    "strong bright exciting delicious gentle warm delight"
 )
-_BAD = frozenset(
+_BAD = _words(
     "bad worse worst hate sad fear danger dangerous risk risks problem problems difficult fail "
     "failure loss lose negative pain poor dark death crisis conflict harm wrong war threat cold "
-    "lonely lost broken".split()
+    "lonely lost broken"
 )
-_READER = frozenset("you your yours yourself we our us let".split())
+_READER = _words("you your yours yourself we our us let")
 _WORD = re.compile(r"[a-z']+")
 _SENTENCE = re.compile(r"[.!?]+(?:\s|$)")
 _LIST = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s")

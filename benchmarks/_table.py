@@ -42,9 +42,7 @@ class Rows:
         return len(self.a)
 
     def __getitem__(self, rows: np.ndarray) -> Rows:
-        taken = {
-            name: getattr(self, name)[rows] for name in ("a", "b", "label", "user", "group")
-        }
+        taken = {name: getattr(self, name)[rows] for name in ("a", "b", "label", "user", "group")}
         return replace(self, **taken, prompt=None if self.prompt is None else self.prompt[rows])
 
     @cached_property
@@ -207,7 +205,7 @@ def splits_of(train: Rows, seed: int) -> tuple[Split, ...]:
 
 def _text_items(parts: list[Part]) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     texts = [joined(part.X, side) for part in parts for side in TEXTS]
-    codes, unique = pd.factorize(np.array(sum(texts, []), dtype=object))
+    codes, unique = pd.factorize(np.array([text for part in texts for text in part], dtype=object))
     index = np.split(codes, np.cumsum([len(part) for part in texts])[:-1])
     pairs = list(zip(index[::2], index[1::2], strict=True))
     return vectors(list(unique)).astype(np.float64), pairs

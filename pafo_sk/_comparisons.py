@@ -128,8 +128,8 @@ def from_array(
     if form == "difference":
         half = X / 2
         X = np.stack([-half, half], axis=1)
-    # The items of a pair in an order of their own: where an item stands in the table decides how its
-    # reward is rounded, and swapped items must get the same rewards to the last bit.
+    # The items of a pair in an order of their own: where an item stands in the table decides how
+    # its reward is rounded, and swapped items must get the same rewards to the last bit.
     first = (X[:, 0] != X[:, 1]).argmax(axis=1)
     rows = np.arange(len(X))
     swapped = X[rows, 0, first] > X[rows, 1, first]

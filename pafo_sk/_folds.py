@@ -52,6 +52,9 @@ def history_keys(comparisons: Comparisons, user: np.ndarray) -> tuple[np.ndarray
         return (_pair_codes(user, comparisons.prompt),)
     both = _pair_codes(user, np.concatenate([comparisons.a, comparisons.b]))
     by_a, by_b = both[: len(user)], both[len(user) :]
+    # an item compared with itself would be added twice: its second side is a neighbour of nobody
+    alone = both.max() + 1 + np.arange(len(user))
+    by_b = np.where(by_a == by_b, alone, by_b)
     low, high = np.minimum(by_a, by_b), np.maximum(by_a, by_b)
     return by_a, by_b, _pair_codes(low, high)
 

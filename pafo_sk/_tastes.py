@@ -16,6 +16,8 @@ from pafo_sk._training import margins
 # A prototype must be that of several users, or it is nobody's taste but one's.
 LEAST_USERS = 4
 ROUNDS = 6
+# EM finds the nearest optimum; of several starts the likeliest is kept.
+RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -89,21 +91,32 @@ def _fit_parts(
     anchor = None if choice.to_zero else select_rewards(pooled, np.zeros(n_parts, dtype=int))
     start = select_rewards(pooled, np.zeros(n_parts, dtype=int))
     vectors = user_vectors(trainer, user, 2 * trainer.label - 1, prior_rows=5.0)
-    kmeans = KMeans(n_parts, n_init=10, random_state=trainer.seed)
-    assigned = kmeans.fit_predict(vectors.astype(np.float64))
-    head = start
-    for _ in range(ROUNDS):
-        weight = (assigned[user][:, None] == np.arange(n_parts)).astype(np.float64)
-        head = trainer.train(weight, np.full(n_parts, penalty), anchor=anchor, start=head)
-        margin = margins(head, trainer.comparisons) / choice.temperature
-        loss = log_loss(margin, trainer.label)
-        evidence = -np.stack([np.bincount(user, column) for column in loss.T], axis=1)
-        evidence += np.log(np.bincount(assigned, minlength=n_parts) + 0.5)
-        moved = evidence.argmax(axis=1)
-        if (moved == assigned).all():
-            break
-        assigned = moved
+
+    def climb(restart: int) -> tuple[float, nn.Module, np.ndarray]:
+        kmeans = KMeans(n_parts, n_init=3, random_state=trainer.seed % 2**31 + restart)
+        assigned = kmeans.fit_predict(vectors.astype(np.float64))
+        head = start
+        for _ in range(ROUNDS):
+            weight = (assigned[user][:, None] == np.arange(n_parts)).astype(np.float64)
+            head = trainer.train(weight, np.full(n_parts, penalty), anchor=anchor, start=head)
+            evidence = _evidence(head, trainer, user, assigned, choice.temperature)
+            moved = evidence.argmax(axis=1)
+            if (moved == assigned).all():
+                break
+            assigned = moved
+        return float(evidence.max(axis=1).sum()), head, assigned
+
+    _, head, assigned = max((climb(r) for r in range(RESTARTS)), key=lambda climbed: climbed[0])
     return rescaled(head, 1 / choice.temperature), assigned
+
+
+def _evidence(
+    head: nn.Module, trainer: Trainer, user: np.ndarray, assigned: np.ndarray, scale: float
+) -> np.ndarray:
+    """Log-likelihood of every user's answers under every head and its share, (n_users, n_parts)."""
+    loss = log_loss(margins(head, trainer.comparisons) / scale, trainer.label)
+    evidence = -np.stack([np.bincount(user, column) for column in loss.T], axis=1)
+    return evidence + np.log(np.bincount(assigned, minlength=evidence.shape[1]) + 0.5)
 
 
 def user_vectors(

@@ -208,7 +208,9 @@ class RewardNet(NeuralNet):
         return X
 
     def fit_loop(self, X: TrainingSet, y: None = None, **kwargs: Any) -> RewardNet:
-        self.total_weight_ = X.weight.sum(dim=0).clamp_min(1e-12)
+        total = X.weight.sum(dim=0)
+        # a head without comparisons is its anchor, not a division by zero
+        self.total_weight_ = torch.where(total > 0, total, 1.0)
         return super().fit_loop(X, y, **kwargs)
 
     def infer(self, x: TrainingSet, **fit_params: Any) -> Tensor:

@@ -1,0 +1,103 @@
+"""The benchmark's measures, on numbers small enough to work out by hand."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FILE = Path(__file__).parents[1] / "benchmarks" / "_measures.py"
+
+
+@pytest.fixture(scope="module")
+def measures():
+    spec = importlib.util.spec_from_file_location("bench_measures", FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+def results(measures, accuracy, group, n=10, user=None):
+    accuracy = np.array(accuracy)
+    users = np.arange(len(accuracy)) if user is None else np.array(user)
+    n = np.full(len(accuracy), n)
+    return measures.UserResults(users, accuracy * n, n, np.array(group), "x")
+
+
+def test_by_user_counts_right_answers_and_half_of_ties(measures):
+    found = measures.by_user(
+        margin=np.array([1.0, -1.0, 0.0, 2.0]),
+        label=np.array([1, 1, 1, 0]),
+        user=np.array(["b", "a", "a", "b"]),
+        group=np.array(["x", "y", "y", "x"]),
+        majority="x",
+    )
+    assert found.user.tolist() == ["a", "b"]
+    assert found.right.tolist() == [0.5, 1.0]
+    assert found.n.tolist() == [2, 2]
+    assert found.in_majority.tolist() == [False, True]
+    assert found.accuracy.tolist() == [0.25, 0.5]
+
+
+def test_summarise(measures):
+    found = measures.summarise(
+        results(measures, [1.0, 0.8, 0.6, 0.2], ["x", "x", "y", "z"]),
+        support=np.array([0.9, 0.8, 0.7, 0.5]),
+    )
+    assert found["majority"] == pytest.approx(0.9)
+    assert found["minority"] == pytest.approx(0.4)
+    assert found["worst_group"] == pytest.approx(0.2)
+    assert found["worst_tenth"] == pytest.approx(0.2)
+    assert found["support_slope"] == pytest.approx(2.0)  # 0.2 accuracy for 0.1 support
+
+
+def test_worst_tenth_rounds_the_number_of_users_up(measures):
+    assert measures.worst_tenth(np.arange(11) / 10) == pytest.approx((0.0 + 0.1) / 2)
+
+
+def test_spread_subtracts_binomial_noise(measures):
+    raw, corrected = measures.spread(right=np.array([2.0, 1.0]), n=np.array([2, 2]))
+    # accuracies 1 and 1/2: variance 1/8; noise: mean of 0 and (1/4) / 1
+    assert raw == pytest.approx(np.sqrt(1 / 8))
+    assert corrected == pytest.approx(0.0)
+    # equal users: less spread than chance alone would make
+    assert measures.spread(np.array([1.0, 1.0]), np.array([2, 2]))[1] == pytest.approx(-0.5)
+
+
+def test_gini(measures):
+    assert measures.gini(np.array([0.5, 0.5, 0.5])) == pytest.approx(0.0)
+    # mean absolute difference of 0 and 1 over all four ordered pairs: 1/2; twice the mean: 1
+    assert measures.gini(np.array([0.0, 1.0])) == pytest.approx(0.5)
+
+
+def test_support_slope_is_nan_without_variation(measures):
+    assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, 0.5)))
+    assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, np.nan)))
+
+
+@pytest.mark.parametrize(
+    ("same_people", "values"), [(True, [0.2, 0.0]), (False, [0.1, 0.0, 0.3, 0.0])]
+)
+def test_paired_difference_has_one_number_per_person(measures, same_people, values):
+    group = ["x", "x", "y"]
+    theirs = [results(measures, [0.5, 0.5, 0.5], group)] * 2
+    ours = [results(measures, a, group) for a in ([0.6, 0.5, 0.9], [0.8, 0.5, 0.9])]
+    found = measures.paired_difference(ours, theirs, same_people, of_majority=True)
+    assert found.mean == pytest.approx(np.mean(values))
+    t = {2: 12.7062, 4: 3.1824}[len(values)]  # t distribution's 0.975 quantile
+    half = t * np.std(values, ddof=1) / np.sqrt(len(values))
+    assert found.high - found.mean == pytest.approx(half, rel=1e-4)
+    assert found.mean - found.low == pytest.approx(half, rel=1e-4)
+    minority = measures.paired_difference(ours, theirs, same_people, of_majority=False)
+    assert minority.mean == pytest.approx(0.4)
+
+
+def test_headroom(measures):
+    pooled = [{"majority": 0.8, "minority": 0.4}]
+    oracle = [{"majority": 0.8, "minority": 0.8}]
+    method = [{"majority": 0.9, "minority": 0.5}]
+    assert measures.headroom(method, pooled, oracle) == pytest.approx(0.5)
+    assert np.isnan(measures.headroom(method, pooled, pooled))
