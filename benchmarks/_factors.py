@@ -33,10 +33,7 @@ def best_vectors(
     known: Known, offset: np.ndarray, features: np.ndarray, penalty: float
 ) -> np.ndarray:
     """Penalised logistic regression of every history on few features, (n_units, n_features)."""
-    there = known.index >= 0
-    x = np.where(there[:, :, None], features[known.index], 0.0)
-    o = np.where(there, offset[known.index], 0.0)
-    sign = np.where(there, known.rows.sign[known.index], 0.0)
+    x, o, sign = known.gather(features), known.gather(offset), known.gather(known.rows.sign)
     z = np.zeros((len(x), x.shape[2]))
     ridge = penalty * np.eye(x.shape[2])
     for _ in range(NEWTON_STEPS):
@@ -100,20 +97,15 @@ class PerUser:
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
         margin = target.margins(self.weight)
-        there = known.index >= 0
-        offset = np.where(there, known.rows.margins(self.weight)[known.index], 0.0)
-        sign = np.where(there, known.rows.sign[known.index], 0.0)
+        offset, sign = known.rows.margins(self.weight), known.rows.sign
         by_unit = np.argsort(known.unit, kind="stable")
         places = np.split(by_unit, np.cumsum(np.bincount(known.unit))[:-1])
         kernel, across = pair_kernel(known.rows, known.rows), pair_kernel(target, known.rows)
-        for unit, (index, rows) in enumerate(zip(known.index, places, strict=True)):
-            n = int(there[unit].sum())
-            if not n or not len(rows):
-                continue
-            mine = index[there[unit]]
-            mask = there[unit]
-            alpha = dual(kernel(mine, mine), offset[unit][mask], sign[unit][mask], self.penalty)
-            margin[rows] += across(rows, mine) @ alpha
+        for index, rows in zip(known.index, places, strict=True):
+            mine = index[index >= 0]
+            if len(mine) and len(rows):
+                alpha = dual(kernel(mine, mine), offset[mine], sign[mine], self.penalty)
+                margin[rows] += across(rows, mine) @ alpha
         return margin
 
 

@@ -93,6 +93,10 @@ class Known:
         shape = (len(self.index), len(self.rows))
         return csr_array((ones, (unit, self.index[unit, place])), shape=shape)
 
+    def gather(self, values: np.ndarray) -> np.ndarray:
+        """Values of known rows by history, (n_units, longest, ...); zero beyond its length."""
+        return np.concatenate([values, np.zeros((1, *values.shape[1:]))])[self.index]
+
     @cached_property
     def count(self) -> np.ndarray:
         """Length of each history, (n_units,)."""

@@ -213,6 +213,20 @@ def pair_models(quick):
     }
 
 
+def test_margins_of_wide_vectors_are_antisymmetric(quick):
+    """From some width on, how a product is rounded depends on the row in which an item stands."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 2, 384)), np.arange(300) % 2
+    model = quick(strategy="pooled").fit(X[:60], y[:60])
+    for n in (1, 3, 33, 300):
+        margin = model.decision_function(X[:n])
+        np.testing.assert_array_equal(model.decision_function(X[:n, ::-1]), -margin)
+        difference = X[:n, 1] - X[:n, 0]
+        other = quick(strategy="pooled").fit(X[:60, 1] - X[:60, 0], y[:60])
+        margin = other.decision_function(difference)
+        np.testing.assert_array_equal(other.decision_function(-difference), -margin)
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 100, 5001])
 def test_margins_are_antisymmetric_in_large_tables(pair_models, text_model, n):
     """Where an item stands in a table must not alter how its reward is rounded."""

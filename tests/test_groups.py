@@ -1,3 +1,6 @@
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pafo_sk import LinearHead, RewardNet
+from pafo_sk import RewardNet
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._groups import (
     Groups,
@@ -15,7 +18,7 @@ from pafo_sk._groups import (
     split_by_support,
     support_rate,
 )
-from pafo_sk._specialists import CrossFitted, Trainer
+from pafo_sk._specialists import Trainer, fit_pooled
 
 NOBODY = np.full(6, -1)
 NO_USERS = pd.Index([], dtype=object)
@@ -119,23 +122,32 @@ def test_group_with_one_class_by_chance():
 # Support rate
 
 
-def rate_of(a, b, label, user, margin=None, **options):
-    """Support rates, given the pooled model's held-out margins."""
-    n, user = len(a), np.asarray(user)
-    trainer = Trainer(
+def trainer_of(a, b, label, user):
+    n = len(a)
+    return Trainer(
         net=RewardNet(),
         comparisons=Comparisons(np.zeros((1 + max(*a, *b), 1)), np.asarray(a), np.asarray(b)),
         label=np.asarray(label, dtype=float),
-        user=user,
-        fold=np.zeros(n, dtype=int),
-        n_folds=1,
+        user=np.asarray(user),
+        fold=np.arange(n) % 3,
+        n_folds=3,
         device=torch.device("cpu"),
         seed=0,
     )
-    margin = np.zeros(n) if margin is None else margin
-    pooled = CrossFitted(LinearHead(1), LinearHead(1), margin, np.ones(1))
-    users = pd.Index([f"user {code}" for code in range(user.max() + 1)], dtype=object)
-    rate = support_rate(trainer, pooled, users, **options)
+
+
+@cache
+def some_pooled_model():
+    trainer = trainer_of([0, 1, 2, 0, 1, 2], [1, 2, 0, 2, 0, 1], [0, 1, 0, 1, 1, 0], [0] * 6)
+    return fit_pooled(trainer, np.ones(6))
+
+
+def rate_of(a, b, label, user, margin=None, **options):
+    """Support rates, given the pooled model's held-out margins."""
+    margin = np.zeros(len(a)) if margin is None else margin
+    pooled = replace(some_pooled_model(), margin=margin)
+    users = pd.Index([f"user {code}" for code in range(max(user) + 1)], dtype=object)
+    rate = support_rate(trainer_of(a, b, label, user), pooled, users, **options)
     assert rate.index.equals(users)
     return rate.to_numpy()
 

@@ -268,14 +268,14 @@ def test_search_with_routing(data, quick):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("error:No groups reached fit")
 def test_processes_of_a_search_change_nothing(data, quick):
-    results = []
+    results, grid = [], {"distill_weight": [0.0, 0.5]}
     for n_jobs in (1, 2):
         with config_context(enable_metadata_routing=True):
             search = GridSearchCV(
-                quick(n_jobs=n_jobs), GRID, cv=2, error_score="raise", n_jobs=n_jobs
+                quick(n_jobs=n_jobs), grid, cv=2, error_score="raise", n_jobs=n_jobs
             )
             search.fit(data.X, data.y, groups=data.groups)
-        check_search(search, "groups")
+        check_search(search, "groups", grid)
         results.append(search)
     np.testing.assert_array_equal(*(search.cv_results_["mean_test_score"] for search in results))
     np.testing.assert_array_equal(*(search.decision_function(data.X) for search in results))
@@ -284,9 +284,10 @@ def test_processes_of_a_search_change_nothing(data, quick):
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_search_with_a_column_of_groups(data, quick):
     X = data.X.assign(camp=data.groups)
-    search = GridSearchCV(quick(group_column="camp"), GRID, cv=2, error_score="raise")
+    grid = {"distill_weight": [0.0, 0.5]}
+    search = GridSearchCV(quick(group_column="camp"), grid, cv=2, error_score="raise")
     search.fit(X, data.y)
-    check_search(search, "group_column")
+    check_search(search, "group_column", grid)
     # ignored wherever it is not read
     margin = search.decision_function(X)
     np.testing.assert_array_equal(search.decision_function(data.X), margin)

@@ -310,7 +310,7 @@ def test_net_parameters_are_searched(quick, data):
     search.fit(data.X.assign(group=data.groups), data.y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     hidden = search.best_params_["reward_net__module__hidden"]
-    prototypes = search.best_estimator_.model_.prototypes
+    prototypes = search.best_estimator_.model_.module.prototypes
     assert prototypes.inner.shape[1] == hidden
     assert search.best_estimator_.reward_net.max_epochs == 1
     assert net.max_epochs == 2

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+
+from pafo_sk import RewardNet
+from pafo_sk._comparisons import Comparisons
+from pafo_sk._groups import Groups
+from pafo_sk._pareto import correct, ensure_no_harm, paired_interval, pareto_report
+from pafo_sk._specialists import Trainer
+
+N_USERS, EACH = 20, 10
+
+
+@pytest.fixture
+def judged():
+    """Twenty users of ten comparisons, the last five of them in the minority; b always won."""
+    n = N_USERS * EACH
+    user = np.repeat(np.arange(N_USERS), EACH)
+    trainer = Trainer(
+        net=RewardNet(),
+        comparisons=Comparisons(np.zeros((2, 1)), np.zeros(n, int), np.ones(n, int)),
+        label=np.ones(n),
+        user=user,
+        fold=np.arange(n) % 3,
+        n_folds=3,
+        device=torch.device("cpu"),
+        seed=0,
+    )
+    return trainer, Groups(["most", "few"], (user >= 15).astype(int), "groups")
+
+
+def margin_with(right):
+    """A margin that is right in so many of ten rows of each user."""
+    return np.where(np.arange(EACH) < np.asarray(right)[:, None], 1.0, -1.0).ravel()
+
+
+def test_correct():
+    margin, label = np.array([2.0, -1, 0, 3, -1]), np.array([1.0, 1, 1, 0, 0])
+    assert correct(margin, label).tolist() == [1, 0, 0.5, 0, 1]
+
+
+def test_paired_interval():
+    difference = np.array([0.1, 0.2, 0.3])
+    mean, low, high = paired_interval(difference)
+    assert mean == pytest.approx(0.2)
+    assert [low, high] == pytest.approx([0.2 - 1.96 * 0.1 / 3**0.5, 0.2 + 1.96 * 0.1 / 3**0.5])
+    assert paired_interval(np.array([0.1])) == (0.1, -np.inf, np.inf)
+
+
+def test_report_by_hand(judged):
+    pooled = margin_with([8] * 15 + [3] * 5)
+    unified = margin_with([9] * 15 + [7, 7, 7, 7, 2])
+    report = pareto_report({"pooled": pooled, "unified": unified}, *judged)
+    assert report.index.tolist() == ["most", "few"]
+    assert report["n_users"].tolist() == [15, 5]
+    assert report["n_comparisons"].tolist() == [150, 50]
+    np.testing.assert_allclose(report["pooled"], [0.8, 0.3])
+    np.testing.assert_allclose(report["unified"], [0.9, 0.6])
+    np.testing.assert_allclose(report["unified_gain"], [0.1, 0.3])
+    half = 1.96 * np.std([0.4, 0.4, 0.4, 0.4, -0.1], ddof=1) / 5**0.5
+    assert report.loc["few", "unified_low"] == pytest.approx(0.3 - half)
+    assert report.loc["most", "unified_low"] == pytest.approx(0.1)
+
+
+def test_users_count_equally(judged):
+    """A user of many rows weighs no more than others."""
+    trainer, groups = judged
+    rows = np.concatenate([np.arange(10), np.arange(10, 150, 10), np.arange(150, 200)])
+    groups = Groups(groups.labels, groups.codes[rows], "groups")
+    margin = margin_with([10] + [0] * 14 + [5] * 5)[rows]
+    report = pareto_report({"pooled": margin}, trainer.of_rows(rows), groups)
+    np.testing.assert_allclose(report["pooled"], [1 / 15, 0.5])
+
+
+def test_who_harms_nobody_is_left_alone(judged):
+    pooled, unified = margin_with([8] * 15 + [3] * 5), margin_with([8] * 15 + [9] * 5)
+    margins = {"pooled": pooled, "specialist": pooled, "unified": unified}
+    share, report, status = ensure_no_harm(margins, *judged, 0.0)
+    assert share == 0
+    np.testing.assert_allclose(report["unified_gain"], [0, 0.6])
+    assert "few" in status
+
+
+def test_harm_falls_back_to_pooled(judged):
+    pooled, unified = margin_with([8] * 15 + [3] * 5), 9 * margin_with([5] * 15 + [9] * 5)
+    margins = {"pooled": pooled, "specialist": pooled, "unified": unified}
+    share, report, status = ensure_no_harm(margins, *judged, 0.0)
+    assert share == 1
+    np.testing.assert_allclose(report["unified_gain"], 0)
+    assert "fell back to the pooled model" in status
+    # who allows it gets it
+    for tolerance in (None, 0.4):
+        share, report, status = ensure_no_harm(margins, *judged, tolerance)
+        assert share == 0
+        np.testing.assert_allclose(report["unified_gain"], [-0.3, 0.6])
+        assert "most" in status
+        assert "lose" in status
+
+
+def test_as_little_of_pooled_as_it_takes(judged):
+    """Where pooled is surer than the unified model, a share of it suffices."""
+    pooled = 3 * margin_with([8] * 15 + [3] * 5)
+    unified = np.where(margin_with([5] * 15 + [9] * 5) > 0, 9.0, -1.0)
+    margins = {"pooled": pooled, "specialist": pooled, "unified": unified}
+    share, report, status = ensure_no_harm(margins, *judged, 0.0)
+    assert 0 < share < 1
+    assert (report["unified_gain"] >= 0).all()
+    assert report.loc["few", "unified_gain"] > 0.3
+    assert f"{share:.0%} of the pooled model" in status
+
+
+def test_one_user_losing_counts(judged):
+    """A group of one user has no standard error to hide a loss in."""
+    trainer, groups = judged
+    groups = Groups(["most", "one"], (trainer.user == 19).astype(int), "groups")
+    pooled = margin_with([8] * 20)
+    unified = 9 * margin_with([9] * 19 + [7])
+    margins = {"pooled": pooled, "specialist": pooled, "unified": unified}
+    share, _, _ = ensure_no_harm(margins, trainer, groups, 0.0)
+    assert share == 1
