@@ -16,6 +16,13 @@ def first_rows(mask: np.ndarray) -> list[int]:
     return [int(row) for row in np.flatnonzero(mask)[:5]]
 
 
+def listed(names: Sequence[Hashable]) -> str:
+    """Names for error messages, not more than ten of them."""
+    if len(names) <= 10:
+        return repr(list(names))
+    return f"{', '.join(map(repr, names[:8]))} ... {names[-1]!r} ({len(names)} columns)"
+
+
 class Columns:
     """Named columns of a pandas, polars or pyarrow frame, a Hugging Face dataset or a mapping.
 
@@ -126,7 +133,7 @@ class Columns:
         hint = f" {'; '.join(hints)}."
         raise ValueError(
             f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "
-            f"{', '.join(map(repr, missing))}; it has {self.names!r}.{hint}"
+            f"{', '.join(map(repr, missing))}; it has {listed(self.names)}.{hint}"
         )
 
 

@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from pafo_sk._columns import Columns, check_labels, first_rows, is_frame
+from pafo_sk._columns import Columns, check_labels, first_rows, is_frame, listed
 from pafo_sk._comparisons import Comparisons, check_finite, encode_items, from_array, from_texts
 from pafo_sk._encoding import (
     check_same_encoder,
@@ -117,12 +117,12 @@ def _check_special_columns(estimator: Any, columns: Columns, reset: bool) -> Non
     if estimator.group_column is not None and estimator.group_column not in columns:
         raise ValueError(
             f"group_column={estimator.group_column!r} is no column of X, which has "
-            f"{columns.names!r}; pass the name of the column that holds the groups, or the groups "
+            f"{listed(columns.names)}; pass the name of the column that holds the groups, or the groups "
             "themselves: fit(X, y, groups=...)."
         )
     if estimator.user not in (None, "user") and estimator.user not in columns:
         raise ValueError(
-            f"user={estimator.user!r} is no column of X, which has {columns.names!r}; pass the "
+            f"user={estimator.user!r} is no column of X, which has {listed(columns.names)}; pass the "
             "name of the user column, or user=None for a model without personalisation."
         )
 
