@@ -161,17 +161,18 @@ def _bilinear(task: Task) -> Reference:
         return tune(task.table, task.base, bilinear, _grid(**values))
 
     strength = [task.base.penalty]
-    _, chosen = search(penalty=[0.3, 1.0, 3.0, 10.0, 30.0], prior=[3.0], pooled_penalty=strength)
+    penalties = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+    _, chosen = search(penalty=penalties, prior=[1.0], pooled_penalty=strength)
     chosen.pop("validation_loss")
     # around the best: the weight of an empty history, and the penalty of the common part
-    options = {"prior": [1.0, 3.0, 10.0], "pooled_penalty": [task.base.penalty / 3, *strength]}
+    options = {"prior": [0.0, 1.0, 4.0], "pooled_penalty": [task.base.penalty / 3, *strength]}
     model, chosen = search(penalty=[chosen["penalty"]], **options)
     return Reference(model, task, chosen)
 
 
 def _mixture(task: Task) -> Reference:
     fit = partial(mixture, seed=task.seed)
-    settings = _grid(n_classes=[2, 3, 4, 6], penalty=[0.1, 0.3, 1.0, 3.0])
+    settings = _grid(n_classes=[2, 3, 4, 6], penalty=[0.03, 0.1, 0.3, 1.0])
     _, chosen = tune(task.table, task.base, fit, settings, n_splits=1)
     chosen.pop("validation_loss")
     settings = [{**chosen, "trust": trust} for trust in (0.3, 1.0)]
@@ -180,7 +181,7 @@ def _mixture(task: Task) -> Reference:
 
 
 def _per_user(task: Task) -> Reference:
-    settings = _grid(penalty=[0.3, 1.0, 3.0, 10.0, 30.0])
+    settings = _grid(penalty=[0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
     model, chosen = tune(task.table, task.base, per_user, settings)
     return Reference(model, task, chosen)
 
@@ -188,8 +189,8 @@ def _per_user(task: Task) -> Reference:
 def _factorisation(task: Task) -> Reference:
     fit = partial(factorisation, seed=task.seed)
     strength = task.base.penalty
-    settings = _grid(rank=[1, 2, 4, 8], penalty=[0.5, 1.0, 2.0, 4.0], pooled_penalty=[strength])
-    _, chosen = tune(task.table, task.base, fit, settings, n_splits=1)
+    settings = _grid(rank=[1, 2, 4], penalty=[0.5, 1.0, 2.0], pooled_penalty=[strength])
+    _, chosen = tune(task.table, task.base, fit, settings)
     around = _grid(
         rank=[chosen["rank"]],
         penalty=[chosen["penalty"] * factor for factor in (0.7, 1.0, 1.4)],

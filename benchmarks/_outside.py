@@ -17,7 +17,7 @@ ROUNDS = 12
 
 
 def _regression(c: float) -> LogisticRegression:
-    return LogisticRegression(C=c, fit_intercept=False, max_iter=300, tol=1e-3)
+    return LogisticRegression(C=c, fit_intercept=False, max_iter=500)
 
 
 def logistic_regression(table: Table, base: Pooled) -> tuple[Linear, dict[str, Any]]:

@@ -2,8 +2,16 @@
 
 from pafo_sk._estimator import PafoRewardEstimator
 from pafo_sk._heads import LinearHead, MLPHead
+from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._training import RewardNet
 
 __version__ = "0.1.0"
 
-__all__ = ["LinearHead", "MLPHead", "PafoRewardEstimator", "RewardNet"]
+__all__ = [
+    "HistoryMixture",
+    "HistoryModel",
+    "LinearHead",
+    "MLPHead",
+    "PafoRewardEstimator",
+    "RewardNet",
+]

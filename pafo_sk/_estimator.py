@@ -20,15 +20,15 @@ from pafo_sk._comparisons import Comparisons
 from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import fold_of_rows
-from pafo_sk._groups import Groups, infer_groups, read_groups, row_weights, support_rate
+from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, row_weights, support_rate
 from pafo_sk._histories import Histories, code_users
 from pafo_sk._input import read_input, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
-from pafo_sk._student import HistoryMixture
+from pafo_sk._student import HistoryModel
 from pafo_sk._training import RewardNet
-from pafo_sk._unified import UnifiedSettings, fit_unified, plain_model
+from pafo_sk._unified import STUDENT, UnifiedSettings, fit_unified, plain_model
 
 
 class PafoRewardEstimator(ComparisonClassifier):
@@ -56,16 +56,17 @@ class PafoRewardEstimator(ComparisonClassifier):
         Name (for arrays, index) of the user column. Without one there is no personalisation.
     group_column : str or None, default=None
         Column of X with the groups; read in `fit`, ignored everywhere else.
-    missing_groups : {"infer", "pooled", "raise"}, default="infer"
-        Where `fit` gets no groups: infer them from the users' support rates, or take the pooled
-        model (both with a warning), or raise.
+    missing_groups : {"infer", "pooled", "raise"}, float or tuple, default="infer"
+        Without groups: cut users by support rate at Otsu's threshold, at a number in (0, 1), or
+        above the lowest fifth with ``("quantile", 0.2)``; or pooled (all with a warning); or raise.
     strategy : {"pafo", "pooled", "balanced", "group_dro"}, default="pafo"
         The method, or a baseline: one model of all rows, one in which groups count equally, one
         for the worst group.
     reward_net : RewardNet or None, default=None
         Net prototype that trains the heads; None: ``RewardNet(LinearHead)``.
-    student : {"mixture", "plain"}, default="mixture"
-        Unified model: history-gated mixture, or one reward for everybody.
+    student : {"mixture", "bilinear", "plain"} or class, default="mixture"
+        Unified model: history-gated mixture, history vector times item, one reward for everybody;
+        or a subclass of ``HistoryModel``, such as one of ``HistoryMixture``.
     n_prototypes : "auto" or int, default="auto"
         Tastes looked for within each group (0: none, one taste vector per user instead); "auto"
         chooses on held-out rows.
@@ -152,10 +153,10 @@ class PafoRewardEstimator(ComparisonClassifier):
         "cache": [StrOptions({"memory"}), None],
         "user": [str, Integral, None],
         "group_column": [str, None],
-        "missing_groups": [StrOptions({"infer", "pooled", "raise"})],
+        "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
         "reward_net": [RewardNet, None],
-        "student": [StrOptions({"mixture", "plain"})],
+        "student": STUDENT,
         "n_prototypes": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "specialist_shrinkage": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "n_folds": [Interval(Integral, 3, None, closed="left")],
@@ -179,10 +180,10 @@ class PafoRewardEstimator(ComparisonClassifier):
         cache: str | None = "memory",
         user: str | int | None = "user",
         group_column: str | None = None,
-        missing_groups: str = "infer",
+        missing_groups: str | float | tuple = "infer",
         strategy: str = "pafo",
         reward_net: RewardNet | None = None,
-        student: str = "mixture",
+        student: str | type[HistoryModel] = "mixture",
         n_prototypes: int | str = "auto",
         specialist_shrinkage: float | str = "auto",
         n_folds: int = 3,
@@ -310,7 +311,7 @@ class PafoRewardEstimator(ComparisonClassifier):
 
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
-    ) -> HistoryMixture:
+    ) -> HistoryModel:
         """One reward for everybody."""
         head = pooled.head
         self.pareto_report_ = None
@@ -324,7 +325,7 @@ class PafoRewardEstimator(ComparisonClassifier):
 
     def _keep(
         self,
-        module: HistoryMixture,
+        module: HistoryModel,
         groups: Groups | None,
         comparisons: Comparisons,
         label: np.ndarray,

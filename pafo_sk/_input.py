@@ -116,14 +116,14 @@ def _check_special_columns(estimator: Any, columns: Columns, reset: bool) -> Non
         return
     if estimator.group_column is not None and estimator.group_column not in columns:
         raise ValueError(
-            f"group_column={estimator.group_column!r} is no column of X, which has "
-            f"{listed(columns.names)}; pass the name of the column that holds the groups, or the groups "
-            "themselves: fit(X, y, groups=...)."
+            f"group_column={estimator.group_column!r} is no column of X, which "
+            f"has {listed(columns.names)}; pass the name of the column that holds the groups, "
+            "or the groups themselves: fit(X, y, groups=...)."
         )
     if estimator.user not in (None, "user") and estimator.user not in columns:
         raise ValueError(
-            f"user={estimator.user!r} is no column of X, which has {listed(columns.names)}; pass the "
-            "name of the user column, or user=None for a model without personalisation."
+            f"user={estimator.user!r} is no column of X, which has {listed(columns.names)}; pass "
+            "the name of the user column, or user=None for a model without personalisation."
         )
 
 

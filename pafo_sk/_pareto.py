@@ -8,9 +8,11 @@ import pandas as pd
 from pafo_sk._groups import Groups
 from pafo_sk._specialists import Trainer
 
-# Shares of the pooled model tried, in order, until no group is harmed.
 NORMAL = 1.96
+# Shares of the pooled model tried, in order, until no group is harmed.
 POOLED_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+# A model whose accuracy is surely below this has found next to nothing.
+NEAR_CHANCE = 0.6
 
 
 def correct(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -46,7 +48,7 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
     DataFrame
         A row per group: n_users, n_comparisons, the accuracy of every model and, for all but the
         pooled one, the difference to pooled (``_gain``) with its 95 % interval over users
-        (``_low``, ``_high``).
+        (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see `reading`.
     """
     rows = []
     for code, name in enumerate(groups.labels):
@@ -63,8 +65,44 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
             if model != "pooled":
                 mean, low, high = paired_interval(accuracy[model] - accuracy["pooled"])
                 row |= {f"{model}_gain": mean, f"{model}_low": low, f"{model}_high": high}
+        if "specialist" in accuracy:
+            row["reads_as"] = reading(accuracy["specialist"], accuracy["pooled"], len(unit))
         rows.append(row)
     return pd.DataFrame(rows).set_index("group")
+
+
+def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> str:
+    """Whether a group has a taste, or its answers look like chance.
+
+    Held-out accuracies of a group's users are compared with one half. Their 95 % intervals over
+    users are never narrower than those of as many fair coins as there are comparisons.
+
+    Parameters
+    ----------
+    specialist, pooled : ndarray of shape (n_users,)
+        Held-out accuracy of every user with the group's own model, and with the pooled one.
+    n_comparisons : int
+        Of the group.
+
+    Returns
+    -------
+    {"own taste", "common taste", "noise", "unclear"}
+        "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
+        the specialist, or the pooled model, is clear of one half. "noise": both are below 0.6,
+        clearly. "unclear": the intervals are too wide to say.
+    """
+    coins = NORMAL * 0.5 / np.sqrt(n_comparisons)
+
+    def clear_interval(values: np.ndarray) -> tuple[float, float]:
+        mean, low, high = paired_interval(values)
+        return min(low, mean - coins), max(high, mean + coins)
+
+    (low, high), (pooled_low, pooled_high) = clear_interval(specialist), clear_interval(pooled)
+    if low > 0.5 and paired_interval(specialist - pooled)[1] > 0:
+        return "own taste"
+    if max(low, pooled_low) > 0.5:
+        return "common taste"
+    return "noise" if max(high, pooled_high) < NEAR_CHANCE else "unclear"
 
 
 def ensure_no_harm(

@@ -10,7 +10,7 @@ import torch
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._histories import Histories
-from pafo_sk._student import HistoryMixture
+from pafo_sk._student import HistoryModel
 
 # Items scored at once, so that a large table is never held twice.
 CHUNK = 8192
@@ -22,13 +22,13 @@ class PersonalisedReward:
 
     Parameters
     ----------
-    module : HistoryMixture
+    module : HistoryModel
         In double precision: a reward must not depend on what else is scored beside it.
     item_scale : float
         Items are multiplied by it.
     """
 
-    module: HistoryMixture
+    module: HistoryModel
     item_scale: float
 
     def margins(self, comparisons: Comparisons, histories: Histories) -> np.ndarray:

@@ -17,6 +17,8 @@ from pafo_sk._training import RewardNet, margins, score_items, train_heads
 PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
 # A specialist with fewer comparisons than this in a group is the pooled model.
 LEAST_ROWS = 10
+# Only so many groups, the first ones, may have a specialist; for the others it is the pooled model.
+MOST_SPECIALISTS = 50
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,8 @@ def fit_specialists(
     Parameters
     ----------
     group : ndarray of int, shape (n_comparisons,)
-        Codes 0 to n_groups - 1.
+        Codes 0 to n_groups - 1, by falling size: the first `MOST_SPECIALISTS` may have a model of
+        their own.
     shrinkage : float or "auto"
         Penalty on the distance from the pooled model. "auto" chooses it, whether the distance is
         that from the pooled model or from zero, and the pooled model itself (penalty ``inf``), by
@@ -245,7 +248,10 @@ def fit_specialists(
         own_pooled = replace(
             pooled, margin=pooled.margin[rows], margin_without=pooled.margin_without[rows]
         )
-        part = _fit_specialist(trainer.of_rows(rows), own_pooled, shrinkage)
+        if code < MOST_SPECIALISTS:
+            part = _fit_specialist(trainer.of_rows(rows), own_pooled, shrinkage)
+        else:
+            part = _as_pooled(own_pooled)
         margin[rows], without[rows] = part.margin, part.margin_without
         heads.append(part.head)
         fold_heads.append(part.fold_heads)
@@ -264,9 +270,8 @@ def fit_specialists(
 def _fit_specialist(trainer: Trainer, pooled: CrossFitted, shrinkage: float | str) -> CrossFitted:
     """The model of one group, whose comparisons ``trainer`` and ``pooled`` hold."""
     n_folds = trainer.n_folds
-    as_pooled = replace(pooled, choices=[Choice(np.inf, False, 1.0)])
     if len(trainer.label) < LEAST_ROWS or shrinkage == np.inf:
-        return as_pooled
+        return _as_pooled(pooled)
     automatic = isinstance(shrinkage, str)
     grid = PENALTIES if automatic else np.array([float(shrinkage)])
     options = [(_penalised(trainer, pooled, grid, to_zero=False), False)]
@@ -281,7 +286,7 @@ def _fit_specialist(trainer: Trainer, pooled: CrossFitted, shrinkage: float | st
             if loss < best_loss:
                 best, best_loss = (heads, to_zero, k, t, margin[:, k]), loss
     if best is None:
-        return as_pooled
+        return _as_pooled(pooled)
     heads, to_zero, k, t, chosen = best
     fold_heads = select_rewards(heads, np.arange(n_folds) * len(grid) + k)
     assert pooled.pair_heads is not None
@@ -302,6 +307,11 @@ def _fit_specialist(trainer: Trainer, pooled: CrossFitted, shrinkage: float | st
         margin_without=trainer.margins_without(pair_heads, chosen / t),
         choices=[Choice(float(grid[k]), to_zero, t)],
     )
+
+
+def _as_pooled(pooled: CrossFitted) -> CrossFitted:
+    """The pooled model as a group's specialist."""
+    return replace(pooled, choices=[Choice(np.inf, False, 1.0)])
 
 
 def _penalised(

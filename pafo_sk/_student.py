@@ -2,21 +2,96 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from pafo_sk._heads import LinearHead
+from pafo_sk._heads import LinearHead, squared_distance
 
 # Where the gate starts, and what a weak prior holds it near: every comparison is one piece of
 # evidence, and after 50 of them further ones add little.
 SATURATION = 50.0
 # A history of this many comparisons counts as much as everything that is known of other users.
 PRIOR_STRENGTH = 3.0
+# Weight of half the squared size of the taste directions against the summed loss.
+DIRECTION_PENALTY = 0.3
+# Precision of the prior on the gate's numbers.
+GATE_PRECISION = 100.0
 
 
-class HistoryMixture(nn.Module):
+class HistoryModel(nn.Module, ABC):
+    """What a unified model must be able to do.
+
+    The reward of an item for a user is the sum of the item's `rewards`, weighted by the
+    `coefficients` of the user's history. A history is known by the sum of the `statistics` of its
+    comparisons, so that it can grow by addition.
+
+    A class of such modules is the estimator's ``student``. It is called as
+    ``student(prototypes, reference, directions, share=share)``, as `HistoryMixture` is, which is
+    the class to inherit from where only a part shall differ.
+
+    Attributes
+    ----------
+    reference : nn.Module
+        Pooled head with one reward; not trained here.
+    personal : bool
+        Whether histories are read.
+    pooled_share : float
+        Share of the pooled model that the no-harm step mixes in: with 1 the reward is that of
+        ``reference``. `coefficients` has to heed it.
+    convex : bool
+        Whether L-BFGS trains the module, and not Adam, where ``reward_net`` does not say.
+    """
+
+    reference: nn.Module
+    personal: bool = True
+    pooled_share: float = 0.0
+    convex: bool = False
+
+    @property
+    @abstractmethod
+    def n_statistics(self) -> int:
+        """Length of one comparison's statistics."""
+
+    @abstractmethod
+    def rewards(self, items: Tensor) -> Tensor:
+        """All rewards that a user's coefficients combine, (n_items, n_rewards)."""
+
+    @abstractmethod
+    def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
+        """What each comparison adds to its user's history, (n_comparisons, n_statistics).
+
+        The first column is one: it counts comparisons.
+
+        Parameters
+        ----------
+        margin : Tensor of shape (n_comparisons, n_rewards)
+            Differences of `rewards`.
+        answer : Tensor of shape (n_comparisons,)
+            +1 where b won, -1 where a won.
+        """
+
+    @abstractmethod
+    def coefficients(self, sums: Tensor) -> Tensor:
+        """Weights of the rewards for histories with these sums, (n, n_rewards)."""
+
+    @abstractmethod
+    def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
+        """Twice what is added to the summed loss.
+
+        Parameters
+        ----------
+        anchor : nn.Module
+            Head towards which prototypes are shrunk.
+        weight : float
+            Weight of the prototypes' squared distance from it.
+        """
+
+
+class HistoryMixture(HistoryModel):
     """Reward of a user: pooled model, history-gated prototypes and a low-rank residual.
 
     The reward of an item x for user u with n known comparisons is
@@ -74,8 +149,6 @@ class HistoryMixture(nn.Module):
         self.evidence_weight = nn.Parameter(torch.zeros(()))
         self.saturation = nn.Parameter(torch.zeros(()))
         self.prior_strength = PRIOR_STRENGTH
-        # share of the pooled model that the no-harm step mixes in
-        self.pooled_share = 0.0
         reference.requires_grad_(False)
         self.to(next(prototypes.parameters()).dtype)
 
@@ -143,3 +216,10 @@ class HistoryMixture(nn.Module):
     def gate_offsets(self) -> Tensor:
         """Squared distance of the gate's few numbers from their starts."""
         return self.evidence_weight**2 + self.saturation**2 + (self.prior_offset**2).sum()
+
+    def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
+        """Shrinks prototypes to the anchor, directions to zero and the gate to its start."""
+        size = weight * squared_distance(self.prototypes, anchor).sum()
+        if self.n_directions:
+            size = size + DIRECTION_PENALTY * (self.directions.weight**2).sum()
+        return size + GATE_PRECISION * self.gate_offsets()

@@ -13,19 +13,17 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from pafo_sk._folds import history_keys
-from pafo_sk._heads import LinearHead, select_rewards, squared_distance
+from pafo_sk._heads import LinearHead, select_rewards
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._losses import DistillationLoss
 from pafo_sk._specialists import Trainer
-from pafo_sk._student import HistoryMixture
+from pafo_sk._student import HistoryModel
 from pafo_sk._tastes import Prototypes, user_vectors
 from pafo_sk._training import RewardNet, finished, margins, seeded, threads_for
 
 # Share of every history kept, in copies of the data that train together: the model must also do
 # well with short histories.
 THINNING = (1.0, 0.4, 0.1)
-# Precision of the prior on the gate's numbers.
-GATE_PRECISION = 100.0
 # Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
 MAX_ITER = 80
 
@@ -45,7 +43,6 @@ class StudentSet:
     keys: tuple[Tensor, ...]
     anchor: nn.Module
     anchor_penalty: float
-    direction_penalty: float
 
     def __len__(self) -> int:
         return len(self.a)
@@ -69,18 +66,21 @@ class StudentSet:
 
     def batches(self, size: int) -> Iterator[StudentSet]:
         """Batches of about ``size`` comparisons that hold every user whole."""
-        users, counts = torch.unique(self.user, return_counts=True)
+        # rows of nobody are no user's history
+        alone = int(self.user.max()) + 1 + torch.arange(len(self), device=self.user.device)
+        unit = torch.where(self.user < 0, alone, self.user)
+        users, counts = torch.unique(unit, return_counts=True)
         order = torch.randperm(len(users))
         position = torch.empty_like(order)
         position[order] = torch.arange(len(users))
         batch_of_user = torch.div(torch.cumsum(counts[order], 0) - 1, size, rounding_mode="floor")[
             position
         ]
-        batch = batch_of_user[torch.searchsorted(users, self.user)]
+        batch = batch_of_user[torch.searchsorted(users, unit)]
         for number in torch.unique(batch):
             yield self.take(torch.nonzero(batch == number)[:, 0])
 
-    def margins(self, module: HistoryMixture) -> Tensor:
+    def margins(self, module: HistoryModel) -> Tensor:
         """Margins with the row's own neighbourhood left out, one column per thinning."""
         rewards = module.rewards(self.items)
         margin = rewards.index_select(0, self.b) - rewards.index_select(0, self.a)
@@ -97,12 +97,9 @@ class StudentSet:
         losses = criterion(margin, self.target).mean(dim=1)
         return (self.weight * losses).sum() / self.weight.sum()
 
-    def shrinkage(self, module: HistoryMixture, total_weight: Tensor) -> Tensor:
-        """The penalties on the scale of `loss`."""
-        size = self.anchor_penalty * squared_distance(module.prototypes, self.anchor).sum()
-        if module.n_directions:
-            size = size + self.direction_penalty * (module.directions.weight**2).sum()
-        return (size + GATE_PRECISION * module.gate_offsets()) / 2 / total_weight.sum()
+    def shrinkage(self, module: HistoryModel, total_weight: Tensor) -> Tensor:
+        """The module's penalty on the scale of `loss`."""
+        return module.penalty(self.anchor, self.anchor_penalty) / 2 / total_weight.sum()
 
 
 class StudentNet(RewardNet):
@@ -112,7 +109,7 @@ class StudentNet(RewardNet):
         return x.margins(self.module_)
 
 
-def student_net(prototype: RewardNet, module: HistoryMixture, **criterion: Any) -> StudentNet:
+def student_net(prototype: RewardNet, module: HistoryModel, **criterion: Any) -> StudentNet:
     """A net with the training settings of ``prototype`` for the student's module."""
     settings = {
         name: value
@@ -127,8 +124,12 @@ def student_net(prototype: RewardNet, module: HistoryMixture, **criterion: Any) 
 
 
 def start_student(
-    pooled: nn.Module, prototypes: Prototypes, trainer: Trainer, n_directions: int
-) -> HistoryMixture:
+    student: type[HistoryModel],
+    pooled: nn.Module,
+    prototypes: Prototypes,
+    trainer: Trainer,
+    n_directions: int,
+) -> HistoryModel:
     """The student before training: directions along which users depart from the pooled model."""
     n_features = trainer.comparisons.items.shape[1]
     directions = LinearHead(n_features, n_directions)
@@ -136,7 +137,7 @@ def start_student(
         start = residual_directions(trainer, pooled, n_directions)
         directions.weight.data[: len(start)] = torch.as_tensor(start)
     n_prototypes = len(prototypes.share)
-    return HistoryMixture(
+    return student(
         select_rewards(prototypes.head, range(n_prototypes)),
         select_rewards(pooled, [0]),
         directions,
@@ -165,15 +166,14 @@ def residual_directions(trainer: Trainer, pooled: nn.Module, n_directions: int) 
 
 def train_student(
     trainer: Trainer,
-    module: HistoryMixture,
+    module: HistoryModel,
     target: np.ndarray,
     weight: np.ndarray,
     *,
     anchor: nn.Module,
     anchor_penalty: float,
-    direction_penalty: float,
     distillation: dict[str, Any],
-) -> HistoryMixture:
+) -> HistoryModel:
     """Train the student end to end.
 
     Parameters
@@ -182,9 +182,9 @@ def train_student(
         Columns label, teacher's margin, 1 where the teacher teaches.
     weight : ndarray of shape (n_comparisons,)
     anchor : nn.Module
-        What the prototypes are shrunk towards, with weight ``anchor_penalty``.
-    anchor_penalty, direction_penalty : float
-        Weights of half the squared sizes, against the summed loss.
+        What the prototypes are shrunk towards.
+    anchor_penalty : float
+        Weight of half the squared distance, against the summed loss.
     distillation : dict
         Parameters of `DistillationLoss`.
     """
@@ -209,7 +209,6 @@ def train_student(
         keys=tuple(tensor(key, torch.int64) for key in history_keys(comparisons, user)),
         anchor=copy.deepcopy(anchor).to(device),
         anchor_penalty=anchor_penalty,
-        direction_penalty=direction_penalty,
     )
     with seeded(trainer.seed, device), threads_for(data.items.numel()):
         fitted = student_net(trainer.net, module, **distillation).resolved()
@@ -217,5 +216,5 @@ def train_student(
         fitted.module_.train().requires_grad_(True)
         fitted.module_.reference.requires_grad_(False)
         fitted.partial_fit(data)
-    trained: HistoryMixture = finished(fitted.module_)
+    trained: HistoryModel = finished(fitted.module_)
     return trained

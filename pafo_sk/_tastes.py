@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 from torch import nn
 
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
-from pafo_sk._specialists import Choice, CrossFitted, Trainer, log_loss
+from pafo_sk._specialists import MOST_SPECIALISTS, Choice, CrossFitted, Trainer, log_loss
 from pafo_sk._training import margins
 
 # A prototype must be that of several users, or it is nobody's taste but one's.
@@ -38,11 +38,19 @@ class Prototypes:
 def group_prototypes(
     trainer: Trainer, specialists: CrossFitted, group: np.ndarray, fold: int | None
 ) -> Prototypes:
-    """One prototype per group: the specialists that did not see ``fold``."""
+    """The specialists that did not see ``fold``, one prototype per group.
+
+    Groups whose specialist is the pooled model share one prototype.
+    """
     unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
     _, first = np.unique(unit, return_index=True)
-    share = np.bincount(group[first], minlength=len(specialists.choices)) + 0.5
-    return Prototypes(specialists.of_fold(fold), share / share.sum())
+    count = np.bincount(group[first], minlength=len(specialists.choices))
+    codes = np.arange(len(count))
+    as_pooled = np.isinf([choice.penalty for choice in specialists.choices])
+    codes[as_pooled] = as_pooled.argmax()
+    kept, prototype = np.unique(codes, return_inverse=True)
+    share = np.bincount(prototype, count + 0.5)
+    return Prototypes(select_rewards(specialists.of_fold(fold), kept), share / share.sum())
 
 
 def taste_prototypes(
@@ -57,22 +65,29 @@ def taste_prototypes(
 
     Hard EM over the group's users: k-means on their mean chosen-minus-rejected vectors, then in
     turn a head for each part of the users and every user to the head that explains them best. A
-    group with too few users keeps its specialist.
+    group with too few users keeps its specialist, and those whose specialist is the pooled model
+    share one prototype.
     """
-    anchor = pooled.of_fold(fold)
-    heads, counts = [], []
+    anchor, own = pooled.of_fold(fold), specialists.of_fold(fold)
+    heads, counts, n_as_pooled = [], [], 0
     for code, choice in enumerate(specialists.choices):
         mine = (group == code) & (trainer.fold != fold if fold is not None else True)
         part = trainer.of_rows(np.flatnonzero(mine))
         users, user = np.unique(part.user, return_inverse=True)
-        n_parts = min(n_prototypes, len(users) // LEAST_USERS)
+        n_parts = min(n_prototypes, len(users) // LEAST_USERS) if code < MOST_SPECIALISTS else 1
+        if n_parts < 2 and np.isinf(choice.penalty):
+            n_as_pooled += len(users)
+            continue
         if n_parts < 2:
-            heads.append(select_rewards(specialists.of_fold(fold), [code]))
+            heads.append(select_rewards(own, [code]))
             counts.append(np.array([len(users)]))
             continue
         head, assigned = _fit_parts(part, user, anchor, choice, pooled.choices[0], n_parts)
         heads.append(head)
         counts.append(np.bincount(assigned, minlength=n_parts))
+    if n_as_pooled or not heads:
+        heads.append(select_rewards(anchor, [0]))
+        counts.append(np.array([n_as_pooled]))
     share = np.concatenate(counts) + 0.5
     return Prototypes(stack_heads(heads), share / share.sum())
 

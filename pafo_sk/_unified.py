@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from torch import nn
 
+from pafo_sk._bilinear import BilinearHistory
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._specialists import CrossFitted, Trainer, log_loss, temperature
-from pafo_sk._student import HistoryMixture
+from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
 from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
 
 DISTILL_WEIGHTS = (0.0, 0.25, 0.5)
-# Taste directions tried, and weight of half their squared size against the summed loss.
+# Taste directions tried.
 N_DIRECTIONS = 4
-DIRECTION_PENALTY = 0.3
+# Length of the bilinear model's history vector.
+N_PROJECTIONS = 8
 # Weight of half the squared distance of the prototypes from where they start: little leeway for
 # specialists, which were fitted with a penalty of their own; more for the pooled model.
 SPECIALIST_PENALTY = 10.0
@@ -29,12 +33,44 @@ POOLED_PENALTY = 1.0
 # Prototypes tried in every group.
 N_PROTOTYPES = (1, 3)
 
+# Classes of the unified model by name; the plain one reads no history.
+STUDENTS: dict[str, type[HistoryModel] | None] = {
+    "mixture": HistoryMixture,
+    "bilinear": BilinearHistory,
+    "plain": None,
+}
+
+
+class StudentClass(HasMethods):
+    """Of the parameter ``student``: a class that implements `HistoryModel`."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        if not isinstance(val, type):
+            return False
+        lacking = getattr(val, "__abstractmethods__", frozenset()) | {
+            name for name in HistoryModel.__abstractmethods__ if not hasattr(val, name)
+        }
+        if lacking or not issubclass(val, HistoryModel):
+            lacks = f"; it lacks {', '.join(sorted(lacking))}" if lacking else ""
+            raise TypeError(
+                f"student: {val.__name__} must be a subclass of pafo_sk.HistoryModel{lacks}. The "
+                "easy way is to inherit from pafo_sk.HistoryMixture."
+            )
+        return True
+
+    def __str__(self) -> str:
+        return "a subclass of 'pafo_sk.HistoryModel' (the class, not an instance)"
+
+
+# What the parameter ``student`` may be.
+STUDENT = [StrOptions(set(STUDENTS)), StudentClass(sorted(HistoryModel.__abstractmethods__))]
+
 
 @dataclass(frozen=True)
 class UnifiedSettings:
     """What the user decides about the unified model: the estimator's parameters of these names."""
 
-    student: str
+    student: str | type[HistoryModel]
     n_prototypes: int | str
     distill_weight: float | str
     distill_loss: str
@@ -73,23 +109,28 @@ class Task:
     settings: UnifiedSettings
 
     @property
-    def personal(self) -> bool:
-        """Whether there are histories to read."""
-        return self.settings.student == "mixture" and bool(self.trainer.user.min() >= 0)
+    def student(self) -> type[HistoryModel] | None:
+        """Class of the personal model; None where no histories are read."""
+        student = self.settings.student
+        if self.trainer.user.min() < 0:
+            return None
+        return STUDENTS[student] if isinstance(student, str) else student
 
     def candidates(self) -> list[Candidate]:
         """Structures to compare, at one distillation weight."""
         weight = self.settings.distill_weight
         first = DISTILL_WEIGHTS[0] if isinstance(weight, str) else float(weight)
-        if not self.personal:
+        if self.student is None:
             return [Candidate(0, 0, first)]
+        if self.student is BilinearHistory:
+            return [Candidate(0, N_PROJECTIONS, first)]
         number = self.settings.n_prototypes
         if isinstance(number, str):
             mixtures = [Candidate(k, 0, first) for k in N_PROTOTYPES]
             return [Candidate(0, N_DIRECTIONS, first), *mixtures]
         return [Candidate(int(number), q, first) for q in (N_DIRECTIONS, 0)]
 
-    def train(self, candidate: Candidate, fold: int | None) -> HistoryMixture:
+    def train(self, candidate: Candidate, fold: int | None) -> HistoryModel:
         """The model without the rows of ``fold``, started from models that lack them too."""
         trainer = self.trainer
         rows = (
@@ -99,9 +140,9 @@ class Task:
         )
         pooled = self.pooled.of_fold(fold)
         part = trainer.of_rows(rows)
-        if self.personal:
+        if self.student is not None:
             prototypes = self.prototypes(candidate.n_prototypes, fold)
-            module = start_student(pooled, prototypes, part, candidate.n_directions)
+            module = start_student(self.student, pooled, prototypes, part, candidate.n_directions)
             anchor = prototypes.head
             anchor_penalty = SPECIALIST_PENALTY if candidate.n_prototypes else POOLED_PENALTY
         else:
@@ -115,7 +156,6 @@ class Task:
             self.weight[rows],
             anchor=anchor,
             anchor_penalty=anchor_penalty,
-            direction_penalty=DIRECTION_PENALTY,
             distillation={
                 "weight": candidate.distill_weight,
                 "loss": self.settings.distill_loss,
@@ -148,7 +188,7 @@ class Task:
         return margins
 
 
-def plain_model(head: nn.Module, n_features: int) -> HistoryMixture:
+def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
     """One reward for everybody, in the form in which every model is kept."""
     directions = LinearHead(n_features, 0).to(next(head.parameters()).dtype)
     module = HistoryMixture(
@@ -165,7 +205,7 @@ def fit_unified(
     weight: np.ndarray,
     group: np.ndarray,
     settings: UnifiedSettings,
-) -> tuple[HistoryMixture, np.ndarray, float]:
+) -> tuple[HistoryModel, np.ndarray, float]:
     """Train the unified model in the way that serves the groups best on held-out rows.
 
     Candidates differ in structure first and, with the best structure, in the distillation weight.
@@ -182,7 +222,7 @@ def fit_unified(
 
     Returns
     -------
-    module : HistoryMixture
+    module : HistoryModel
     margin : ndarray of shape (n_comparisons,)
         Held-out margins.
     distill_weight : float
@@ -219,7 +259,7 @@ def calibrated_losses(margin: np.ndarray, trainer: Trainer, group: np.ndarray) -
 
 @torch.no_grad()
 def history_margins(
-    module: HistoryMixture, trainer: Trainer, keys: tuple[np.ndarray, ...], known: np.ndarray
+    module: HistoryModel, trainer: Trainer, keys: tuple[np.ndarray, ...], known: np.ndarray
 ) -> np.ndarray:
     """Margins of all rows, each with the user's known rows that do not overlap with it as history.
 

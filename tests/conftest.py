@@ -57,7 +57,8 @@ def quick():
 
     def make(**params):
         settings = {"n_folds": 3, "distill_weight": 0.5, "specialist_shrinkage": 1.0}
-        settings["reward_net"] = RewardNet(optimizer__max_iter=20)
+        settings["n_prototypes"] = 1
+        settings["reward_net"] = RewardNet(optimizer__max_iter=10)
         return PafoRewardEstimator(**{**settings, "random_state": 0, **params})
 
     return make

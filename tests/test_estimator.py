@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+import zlib
 
 import numpy as np
 import pandas as pd
@@ -64,8 +65,8 @@ def test_two_fits_are_bit_identical(params, data, quick):
 
 def test_kinds_of_random_state(data, quick):
     def margins(random_state):
-        model = quick(random_state=random_state).fit(data.X, data.y, groups=data.groups)
-        return model.decision_function(data.X)
+        model = quick(random_state=random_state, strategy="balanced")
+        return model.fit(data.X, data.y, groups=data.groups).decision_function(data.X)
 
     np.testing.assert_array_equal(margins(3), margins(np.random.RandomState(3)))
     assert not np.array_equal(margins(3), margins(4))
@@ -92,7 +93,7 @@ def surroundings():
         "torch gradients": torch.is_grad_enabled(),
         "torch determinism": torch.are_deterministic_algorithms_enabled(),
         "sklearn": sklearn.get_config(),
-        "pandas": pd.get_option("mode.copy_on_write"),
+        "pandas": pd.get_option("display.max_rows"),
     }
 
 
@@ -603,6 +604,33 @@ def test_no_harm(data, quick):
         report = quick().fit(data.X, y, groups=data.groups).pareto_report_
         error = (report["unified_high"] - report["unified_gain"]) / 1.96
         assert (report["unified_gain"] >= -error).all()
+
+
+class Hashed:
+    """An encoder that gives every text a random vector."""
+
+    def encode(self, texts):
+        seeds = [zlib.crc32(text.encode()) for text in texts]
+        return np.array([np.random.default_rng(seed).normal(size=30) for seed in seeds])
+
+
+@pytest.mark.parametrize("prompts", [0, 1, 15], ids=["no prompts", "one prompt", "15 prompts"])
+def test_noise_is_not_learned(prompts):
+    """Labels that are coin flips: held-out accuracies of a half, or something has seen them."""
+    rng = np.random.RandomState(0)
+    n = 900
+    responses = rng.randint(25, size=(n, 2))
+    X = pd.DataFrame({"response_a": responses[:, 0], "response_b": responses[:, 1]}).astype(str)
+    if prompts:
+        X["prompt"] = [f"question {i}" for i in rng.randint(prompts, size=n)]
+    X["user"] = np.arange(n) % 30
+    y, groups = rng.randint(2, size=n), np.where(X["user"] < 20, "most", "few")
+    model = PafoRewardEstimator(encoder=Hashed(), no_harm=None, random_state=0)
+    report = model.fit(X, y, groups=groups).pareto_report_
+    for name in ("pooled", "specialist", "unified"):
+        mean = np.average(report[name], weights=report["n_comparisons"])
+        # the standard error is 0.017
+        assert mean == pytest.approx(0.5, abs=0.05), name
 
 
 # Options
