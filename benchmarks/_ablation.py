@@ -44,8 +44,11 @@ def in_sample_margins() -> Iterator[None]:
 
 VARIANTS = (
     Variant("no distillation", {"distill_weight": 0.0}),
-    Variant("margins only halfway (weight 0.5)", {"distill_weight": 0.5}),
+    Variant("distillation at a fixed 0.5", {"distill_weight": 0.5}),
     Variant("no gate, no history", {"student": "plain"}),
+    Variant("bilinear student", {"student": "bilinear"}),
+    Variant("one prototype a group", {"n_prototypes": 1}),
+    Variant("no prototypes, a taste vector alone", {"n_prototypes": 0}),
     Variant("in-sample margins", patched=in_sample_margins),
     Variant("no shrinkage of specialists", {"specialist_shrinkage": 0.0}),
     Variant("no thinning", patched=constant(_student_training, "THINNING", (1.0,))),

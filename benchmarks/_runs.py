@@ -77,6 +77,10 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+# taken when the library is loaded: its files may change while a run goes on
+CODE = code_digest()
+
+
 def environment(encoder: dict[str, Any]) -> dict[str, Any]:
     """What the numbers, and above all the seconds, depend on."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -167,6 +171,6 @@ def _answers(task: Task, method: Method) -> dict[str, Any]:
         "right": right,
         "seconds": round(seconds, 2),
         "chosen": fitted.chosen,
-        "code": code_digest(),
+        "code": CODE,
         "date": date.today().isoformat(),
     }

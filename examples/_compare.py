@@ -111,7 +111,7 @@ def report(title, table, model, name, output):
         axes.annotate(
             label, (row["majority"], row["minority"]), xytext=(5, 5), textcoords="offset points"
         )
-    axes.margins(0.15)
+    axes.margins(0.25, 0.15)
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     pooled = table.loc["pooled"]
     axes.fill_between([pooled["majority"], right], pooled["minority"], top, alpha=0.15)

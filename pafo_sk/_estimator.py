@@ -87,8 +87,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     group_weights : {"rows", "users", "groups"} or dict, default="rows"
         What counts equally in the student's loss; or a weight per group label.
     no_harm : float or None, default=0.005
-        Held-out accuracy that a group may lose against the pooled model; None: any. A loss below
-        its own standard error over users is not told from zero.
+        Held-out accuracy that a group may lose against the pooled model; None: any. Only a
+        loss that is clear of zero over users (one-sided, 5 %) counts.
     device : str or None, default=None
         Device for encoding and training; None: a GPU where there is one.
     n_jobs : int or None, default=None

@@ -9,6 +9,8 @@ from pafo_sk._groups import Groups
 from pafo_sk._specialists import Trainer
 
 NORMAL = 1.96
+# A loss counts as harm where it is clear of zero at a one-sided level of 5 %.
+CLEAR = 1.645
 # Shares of the pooled model tried, in order, until no group is harmed.
 POOLED_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # A model whose accuracy is surely below this has found next to nothing.
@@ -131,7 +133,7 @@ def ensure_no_harm(
         report = pareto_report({**margins, "unified": mixed}, trainer, groups)
         # a single user has no standard error: any loss beyond the tolerance counts
         error = np.nan_to_num(report["unified_gain"] - report["unified_low"], posinf=0.0) / NORMAL
-        tolerated = np.inf if no_harm is None else np.maximum(no_harm, error)
+        tolerated = np.inf if no_harm is None else np.maximum(no_harm, CLEAR * error)
         if (report["unified_gain"] >= -tolerated).all():
             break
     return share, report, _status(share, report)
