@@ -118,3 +118,14 @@ def test_one_user_losing_counts(judged):
     margins = {"pooled": pooled, "specialist": pooled, "unified": unified}
     share, _, _ = ensure_no_harm(margins, trainer, groups, 0.0)
     assert share == 1
+
+
+@pytest.mark.parametrize(("losers", "harmed"), [(2, False), (4, True)])
+def test_a_loss_within_its_error_is_no_harm(judged, losers, harmed):
+    """One row in ten lost by two users of fifteen is 1.5 standard errors; by four, 2.3."""
+    pooled = margin_with([8] * 15 + [3] * 5)
+    unified = margin_with([7] * losers + [8] * (15 - losers) + [9] * 5)
+    margins = {"pooled": pooled, "specialist": pooled, "unified": unified}
+    share, report, _ = ensure_no_harm(margins, *judged, 0.0)
+    assert (share > 0) == harmed
+    assert (report.loc["most", "unified_gain"] < 0) == (not harmed)
