@@ -19,7 +19,7 @@ from pafo_sk._losses import DistillationLoss
 from pafo_sk._specialists import Trainer
 from pafo_sk._student import HistoryModel
 from pafo_sk._tastes import Prototypes, user_vectors
-from pafo_sk._training import RewardNet, finished, margins, seeded, threads_for
+from pafo_sk._training import RewardNet, finished, items_of, margins, seeded, threads_for
 
 # Share of every history kept, in copies of the data that train together: the model must also do
 # well with short histories.
@@ -49,11 +49,10 @@ class StudentSet:
 
     def take(self, rows: Tensor) -> StudentSet:
         """Some comparisons, over the table of only their items; users whole or not at all."""
-        used, index = torch.unique(torch.cat([self.a[rows], self.b[rows]]), return_inverse=True)
-        a, b = index.split(len(rows))
+        items, a, b = items_of(self, rows)
         return replace(
             self,
-            items=self.items[used],
+            items=items,
             a=a,
             b=b,
             target=self.target[rows],

@@ -54,11 +54,10 @@ class TrainingSet(Dataset):
 
     def take(self, rows: Tensor) -> TrainingSet:
         """Some comparisons, over the table of only their items."""
-        used, index = torch.unique(torch.cat([self.a[rows], self.b[rows]]), return_inverse=True)
-        a, b = index.split(len(rows))
+        items, a, b = items_of(self, rows)
         return replace(
             self,
-            items=self.items[used],
+            items=items,
             a=a,
             b=b,
             target=self.target[rows],
@@ -79,6 +78,13 @@ class TrainingSet(Dataset):
     def shrinkage(self, head: nn.Module, total_weight: Tensor) -> Tensor:
         """The penalty on the parameters, on the scale of ``loss``."""
         return (self.penalty / total_weight * squared_distance(head, self.anchor)).sum() / 2
+
+
+def items_of(data: Any, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The items that some comparisons use, and those comparisons as indices into them."""
+    used, index = torch.unique(torch.cat([data.a[rows], data.b[rows]]), return_inverse=True)
+    a, b = index.split(len(rows))
+    return data.items[used], a, b
 
 
 class IndexIterator:
