@@ -37,8 +37,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     A frozen encoder turns responses into vectors. `fit` trains a pooled Bradley-Terry model, a
     specialist for each preference group, and one unified model that is taught the specialists'
     margins and reads a user's known comparisons (the history) in place of a group label. `predict`
-    needs no groups. No group may fall below the pooled model on held-out comparisons; where the
-    unified model would let one, the pooled model is mixed in, and ``pareto_status_`` says so.
+    needs no groups. No group may fall clearly below the pooled model on held-out comparisons; where
+    the unified model would let one, the pooled model is mixed in, and ``pareto_status_`` says so.
 
     An independent implementation of the idea of PAFO [1]_, of which only the abstract was available
     to us. The gate infers something like a group from behaviour: treat histories as personal data.
