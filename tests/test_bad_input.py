@@ -432,7 +432,7 @@ def test_fit_refuses_parameters(params, parts, base, make):
     for estimator in (fresh, fitted):
         estimator.set_params(**params)
         used = {key: value for key, value in vars(estimator).items() if key.endswith("_")}
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
+        with pytest.raises(ValueError) as caught:
             estimator.fit(X, y, groups=groups)
         check_message(caught.value, parts)
         after = {key: value for key, value in vars(estimator).items() if key.endswith("_")}
@@ -532,7 +532,7 @@ def test_predict_refuses(name, method, base, fitted):
     else:
         arguments = (bad,)
     with unchanged(estimator, X):
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
+        with pytest.raises(ValueError) as caught:
             getattr(estimator, method)(*arguments)
         check_message(caught.value, parts)
 
@@ -552,7 +552,7 @@ def test_enroll_refuses_labels(change, parts, base, fitted):
     X, y, _ = base["numbers"]
     estimator = fitted("numbers")
     with unchanged(estimator, X):
-        with pytest.raises(ValueError) as caught:  # noqa: PT011
+        with pytest.raises(ValueError) as caught:
             estimator.enroll(X, change(y))
         check_message(caught.value, parts)
 

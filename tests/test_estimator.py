@@ -71,21 +71,21 @@ def test_kinds_of_random_state(data, quick):
     np.testing.assert_array_equal(margins(3), margins(np.random.RandomState(3)))
     assert not np.array_equal(margins(3), margins(4))
     # None: the global generator of numpy decides, as everywhere in scikit-learn
-    state = np.random.get_state()  # noqa: NPY002
+    state = np.random.get_state()
     try:
         drawn = []
         for _ in range(2):
-            np.random.seed(0)  # noqa: NPY002
+            np.random.seed(0)
             drawn.append(margins(None))
         np.testing.assert_array_equal(*drawn)
     finally:
-        np.random.set_state(state)  # noqa: NPY002
+        np.random.set_state(state)
 
 
 def surroundings():
     return {
         "python": random.getstate(),
-        "numpy": str(np.random.get_state()),  # noqa: NPY002
+        "numpy": str(np.random.get_state()),
         "numpy errors": np.geterr(),
         "torch": torch.get_rng_state().tolist(),
         "torch threads": torch.get_num_threads(),

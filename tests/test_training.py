@@ -355,10 +355,10 @@ def test_batches_follow_the_seed():
 
 
 def test_generators_are_left_as_found():
-    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     train(*problem(), net=RewardNet(MLPHead, max_epochs=1))
     assert torch.equal(torch.get_rng_state(), state)
-    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
 
 
 def test_seeded_gives_the_generator_back_after_an_error():

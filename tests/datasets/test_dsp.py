@@ -113,11 +113,11 @@ def test_queries_restrict_and_keep_their_position(file):
 
 
 def test_reproducible_and_global_generator_untouched(file):
-    np.random.seed(1)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
     one, two, other = (load_dsp(file, random_state=seed) for seed in (3, 3, 4))
     load_dsp(file, random_state=np.random.RandomState(0))
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
     pd.testing.assert_frame_equal(one.frame, two.frame)
     assert not one.X.equals(other.X)
 

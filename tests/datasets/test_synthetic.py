@@ -114,11 +114,11 @@ def test_pooled_is_worse_for_the_minority_and_its_own_model_is_not():
 
 
 def test_reproducible_and_global_generator_untouched():
-    np.random.seed(1)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
     one, two, other = (make_preferences(10, 5, random_state=seed) for seed in (3, 3, 4))
     make_preferences(random_state=np.random.RandomState(0))
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
     pd.testing.assert_frame_equal(one.frame, two.frame)
     assert not one.X.equals(other.X)
 

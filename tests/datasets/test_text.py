@@ -71,10 +71,10 @@ def test_few_prompts():
 
 
 def test_reproducible_and_global_generator_untouched():
-    np.random.seed(1)  # noqa: NPY002
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
     one, two, other = (make_text_preferences(random_state=seed) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
     pd.testing.assert_frame_equal(one.frame, two.frame)
     assert not one.X.equals(other.X)
 
