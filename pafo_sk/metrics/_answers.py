@@ -45,7 +45,7 @@ def code_labels(values: Any, name: str, n: int) -> Coded:
 
 def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
     """1.0 where the predicted winner is the winner, else 0.0."""
-    y_true, y_pred = _winners(y_true, "y_true"), _winners(y_pred, "y_pred")
+    y_true, y_pred = read_winners(y_true, "y_true"), read_winners(y_pred, "y_pred")
     if len(y_true) != len(y_pred):
         raise ValueError(
             f"y_true has {len(y_true)} labels and y_pred has {len(y_pred)}; predict the same "
@@ -60,7 +60,7 @@ def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
     return np.asarray(y_true == y_pred, dtype=np.float64)
 
 
-def _winners(y: Any, name: str) -> np.ndarray:
+def read_winners(y: Any, name: str) -> np.ndarray:
     y = column_or_1d(y)
     if not len(y):
         raise ValueError(

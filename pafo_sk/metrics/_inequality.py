@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import pmean
 
 from pafo_sk._columns import first_rows
+from pafo_sk.metrics._values import read_values
 
 
 def gini(values: Any) -> float:
@@ -51,7 +52,7 @@ def gini_of(x: np.ndarray) -> np.ndarray:
     rank = np.arange(1, n + 1)
     total = x.sum(axis=-1)
     difference = ((2 * rank - n - 1) * x).sum(axis=-1)
-    return np.where(total > 0, difference / np.where(total > 0, n * total, 1), 0.0)
+    return np.maximum(difference / np.where(total > 0, n * total, 1), 0)
 
 
 def generalized_entropy(values: Any, alpha: float = 2) -> float:
@@ -106,10 +107,12 @@ def generalized_entropy_of(x: np.ndarray, alpha: float) -> np.ndarray:
     mean = x.mean(axis=-1, keepdims=True)
     ratio = np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
     if alpha == 0:
-        return -np.log(ratio).mean(axis=-1)
-    if alpha == 1:
-        return (ratio * np.log(np.where(ratio > 0, ratio, 1))).mean(axis=-1)
-    return (ratio**alpha - 1).mean(axis=-1) / (alpha * (alpha - 1))
+        index = -np.log(ratio).mean(axis=-1)
+    elif alpha == 1:
+        index = (ratio * np.log(np.where(ratio > 0, ratio, 1))).mean(axis=-1)
+    else:
+        index = (ratio**alpha - 1).mean(axis=-1) / (alpha * (alpha - 1))
+    return np.maximum(index, 0)  # rounding may take equality below zero
 
 
 def theil(values: Any) -> float:
@@ -189,12 +192,8 @@ def atkinson_of(x: np.ndarray, epsilon: float) -> np.ndarray:
     """`atkinson` along the last axis."""
     mean = x.mean(axis=-1, keepdims=True)
     ratio = np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
-    if epsilon < 1:
-        return 1 - pmean(ratio, 1 - epsilon, axis=-1)
-    # with a zero, the mean of these powers is zero in the limit
-    positive = (ratio > 0).all(axis=-1)
-    power_mean = pmean(np.where(ratio > 0, ratio, 1), 1 - epsilon, axis=-1)
-    return 1 - np.where(positive, power_mean, 0.0)
+    power_mean = pmean(ratio, 1 - epsilon, axis=-1)
+    return np.maximum(1 - power_mean, 0)  # rounding may take equality below zero
 
 
 def jain(values: Any) -> float:
@@ -235,97 +234,5 @@ def jain(values: Any) -> float:
 def jain_of(x: np.ndarray) -> np.ndarray:
     """`jain` along the last axis."""
     squares = x.shape[-1] * (x**2).sum(axis=-1)
-    return np.where(squares > 0, x.sum(axis=-1) ** 2 / np.where(squares > 0, squares, 1), 1.0)
-
-
-def min_max_gap(values: Any) -> float:
-    """Largest minus smallest value.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users.
-
-    Returns
-    -------
-    float
-        In the unit of the values; 0 where all are equal. Among many users with few comparisons it
-        is mostly chance: see `corrected_spread`.
-
-    Raises
-    ------
-    ValueError
-        For values that are empty, missing, infinite or negative.
-
-    Examples
-    --------
-    >>> from pafo_sk.metrics import min_max_gap
-    >>> min_max_gap([0.5, 0.75, 1.0])
-    0.5
-    """
-    return float(np.ptp(read_values(values)))
-
-
-def cvar(values: Any, alpha: float = 0.1) -> float:
-    """Mean of the lowest share ``alpha`` of the values.
-
-    The conditional value at risk, or expected shortfall, of the empirical distribution [1]_: of
-    ``n`` values, the lowest ``alpha n`` count, the last of them in part where ``alpha n`` is no
-    whole number. Where ``alpha n`` is at most 1 it is the minimum.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users; low is bad.
-    alpha : float in (0, 1], default=0.1
-        Share of the values; 1 gives the mean.
-
-    Returns
-    -------
-    float
-        In the unit of the values.
-
-    Raises
-    ------
-    ValueError
-        For values that are empty, missing, infinite or negative, or ``alpha`` outside (0, 1].
-
-    References
-    ----------
-    .. [1] R. T. Rockafellar and S. Uryasev, Optimization of conditional value-at-risk, Journal of
-       Risk, 2000.
-
-    Examples
-    --------
-    >>> from pafo_sk.metrics import cvar
-    >>> cvar([0.0, 1.0, 1.0, 1.0], alpha=0.5)  # the zero, and one of the ones
-    0.5
-    >>> cvar([0.0, 1.0, 1.0], alpha=0.5)  # the zero, and half a one
-    0.3333333333333333
-    """
-    if not 0 < alpha <= 1:
-        raise ValueError(f"alpha={alpha!r} must be a share in (0, 1], such as 0.1 for a tenth.")
-    return float(cvar_of(read_values(values), alpha))
-
-
-def cvar_of(x: np.ndarray, alpha: float) -> np.ndarray:
-    """`cvar` along the last axis."""
-    n = x.shape[-1]
-    weight = np.clip(alpha * n - np.arange(n), 0, 1)
-    return np.sort(x, axis=-1) @ weight / weight.sum()
-
-
-def read_values(values: Any, name: str = "values") -> np.ndarray:
-    """A vector of finite numbers that are not negative."""
-    x = np.asarray(values, dtype=np.float64)
-    if x.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, and has the shape {x.shape}.")
-    if not len(x):
-        raise ValueError(f"{name} is empty; pass one number per user.")
-    wrong = ~np.isfinite(x) | (x < 0)
-    if wrong.any():
-        raise ValueError(
-            f"{name} must be finite and not negative, and {wrong.sum()} of {len(x)} are not, the "
-            f"first of them at positions {first_rows(wrong)}: {x[wrong][0]}. Drop these users."
-        )
-    return x
+    index = np.where(squares > 0, x.sum(axis=-1) ** 2 / np.where(squares > 0, squares, 1), 1.0)
+    return np.minimum(index, 1)  # rounding may take equality above one

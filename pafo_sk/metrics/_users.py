@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk.metrics._answers import code_labels, right_answers
-from pafo_sk.metrics._inequality import cvar
+from pafo_sk.metrics._tail import cvar
 
 
 def user_accuracy(y_true: Any, y_pred: Any, users: Any) -> pd.Series:
