@@ -148,7 +148,7 @@ def majority_accuracy(
     0.5
     """
     right, group, user = _read(y_true, y_pred, groups, users)
-    code = _majority_code(group, user, majority)
+    code = majority_code(group, user, majority)
     return float(equal_means(right, group, user)[code])
 
 
@@ -183,7 +183,7 @@ def minority_accuracy(
     0.5
     """
     right, group, user = _read(y_true, y_pred, groups, users)
-    code = _majority_code(group, user, majority)
+    code = majority_code(group, user, majority)
     _check_two_groups(group.labels, "minority_accuracy")
     side = Coded((group.codes != code).astype(np.int64), pd.Index(["majority", "minority"]))
     return float(equal_means(right, side, user)[1])
@@ -197,7 +197,7 @@ def _read(
     return right, code_labels(groups, "groups", len(right)), user
 
 
-def _majority_code(group: Coded, user: Coded | None, majority: Hashable) -> int:
+def majority_code(group: Coded, user: Coded | None, majority: Hashable) -> int:
     """Code of the majority."""
     if majority is None:
         size = sizes(group, user)
