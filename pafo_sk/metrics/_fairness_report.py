@@ -147,8 +147,8 @@ class FairnessReport:
 
     def _measure(self, name: str) -> tuple[float, float, float]:
         """Value, lower and upper limit."""
-        row = self.measures.loc[name]
-        return float(row["value"]), float(row["low"]), float(row["high"])
+        value, low, high = (float(self.measures[end][name]) for end in ("value", "low", "high"))
+        return value, low, high
 
     def _text(self, name: str) -> str:
         """A measure with its interval, or why it has none."""
