@@ -303,7 +303,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
-        )
+        ).sharing()
 
     def _settings(self) -> UnifiedSettings:
         names = [field.name for field in fields(UnifiedSettings)]

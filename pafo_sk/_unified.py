@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -163,6 +165,16 @@ class Task:
             },
         )
 
+    def key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
+        """What `train` depends on, beside the trainer."""
+        # the specialists, compared by identity, stand for the groups as well
+        key = ("student", candidate, fold, self.student, self.specialists, joblib.hash(self.weight))
+        if candidate.distill_weight == 0:
+            return key
+        settings = self.settings
+        taught = (joblib.hash(self.targets(fold=fold)), settings.distill_loss)
+        return (*key, *taught, settings.margin_temperature)
+
     def prototypes(self, number: int, fold: int | None) -> Prototypes:
         """``number`` prototypes of every group, found without the rows of ``fold``."""
         if number == 0:
@@ -177,9 +189,13 @@ class Task:
         """Held-out margins of every candidate, from models and histories without the row."""
         trainer = self.trainer
         jobs = [(candidate, fold) for candidate in candidates for fold in range(trainer.n_folds)]
-        modules = Parallel(n_jobs=self.settings.n_jobs)(
-            delayed(self.train)(candidate, fold) for candidate, fold in jobs
+        job_keys = [self.key(*job) for job in jobs]
+        missing = [n for n, key in enumerate(job_keys) if key not in trainer.memo]
+        trained = Parallel(n_jobs=self.settings.n_jobs)(
+            delayed(self.train)(*jobs[n]) for n in missing
         )
+        trainer.memo.update(zip([job_keys[n] for n in missing], trained, strict=True))
+        modules = [trainer.memo[key] for key in job_keys]
         keys = history_keys(trainer.comparisons, trainer.user)
         margins = {candidate: np.empty(len(trainer.fold)) for candidate in candidates}
         for (candidate, fold), module in zip(jobs, modules, strict=True):
@@ -246,7 +262,9 @@ def fit_unified(
             gain = losses[best] - losses[rival]
             if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
                 best = rival
-    return task.train(best, None), margins[best], best.distill_weight
+    module = trainer.memo.once(task.key(best, None), lambda: task.train(best, None))
+    # the estimator changes it
+    return copy.deepcopy(module), margins[best], best.distill_weight
 
 
 def calibrated_losses(margin: np.ndarray, trainer: Trainer, group: np.ndarray) -> np.ndarray:

@@ -31,16 +31,20 @@ class Forecasts:
         eps = np.finfo(np.float64).eps
         return -np.log(np.clip(given, eps, 1 - eps))
 
-    def calibration_errors(
-        self, group: np.ndarray, n_groups: int, weight: np.ndarray, n_bins: int
-    ) -> np.ndarray:
-        """Calibration error of every group: see `calibration_error`."""
+    def binned_gaps(self, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bin of every comparison's confidence, and being right minus the confidence."""
         confidence = self.proba.max(axis=1)
         tie = self.proba[:, 0] == self.proba[:, 1]
         right = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
         bins = np.ceil((confidence - 0.5) * 2 * n_bins).astype(np.int64) - 1
-        cell = group * n_bins + np.clip(bins, 0, n_bins - 1)
-        gap = np.bincount(cell, weight * (right - confidence), minlength=n_groups * n_bins)
+        return np.clip(bins, 0, n_bins - 1), right - confidence
+
+    def calibration_errors(
+        self, group: np.ndarray, n_groups: int, weight: np.ndarray, n_bins: int
+    ) -> np.ndarray:
+        """Calibration error of every group: see `calibration_error`."""
+        bins, gap = self.binned_gaps(n_bins)
+        gap = np.bincount(group * n_bins + bins, weight * gap, minlength=n_groups * n_bins)
         total = np.bincount(group, weight, minlength=n_groups)
         return np.abs(gap).reshape(n_groups, n_bins).sum(axis=1) / total
 
