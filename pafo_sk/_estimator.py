@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from pafo_sk._histories import Histories, code_users
 from pafo_sk._input import read_input, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
+from pafo_sk._progress import progress
 from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
 from pafo_sk._student import HistoryModel
 from pafo_sk._training import RewardNet
@@ -96,7 +96,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     random_state : int, RandomState or None, default=None
         Seed of everything random.
     verbose : int, default=0
-        Show progress of encoding.
+        Above 0: a bar with a time estimate for encoding and for training, on stderr.
 
     Attributes
     ----------
@@ -244,7 +244,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             For input that cannot be used, naming the column, the rows and the remedy. A model
             fitted before stays as it was.
         """
-        with fitted_afresh(self):
+        with fitted_afresh(self), progress(self.verbose):
             self._validate_params()
             given = read_input(self, X, reset=True)
             label, self.classes_ = read_labels(y, given.n)
@@ -276,8 +276,9 @@ class PafoRewardEstimator(ComparisonClassifier):
                 )
                 # 3. One model that is taught them, and reads histories.
                 weight = row_weights(self.group_weights, found, trainer.user)
+                settings = UnifiedSettings.of(self)
                 module, unified, self.distill_weight_ = fit_unified(
-                    trainer, pooled, specialists, targets, weight, found.codes, self._settings()
+                    trainer, pooled, specialists, targets, weight, found.codes, settings
                 )
                 # 4. No group worse off than with the pooled model.
                 margins = {
@@ -304,10 +305,6 @@ class PafoRewardEstimator(ComparisonClassifier):
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
         ).sharing()
-
-    def _settings(self) -> UnifiedSettings:
-        names = [field.name for field in fields(UnifiedSettings)]
-        return UnifiedSettings(**{name: getattr(self, name) for name in names})
 
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None

@@ -12,6 +12,7 @@ from torch import nn
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
+from pafo_sk._progress import advance, counted, expect
 from pafo_sk._shared_fits import Memo, memo_for, shared
 from pafo_sk._training import RewardNet, margins, score_items, train_heads
 
@@ -207,6 +208,7 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     weight : ndarray of shape (n_comparisons,)
         Ones for the pooled model; the inverse of the group's size for the balanced one.
     """
+    expect(1)
     n_folds, n_penalties = trainer.n_folds, len(PENALTIES)
     heads = trainer.train(
         np.repeat(trainer.held_in() * weight[:, None], n_penalties, axis=1),
@@ -226,6 +228,7 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     )
     refitted = rescaled(refitted, scale)
     pair_heads = select_rewards(refitted, range(1, n_models))
+    advance()
     return CrossFitted(
         head=select_rewards(refitted, [0]),
         fold_heads=rescaled(fold_heads, scale),
@@ -259,7 +262,9 @@ def fit_specialists(
     """
     margin, without = np.empty(len(group)), np.empty((len(group), trainer.n_folds))
     heads, fold_heads, choices = [], [], []
-    for code in range(int(group.max()) + 1):
+    codes = range(int(group.max()) + 1)
+    expect(len(codes))
+    for code in counted(codes):
         rows = np.flatnonzero(group == code)
         own_pooled = replace(
             pooled, margin=pooled.margin[rows], margin_without=pooled.margin_without[rows]

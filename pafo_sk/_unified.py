@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import joblib
@@ -18,6 +18,7 @@ from pafo_sk._bilinear import BilinearHistory
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
+from pafo_sk._progress import advance, counted, expect
 from pafo_sk._specialists import CrossFitted, Trainer, log_loss, temperature
 from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
@@ -78,6 +79,11 @@ class UnifiedSettings:
     distill_loss: str
     margin_temperature: float
     n_jobs: int | None
+
+    @classmethod
+    def of(cls, estimator: Any) -> UnifiedSettings:
+        """Those of an estimator."""
+        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -191,10 +197,11 @@ class Task:
         jobs = [(candidate, fold) for candidate in candidates for fold in range(trainer.n_folds)]
         job_keys = [self.key(*job) for job in jobs]
         missing = [n for n, key in enumerate(job_keys) if key not in trainer.memo]
-        trained = Parallel(n_jobs=self.settings.n_jobs)(
+        advance(len(jobs) - len(missing))
+        trained = Parallel(n_jobs=self.settings.n_jobs, return_as="generator")(
             delayed(self.train)(*jobs[n]) for n in missing
         )
-        trainer.memo.update(zip([job_keys[n] for n in missing], trained, strict=True))
+        trainer.memo.update(zip([job_keys[n] for n in missing], counted(trained), strict=True))
         modules = [trainer.memo[key] for key in job_keys]
         keys = history_keys(trainer.comparisons, trainer.user)
         margins = {candidate: np.empty(len(trainer.fold)) for candidate in candidates}
@@ -253,7 +260,10 @@ def fit_unified(
             losses[candidate] = calibrated_losses(margin, trainer, group)
 
     margins: dict[Candidate, np.ndarray] = {}
-    judge(task.candidates())
+    candidates = task.candidates()
+    n_rivals = len(DISTILL_WEIGHTS) - 1 if settings.distill_weight == "auto" else 0
+    expect((len(candidates) + n_rivals) * trainer.n_folds + 1)
+    judge(candidates)
     best = min(losses, key=lambda c: losses[c].mean())
     if settings.distill_weight == "auto":
         rivals = [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS[1:]]
@@ -263,6 +273,7 @@ def fit_unified(
             if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
                 best = rival
     module = trainer.memo.once(task.key(best, None), lambda: task.train(best, None))
+    advance()
     # the estimator changes it
     return copy.deepcopy(module), margins[best], best.distill_weight
 
