@@ -29,7 +29,9 @@ def test_equal_users(n, value):
     assert standard_deviation([value] * n) == pytest.approx(0)
     assert min_max_gap([value] * n) == 0
     # what is left is the noise, below zero
-    assert corrected_spread([value] * n, [5] * n) == pytest.approx(-np.sqrt(value * (1 - value) / 4))
+    assert corrected_spread([value] * n, [5] * n) == pytest.approx(
+        -np.sqrt(value * (1 - value) / 4)
+    )
 
 
 @given(counts=counts, data=st.data())
@@ -70,7 +72,7 @@ def test_correction_is_unbiased():
 def test_users_of_one_comparison_are_left_out():
     with_one = corrected_spread([1.0, 0.5, 0.0], n=[9, 5, 1])
     assert with_one == corrected_spread([1.0, 0.5], n=[9, 5])
-    with pytest.raises(ValueError, match="two or more users of two or more.*there are 1"):
+    with pytest.raises(ValueError, match=r"two or more users of two or more.*there are 1"):
         corrected_spread([1.0, 0.5, 0.0], n=[9, 1, 1])
 
 

@@ -54,9 +54,9 @@ def test_series_are_matched_by_user(measure):
 
 @pytest.mark.parametrize("measure", [support_slope, support_spearman])
 def test_bad_input(measure):
-    with pytest.raises(ValueError, match="support_rate is 0.5 for all 3 users"):
+    with pytest.raises(ValueError, match=r"support_rate is 0.5 for all 3 users"):
         measure([0.1, 0.2, 0.3], [0.5, 0.5, 0.5])
-    with pytest.raises(ValueError, match="2 users have both.*three or more"):
+    with pytest.raises(ValueError, match=r"2 users have both.*three or more"):
         measure([0.1, 0.2], [0.5, 0.6])
     with pytest.raises(ValueError, match="3 users and support_rate has 2"):
         measure([0.1, 0.2, 0.3], [0.5, 0.6])
@@ -67,5 +67,5 @@ def test_bad_input(measure):
 
 
 def test_no_rank_correlation_of_equal_accuracies():
-    with pytest.raises(ValueError, match="accuracy is 0.5 for all"):
+    with pytest.raises(ValueError, match=r"accuracy is 0.5 for all"):
         support_spearman([0.5, 0.5, 0.5], [0.1, 0.2, 0.3])
