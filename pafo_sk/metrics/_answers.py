@@ -54,8 +54,8 @@ def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
     kinds = [isinstance(y[0], str) for y in (y_true, y_pred)]
     if kinds[0] != kinds[1]:
         raise TypeError(
-            f"y_true holds labels such as {y_true[0]!r}, and y_pred such as {y_pred[0]!r}; name "
-            "the winners in the same way, as in fit."
+            f"y_true holds labels such as {y_true.tolist()[0]!r}, and y_pred such as "
+            f"{y_pred.tolist()[0]!r}; name the winners in the same way, as in fit."
         )
     return np.asarray(y_true == y_pred, dtype=np.float64)
 
@@ -74,8 +74,9 @@ def read_winners(y: Any, name: str) -> np.ndarray:
         )
     if y.dtype.kind == "f" and (y != np.round(y)).any():
         raise ValueError(
-            f"{name} holds numbers that are no labels, such as {y[y != np.round(y)][0]!r}. Pass "
-            "the winners as model.predict(X) gives them, not probabilities or margins."
+            f"{name} holds numbers that are no labels, such as "
+            f"{y[y != np.round(y)].tolist()[0]!r}. Pass the winners as "
+            "model.predict(X) gives them, not probabilities or margins."
         )
     return y
 

@@ -36,8 +36,8 @@ class Forecasts:
         confidence = self.proba.max(axis=1)
         tie = self.proba[:, 0] == self.proba[:, 1]
         right = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
-        bins = np.ceil((confidence - 0.5) * 2 * n_bins).astype(np.int64) - 1
-        return np.clip(bins, 0, n_bins - 1), right - confidence
+        limits = np.linspace(0.5, 1, n_bins + 1)[1:-1]
+        return np.searchsorted(limits, confidence, side="left"), right - confidence
 
     def calibration_errors(
         self, group: np.ndarray, n_groups: int, weight: np.ndarray, n_bins: int
@@ -63,8 +63,9 @@ def read_forecasts(y_true: Any, proba: Any, labels: Any = None) -> Forecasts:
     unknown = ~np.isin(y_true, labels)
     if unknown.any():
         raise ValueError(
-            f"y_true holds {y_true[unknown][0]!r}, the first time in row {first_rows(unknown)[0]}, "
-            f"which is none of labels={labels.tolist()!r}. Drop these comparisons."
+            f"y_true holds {y_true[unknown].tolist()[0]!r}, the first time in row "
+            f"{first_rows(unknown)[0]}, which is none of labels={labels.tolist()!r}. Drop these "
+            "comparisons."
         )
     proba = np.asarray(proba, dtype=np.float64)
     if proba.ndim == 1:
