@@ -237,8 +237,8 @@ class ParetoDisplay(Display):
         Returns
         -------
         ParetoDisplay
-            The chosen candidate has 95 % intervals over the splits. As splits share training
-            rows, they are rather too narrow.
+            The chosen candidate has 95 % intervals over the splits, with a reference those of the
+            difference to it. As splits share training rows, they are rather too narrow.
 
         Raises
         ------
@@ -263,9 +263,10 @@ class ParetoDisplay(Display):
                     f"Scores {name!r} of the candidates {wrong[:5].tolist()} are not finite: their "
                     "fits or scorers failed. Search again with error_score='raise' to see why."
                 )
-            points[side] = np.asarray(cv_results[f"mean_test_{name}"], dtype=float)
-            ends = np.array([paired_interval(row)[1:] for row in splits])
-            points[f"{side}_low"], points[f"{side}_high"] = ends.T
+            points[side] = mean = np.asarray(cv_results[f"mean_test_{name}"], dtype=float)
+            paired = splits if reference is None else splits - splits[reference]
+            gain, low, high = np.transpose([paired_interval(row) for row in paired])
+            points[f"{side}_low"], points[f"{side}_high"] = mean + low - gain, mean + high - gain
         return cls(pd.DataFrame(points), reference=reference, front=True, chosen=chosen).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> ParetoDisplay:
@@ -301,7 +302,9 @@ class ParetoDisplay(Display):
             self._shade(ax)
         bars = f"{INTERVAL} to {self.reference}"
         if self.front:
-            bars = "95 % interval over splits"
+            bars = "95 % interval, over splits"
+            if self.reference is not None:
+                bars += f", of the difference to candidate {self.reference}"
         drawn = any(marker.has_xerr for marker in self.markers_.values())
         ax.set_xlabel("accuracy, majority users (fraction)" + (f"\nbars: {bars}" if drawn else ""))
         ax.set_ylabel("accuracy, minority users (fraction)")

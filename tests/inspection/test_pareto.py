@@ -103,10 +103,10 @@ def test_candidates_and_their_front(cv_results):
     np.testing.assert_allclose(place(display.markers_[1]), [0.8, 0.6])
     assert list(display.markers_) == [2, 1]
     assert display.quadrant_.get_xy() == (0.7, 0.5)
-    # candidate 0 has 0.9 and 0.7: mean 0.8, standard error 0.1
-    np.testing.assert_allclose(
-        display.points.loc[0, ["majority_low", "majority_high"]], [0.8 - 0.196, 0.8 + 0.196]
-    )
+    # candidate 0 has 0.4 and 0.6, the reference 0.6 and 0.4: a difference of 0 with error 0.2
+    ends = display.points.loc[0, ["minority_low", "minority_high"]]
+    np.testing.assert_allclose(ends, [0.5 - 0.392, 0.5 + 0.392])
+    assert display.ax_.get_xlabel().endswith("of the difference to candidate 2")
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert "chosen: candidate 1" in labels
     assert "reference: candidate 2" in labels
@@ -116,6 +116,9 @@ def test_other_scorers(cv_results):
     renamed = {key.replace("majority_accuracy", "most"): v for key, v in cv_results.items()}
     display = ParetoDisplay.from_cv_results(renamed, majority="most")
     assert display.points["majority"].tolist() == [0.8, 0.8, 0.7, 0.6]
+    # without a reference: 0.4 and 0.6 have the error 0.1
+    ends = display.points.loc[0, ["minority_low", "minority_high"]]
+    np.testing.assert_allclose(ends, [0.5 - 0.196, 0.5 + 0.196])
 
 
 def test_clear_errors(cv_results, answers):
