@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pafo_sk._progress import advance, counted, expect, progress
+from pafo_sk._progress import advance, counted, expect, open_bar, progress
 from pafo_sk._specialists import Trainer
 
 
@@ -65,7 +65,7 @@ def test_models_are_the_same(data, quick):
 
 def test_bar_is_closed_when_fit_fails(data, quick, capfd, monkeypatch):
     train = Trainer.train
-    calls = []
+    calls, bars = [], []
 
     def fails_at_the_fourth(self, *args, **kwargs):
         calls.append(1)
@@ -73,13 +73,20 @@ def test_bar_is_closed_when_fit_fails(data, quick, capfd, monkeypatch):
             raise RuntimeError("out of luck")
         return train(self, *args, **kwargs)
 
+    def kept(*args):
+        # a bar that nobody holds would be closed by the garbage collector
+        bars.append(open_bar(*args))
+        return bars[-1]
+
     monkeypatch.setattr(Trainer, "train", fails_at_the_fourth)
+    monkeypatch.setattr("pafo_sk._progress.open_bar", kept)
     with pytest.raises(RuntimeError, match="out of luck"):
         quick(verbose=1).fit(data.X, data.y, groups=data.groups)
     err = capfd.readouterr().err
     # a closed bar ends its line
     assert err.endswith("\n")
     assert shown(err)[-1] == (1, 3)
+    assert len(bars) == 1
     expect(5)
     advance(5)
     assert capfd.readouterr().err == ""
