@@ -24,7 +24,8 @@ from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
 from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
 
-DISTILL_WEIGHTS = (0.0, 0.25, 0.5)
+# Distillation weights tried, beside zero.
+DISTILL_WEIGHTS = (0.25, 0.5)
 # Taste directions tried.
 N_DIRECTIONS = 4
 # Length of the bilinear model's history vector.
@@ -101,7 +102,7 @@ class Candidate:
 
     n_prototypes: int
     n_directions: int
-    distill_weight: float
+    distill_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,18 +126,15 @@ class Task:
         return STUDENTS[student] if isinstance(student, str) else student
 
     def candidates(self) -> list[Candidate]:
-        """Structures to compare, at one distillation weight."""
-        weight = self.settings.distill_weight
-        first = DISTILL_WEIGHTS[0] if isinstance(weight, str) else float(weight)
+        """Structures to compare, taught by labels alone."""
         if self.student is None:
-            return [Candidate(0, 0, first)]
+            return [Candidate(0, 0)]
         if self.student is BilinearHistory:
-            return [Candidate(0, N_PROJECTIONS, first)]
+            return [Candidate(0, N_PROJECTIONS)]
         number = self.settings.n_prototypes
         if isinstance(number, str):
-            mixtures = [Candidate(k, 0, first) for k in N_PROTOTYPES]
-            return [Candidate(0, N_DIRECTIONS, first), *mixtures]
-        return [Candidate(int(number), q, first) for q in (N_DIRECTIONS, 0)]
+            return [Candidate(0, N_DIRECTIONS), *(Candidate(k, 0) for k in N_PROTOTYPES)]
+        return [Candidate(int(number), q) for q in (N_DIRECTIONS, 0)]
 
     def train(self, candidate: Candidate, fold: int | None) -> HistoryModel:
         """The model without the rows of ``fold``, started from models that lack them too."""
@@ -197,7 +195,7 @@ class Task:
         jobs = [(candidate, fold) for candidate in candidates for fold in range(trainer.n_folds)]
         job_keys = [self.key(*job) for job in jobs]
         missing = [n for n, key in enumerate(job_keys) if key not in trainer.memo]
-        advance(len(jobs) - len(missing))
+        expect(len(missing))
         trained = Parallel(n_jobs=self.settings.n_jobs, return_as="generator")(
             delayed(self.train)(*jobs[n]) for n in missing
         )
@@ -231,10 +229,11 @@ def fit_unified(
 ) -> tuple[HistoryModel, np.ndarray, float]:
     """Train the unified model in the way that serves the groups best on held-out rows.
 
-    Candidates differ in structure first and, with the best structure, in the distillation weight.
-    They are compared by held-out loss after calibration (soft targets shrink margins, which says
-    nothing against them), groups counting equally. A larger distillation weight must be better by
-    more than one standard error over users.
+    Candidates differ in structure first, taught by labels alone, and then, with the best structure,
+    in the distillation weight: so structures are compared once for all weights of a search. What
+    counts is held-out loss after calibration (soft targets shrink margins, which says nothing
+    against them), groups counting equally. A larger distillation weight must be better by more than
+    one standard error over users.
 
     Parameters
     ----------
@@ -251,6 +250,7 @@ def fit_unified(
     distill_weight : float
         The weight used.
     """
+    expect(1)
     task = Task(trainer, pooled, specialists, targets, weight, group, settings)
     losses: dict[Candidate, np.ndarray] = {}
 
@@ -260,13 +260,18 @@ def fit_unified(
             losses[candidate] = calibrated_losses(margin, trainer, group)
 
     margins: dict[Candidate, np.ndarray] = {}
-    candidates = task.candidates()
-    n_rivals = len(DISTILL_WEIGHTS) - 1 if settings.distill_weight == "auto" else 0
-    expect((len(candidates) + n_rivals) * trainer.n_folds + 1)
-    judge(candidates)
-    best = min(losses, key=lambda c: losses[c].mean())
-    if settings.distill_weight == "auto":
-        rivals = [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS[1:]]
+    structures = task.candidates()
+    best = structures[0]
+    automatic = isinstance(settings.distill_weight, str)
+    if automatic or len(structures) > 1:
+        judge(structures)
+        best = min(structures, key=lambda c: losses[c].mean())
+    if not automatic:
+        best = replace(best, distill_weight=float(settings.distill_weight))
+        if best not in losses:
+            judge([best])
+    else:
+        rivals = [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS]
         judge(rivals)
         for rival in rivals:
             gain = losses[best] - losses[rival]

@@ -32,6 +32,7 @@ from pafo_sk.inspection._tables import (
     two_sides,
 )
 from pafo_sk.metrics._given import majority_of, users_of
+from pafo_sk.model_selection._front import not_dominated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -333,7 +334,9 @@ class ParetoDisplay(Display):
         self.candidates_ = ax.scatter(
             points[MAJORITY], points[MINORITY], s=24, color=GREY, label="candidate", zorder=2
         )
-        front = points[on_front(points)].sort_values([MAJORITY, MINORITY])
+        front = points[not_dominated(points[[MAJORITY, MINORITY]].to_numpy())].sort_values(
+            [MAJORITY, MINORITY]
+        )
         (self.front_,) = ax.plot(
             front[MAJORITY], front[MINORITY], "--D", color=BLUE, label="Pareto front", zorder=3
         )
@@ -364,14 +367,6 @@ class ParetoDisplay(Display):
         )
         ax.axvline(x, color=GREY, linestyle=":", linewidth=0.8, zorder=1)
         ax.axhline(y, color=GREY, linestyle=":", linewidth=0.8, zorder=1)
-
-
-def on_front(points: pd.DataFrame) -> np.ndarray:
-    """Whether no other point is better for one side and at least as good for the other."""
-    values = points[[MAJORITY, MINORITY]].to_numpy()
-    at_least = (values[:, None] >= values[None]).all(axis=2)
-    better = (values[:, None] > values[None]).any(axis=2)
-    return ~np.any(at_least & better, axis=0)
 
 
 def _is_split_of(key: str, name: str) -> bool:

@@ -1,12 +1,8 @@
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk.inspection import ParetoDisplay
-from pafo_sk.inspection._pareto import on_front
 from pafo_sk.metrics import majority_accuracy, minority_accuracy
 
 
@@ -133,13 +129,3 @@ def test_clear_errors(cv_results, answers):
         ParetoDisplay.from_predictions(**{**answers, "groups": ["a"] * 8})
     with pytest.raises(ValueError, match="majority='z' is none"):
         ParetoDisplay.from_predictions(**answers, majority="z")
-
-
-points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
-
-
-@given(points)
-def test_front_holds_just_the_points_that_none_beats(values):
-    frame = pd.DataFrame(values, columns=["majority", "minority"])
-    beaten = [any(a >= x and b >= y and (a, b) != (x, y) for a, b in values) for x, y in values]
-    assert on_front(frame).tolist() == [not b for b in beaten]
