@@ -36,7 +36,7 @@ INDICES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FairnessReport:
     """What `fairness_report` found.
 
@@ -75,7 +75,7 @@ class FairnessReport:
     min_users: int
     confidence_level: float
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
@@ -198,7 +198,7 @@ class FairnessReport:
             A ``div``, to be put into a page.
         """
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self.summary().splitlines())
-        tables = "".join(table.to_html(index=False, escape=True) for table in self._tables())
+        tables = "".join(map(_html_table, self._tables()))
         return f'<div class="pafo-fairness-report"><ul>{items}</ul>{tables}</div>'
 
     def _tables(self) -> list[pd.DataFrame]:
@@ -240,6 +240,15 @@ def _interval(name: str, value: float, low: float, high: float) -> str:
     else:
         text, limits = f"{value:.3f}", f"{low:.3f} to {high:.3f}"
     return f"{text} ({limits})" if np.isfinite(low) else text
+
+
+def _html_table(table: pd.DataFrame) -> str:
+    # DataFrame.to_html cuts texts where the user's display options say
+    def row(cells: Iterable[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    body = "".join(row(cells, "td") for cells in table.to_numpy())
+    return f"<table><thead>{row(table.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
