@@ -64,6 +64,20 @@ class FairnessReport:
         Groups of fewer users are small.
     confidence_level : float
         Of the intervals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from pafo_sk.metrics import fairness_report
+    >>> X, y = np.array([[-1.0], [1.0], [-1.0], [1.0]]), [0, 1, 1, 1]
+    >>> model = LogisticRegression().fit(X, y)
+    >>> users = ["ann", "ann", "bob", "bob"]
+    >>> report = fairness_report(model, X, y, users=users, random_state=0)
+    >>> report.users["accuracy"].to_dict()
+    {'ann': 0.5, 'bob': 1.0}
+    >>> report.to_markdown().splitlines()[-1].split("|")[1].strip()
+    'jain'
     """
 
     groups: pd.DataFrame | None
