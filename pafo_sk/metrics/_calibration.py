@@ -33,6 +33,8 @@ class Forecasts:
 
     def binned_gaps(self, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
         """Bin of every comparison's confidence, and being right minus the confidence."""
+        if n_bins < 1:
+            raise ValueError(f"n_bins={n_bins!r} must be 1 or more, such as 10.")
         confidence = self.proba.max(axis=1)
         tie = self.proba[:, 0] == self.proba[:, 1]
         right = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
@@ -146,8 +148,6 @@ def calibration_error(
     >>> calibration_error([0, 1, 1, 1], [0.25, 0.75, 0.75, 0.75])  # all right, at 75 %
     0.25
     """
-    if n_bins < 1:
-        raise ValueError(f"n_bins={n_bins!r} must be 1 or more.")
     forecasts = read_forecasts(y_true, proba, labels)
     weight = read_weight(sample_weight, len(forecasts.winner))
     group = np.zeros(len(weight), dtype=np.int64)

@@ -36,7 +36,7 @@ INDICES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FairnessReport:
     """What `fairness_report` found.
 
@@ -64,6 +64,20 @@ class FairnessReport:
         Groups of fewer users are small.
     confidence_level : float
         Of the intervals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from pafo_sk.metrics import fairness_report
+    >>> X, y = np.array([[-1.0], [1.0], [-1.0], [1.0]]), [0, 1, 1, 1]
+    >>> model = LogisticRegression().fit(X, y)
+    >>> users = ["ann", "ann", "bob", "bob"]
+    >>> report = fairness_report(model, X, y, users=users, random_state=0)
+    >>> report.users["accuracy"].to_dict()
+    {'ann': 0.5, 'bob': 1.0}
+    >>> report.to_markdown().splitlines()[-1].split("|")[1].strip()
+    'jain'
     """
 
     groups: pd.DataFrame | None
@@ -75,7 +89,7 @@ class FairnessReport:
     min_users: int
     confidence_level: float
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
@@ -198,7 +212,7 @@ class FairnessReport:
             A ``div``, to be put into a page.
         """
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self.summary().splitlines())
-        tables = "".join(table.to_html(index=False, escape=True) for table in self._tables())
+        tables = "".join(map(_html_table, self._tables()))
         return f'<div class="pafo-fairness-report"><ul>{items}</ul>{tables}</div>'
 
     def _tables(self) -> list[pd.DataFrame]:
@@ -240,6 +254,15 @@ def _interval(name: str, value: float, low: float, high: float) -> str:
     else:
         text, limits = f"{value:.3f}", f"{low:.3f} to {high:.3f}"
     return f"{text} ({limits})" if np.isfinite(low) else text
+
+
+def _html_table(table: pd.DataFrame) -> str:
+    # DataFrame.to_html cuts texts where the user's display options say
+    def row(cells: Iterable[str], tag: str) -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+    body = "".join(row(cells, "td") for cells in table.to_numpy())
+    return f"<table><thead>{row(table.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

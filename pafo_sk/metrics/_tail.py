@@ -98,6 +98,6 @@ def worst_share(values: Any, share: float = 0.1) -> float:
 
 def worst_share_of(x: np.ndarray, share: float) -> np.ndarray:
     """`worst_share` along the last axis."""
-    # 0.1 * 30 is a little more than 3, and means 3
+    # 0.07 * 100 is a little more than 7, and means 7
     kept = int(np.ceil(round(share * x.shape[-1], 9)))
     return np.sort(x, axis=-1)[..., : max(kept, 1)].mean(axis=-1)

@@ -166,3 +166,5 @@ def test_bad_weight(weight):
 def test_bad_bins():
     with pytest.raises(ValueError, match="n_bins=0"):
         calibration_error([1, 0], [0.5, 0.5], n_bins=0)
+    with pytest.raises(ValueError, match="n_bins=0"):
+        group_metrics([1, 0], [1, 0], [0.5, 0.5], ["x", "y"], n_bins=0)

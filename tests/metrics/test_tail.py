@@ -29,8 +29,8 @@ def test_worst_share_by_hand():
     x = np.arange(11) / 10
     assert worst_share(x, 0.1) == pytest.approx((0.0 + 0.1) / 2)
     assert worst_share(x, 1) == pytest.approx(0.5)
-    # a tenth of thirty is three, although 0.1 * 30 > 3
-    assert worst_share(np.arange(30), 0.1) == pytest.approx(1)
+    # seven of a hundred, although 0.07 * 100 > 7
+    assert worst_share(np.arange(100), 0.07) == pytest.approx(3)
 
 
 def test_user_cvar_by_hand():
