@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from pafo_sk import metrics
+
 
 @dataclass(frozen=True)
 class UserResults:
@@ -56,30 +58,20 @@ def by_user(
 
 def worst_tenth(accuracy: np.ndarray) -> float:
     """Mean accuracy of the tenth of the users (rounded up) who are served worst."""
-    return float(np.sort(accuracy)[: -(-len(accuracy) // 10)].mean())
+    return metrics.worst_share(accuracy, 0.1)
 
 
 def spread(right: np.ndarray, n: np.ndarray) -> tuple[float, float]:
     """Standard deviation of the users' accuracies: raw, and corrected for binomial noise.
 
-    The corrected variance is ``Var(a_u) - mean(a_u (1 - a_u) / (n_u - 1))``, over users with two
-    or more test comparisons. Its square root is given, negative where the variance is.
+    Of users with two or more test comparisons; see `pafo_sk.metrics.corrected_spread`. Nan where
+    there are fewer than two of them.
     """
     kept = n > 1
-    a, n = right[kept] / n[kept], n[kept]
-    if len(a) < 2:
+    if kept.sum() < 2:
         return float("nan"), float("nan")
-    raw = a.var(ddof=1)
-    corrected = raw - np.mean(a * (1 - a) / (n - 1))
-    return float(np.sqrt(raw)), float(np.sign(corrected) * np.sqrt(abs(corrected)))
-
-
-def gini(accuracy: np.ndarray) -> float:
-    """Gini coefficient of the users' accuracies: 0 where all are equal."""
-    x = np.sort(accuracy)
-    n = len(x)
-    rank = np.arange(1, n + 1)
-    return float(((2 * rank - n - 1) * x).sum() / (n * x.sum())) if x.sum() > 0 else 0.0
+    accuracy = right[kept] / n[kept]
+    return metrics.standard_deviation(accuracy), metrics.corrected_spread(accuracy, n[kept])
 
 
 def support_slope(accuracy: np.ndarray, support: np.ndarray) -> float:
@@ -88,10 +80,9 @@ def support_slope(accuracy: np.ndarray, support: np.ndarray) -> float:
     Nan where fewer than three users have a support rate, or all have the same.
     """
     known = np.isfinite(support)
-    x, y = support[known], accuracy[known]
-    if len(x) < 3 or np.ptp(x) == 0:
+    if known.sum() < 3 or np.ptp(support[known]) == 0:
         return float("nan")
-    return float(np.cov(x, y)[0, 1] / x.var(ddof=1))
+    return metrics.support_slope(accuracy[known], support[known])
 
 
 def summarise(results: UserResults, support: np.ndarray | None = None) -> dict[str, float]:
@@ -106,7 +97,7 @@ def summarise(results: UserResults, support: np.ndarray | None = None) -> dict[s
         "worst_tenth": worst_tenth(accuracy),
         "spread_raw": raw,
         "spread_corrected": corrected,
-        "gini": gini(accuracy),
+        "gini": metrics.gini(accuracy),
         "support_slope": np.nan if support is None else support_slope(accuracy, support),
     }
     return {name: float(value) for name, value in found.items()}

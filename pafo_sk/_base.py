@@ -13,6 +13,7 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from pafo_sk._encoding import reference_for
+from pafo_sk._shared_fits import join, token
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):
@@ -56,7 +57,16 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         state = dict(super().__getstate__())
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
+        if sharing := token():
+            # a search sends estimators to worker processes, which then share fits as well
+            state["_sharing"] = sharing
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        if sharing := state.pop("_sharing", None):
+            join(sharing)
+        super().__setstate__(state)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import numpy as np
 from torch import nn
 
 from pafo_sk._groups import Groups, row_weights
+from pafo_sk._progress import counted, expect
 from pafo_sk._specialists import PENALTIES, CrossFitted, Trainer, fit_pooled, log_loss
 from pafo_sk._training import margins
 
@@ -61,7 +62,8 @@ def _run_dro(
     size = np.maximum(member @ held_in, 1e-12)
     share = np.full(size.shape, 1 / len(member))
     head = None
-    for _ in range(rounds):
+    expect(rounds)
+    for _ in counted(range(rounds)):
         # weights of mean about one, so that the penalty means the same as elsewhere
         weight = held_in * (member.T @ (share / size)) * len(held_in)
         head = trainer.train(weight, penalty, start=head)

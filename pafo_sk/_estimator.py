@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import fit_baseline
+from pafo_sk._choice import rank_candidates
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
@@ -25,10 +25,11 @@ from pafo_sk._histories import Histories, code_users
 from pafo_sk._input import read_input, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
+from pafo_sk._progress import progress
 from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
 from pafo_sk._student import HistoryModel
 from pafo_sk._training import RewardNet
-from pafo_sk._unified import STUDENT, UnifiedSettings, fit_unified, plain_model
+from pafo_sk._unified import STUDENT, Task, UnifiedSettings, plain_model
 
 
 class PafoRewardEstimator(ComparisonClassifier):
@@ -96,7 +97,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     random_state : int, RandomState or None, default=None
         Seed of everything random.
     verbose : int, default=0
-        Show progress of encoding.
+        Above 0: a bar with a time estimate for encoding and for training, on stderr.
 
     Attributes
     ----------
@@ -244,7 +245,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             For input that cannot be used, naming the column, the rows and the remedy. A model
             fitted before stays as it was.
         """
-        with fitted_afresh(self):
+        with fitted_afresh(self), progress(self.verbose):
             self._validate_params()
             given = read_input(self, X, reset=True)
             label, self.classes_ = read_labels(y, given.n)
@@ -276,17 +277,16 @@ class PafoRewardEstimator(ComparisonClassifier):
                 )
                 # 3. One model that is taught them, and reads histories.
                 weight = row_weights(self.group_weights, found, trainer.user)
-                module, unified, self.distill_weight_ = fit_unified(
-                    trainer, pooled, specialists, targets, weight, found.codes, self._settings()
-                )
+                settings = UnifiedSettings.of(self)
+                unified = Task(trainer, pooled, specialists, targets, weight, found.codes, settings)
+                candidates = rank_candidates(unified)
                 # 4. No group worse off than with the pooled model.
-                margins = {
-                    "pooled": pooled.margin,
-                    "specialist": specialists.margin,
-                    "unified": unified,
-                }
-                verdict = ensure_no_harm(margins, trainer, found, self.no_harm)
-                module.pooled_share, self.pareto_report_, self.pareto_status_ = verdict
+                margins = {"pooled": pooled.margin, "specialist": specialists.margin}
+                verdict = ensure_no_harm(margins, candidates, trainer, found, self.no_harm)
+                module = unified.final(verdict.candidate)
+                module.pooled_share = verdict.share
+                self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
+                self.distill_weight_ = verdict.candidate.distill_weight
             self._keep(module, found, comparisons, label, users)
         return self
 
@@ -303,11 +303,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
-        )
-
-    def _settings(self) -> UnifiedSettings:
-        names = [field.name for field in fields(UnifiedSettings)]
-        return UnifiedSettings(**{name: getattr(self, name) for name in names})
+        ).sharing()
 
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None

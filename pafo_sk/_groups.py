@@ -67,7 +67,7 @@ def read_groups(
             f"{name} holds the single group {labels[0]!r}; there must be two or more. Leave groups "
             'out to infer them from the support rate, or use strategy="pooled".'
         )
-    _check_one_group_a_user(codes, labels, user, users, name)
+    check_one_group_a_user(codes, labels, user, users, name)
     _check_sides(codes, labels, label, name)
     return _largest_first(labels, codes, user, name)
 
@@ -173,7 +173,7 @@ def _largest_first(labels: Any, codes: np.ndarray, user: np.ndarray, source: str
     return Groups([labels[i] for i in order], rank[codes], source)
 
 
-def _check_one_group_a_user(
+def check_one_group_a_user(
     codes: np.ndarray, labels: Any, user: np.ndarray, users: pd.Index, name: str
 ) -> None:
     if user.min() < 0:

@@ -66,7 +66,7 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
     columns = Columns(X) if is_frame(X) else None
     form, users, groups = "difference", None, None
     if columns is None:
-        X, users = _split_user_index(estimator, X)
+        X, users = split_user_index(estimator, X)
         form = "pair" if getattr(X, "ndim", 2) == 3 else "difference"
     else:
         special = [estimator.user, estimator.group_column]
@@ -94,7 +94,7 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
     return Input(n, users, groups, comparisons)
 
 
-def _split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
+def split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
     """An array without its user column, and the users."""
     if isinstance(X, list | tuple):
         X = np.asarray(X)
@@ -268,7 +268,7 @@ def _warn_truncated(texts: list[str], model: Any, encode_params: Any) -> None:
 def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Vectors and users of single responses, one row each, for `reward`."""
     if not is_frame(items):
-        items, users = _split_user_index(estimator, items)
+        items, users = split_user_index(estimator, items)
         columns, text = None, False
     else:
         columns = Columns(items, "items")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from pafo_sk._groups import Groups
-from pafo_sk._specialists import Trainer
+from pafo_sk._specialists import Trainer, calibrated_losses
 
 NORMAL = 1.96
 # A loss counts as harm where it is clear of zero at a one-sided level of 5 %.
 CLEAR = 1.645
-# Shares of the pooled model tried, in order, until no group is harmed.
-POOLED_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+# Shares of the pooled model tried where a model does harm.
+POOLED_SHARES = (0.0, 0.25, 0.5, 0.75)
 # A model whose accuracy is surely below this has found next to nothing.
 NEAR_CHANCE = 0.6
 
@@ -37,6 +41,40 @@ def paired_interval(difference: np.ndarray) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
+def clustered_interval(
+    difference: np.ndarray, unit: np.ndarray, prompt: np.ndarray | None
+) -> tuple[float, float, float]:
+    """Mean of paired differences, units counting equally, with a normal 95 % interval.
+
+    The standard error is clustered both ways, by unit and by prompt (Cameron, Gelbach and Miller,
+    "Robust Inference with Multiway Clustering", 2011): users answer the same prompts, so that two
+    models differ for all of them alike. Without prompts it is that of `paired_interval`.
+
+    Parameters
+    ----------
+    difference : ndarray of shape (n_comparisons,)
+    unit : ndarray of int, shape (n_comparisons,)
+        Codes 0 to n_units - 1.
+    prompt : ndarray of int, shape (n_comparisons,), or None
+    """
+    mean, low, high = paired_interval(unit_means(difference, unit))
+    if prompt is None or np.isinf(low):
+        return mean, low, high
+    count = np.bincount(unit)
+    n_units = len(count)
+    pull = (difference - mean) / (count[unit] * n_units)
+
+    def variance(cluster: np.ndarray) -> float:
+        return float((np.bincount(cluster, pull) ** 2).sum()) * n_units / (n_units - 1)
+
+    _, both = np.unique(np.stack([unit, prompt]), axis=1, return_inverse=True)
+    by_unit, by_prompt = variance(unit), variance(prompt)
+    # the sum may be negative in small samples; no way of clustering alone gives more certainty
+    total = max(by_unit + by_prompt - variance(both.ravel()), by_unit, by_prompt)
+    half = NORMAL * np.sqrt(total)
+    return mean, mean - half, mean + half
+
+
 def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:
     """Held-out accuracy per group and model, users counting equally.
 
@@ -49,23 +87,26 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
     -------
     DataFrame
         A row per group: n_users, n_comparisons, the accuracy of every model and, for all but the
-        pooled one, the difference to pooled (``_gain``) with its 95 % interval over users
-        (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see `reading`.
+        pooled one, the difference to pooled (``_gain``) with its 95 % interval over users and
+        prompts (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see `reading`.
     """
     rows = []
     for code, name in enumerate(groups.labels):
         mine = groups.codes == code
         user = trainer.user[mine]
         unit = np.unique(user, return_inverse=True)[1] if user.min() >= 0 else np.arange(len(user))
-        accuracy = {
-            model: unit_means(correct(margin[mine], trainer.label[mine]), unit)
-            for model, margin in margins.items()
+        prompt = trainer.comparisons.prompt
+        right = {
+            model: correct(margin[mine], trainer.label[mine]) for model, margin in margins.items()
         }
+        accuracy = {model: unit_means(value, unit) for model, value in right.items()}
         row = {"group": name, "n_users": int(unit.max()) + 1, "n_comparisons": len(unit)}
         row |= {model: float(value.mean()) for model, value in accuracy.items()}
         for model in accuracy:
             if model != "pooled":
-                mean, low, high = paired_interval(accuracy[model] - accuracy["pooled"])
+                mean, low, high = clustered_interval(
+                    right[model] - right["pooled"], unit, None if prompt is None else prompt[mine]
+                )
                 row |= {f"{model}_gain": mean, f"{model}_low": low, f"{model}_high": high}
         if "specialist" in accuracy:
             row["reads_as"] = reading(accuracy["specialist"], accuracy["pooled"], len(unit))
@@ -107,36 +148,77 @@ def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> s
     return "noise" if max(high, pooled_high) < NEAR_CHANCE else "unclear"
 
 
-def ensure_no_harm(
-    margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups, no_harm: float | None
-) -> tuple[float, pd.DataFrame, str]:
-    """The smallest share of the pooled model that leaves no group worse off.
+@dataclass(frozen=True)
+class Verdict:
+    """The model that harms no group.
 
-    Parameters
+    Attributes
     ----------
-    margins : dict of ndarray of shape (n_comparisons,)
-        Held-out margins of "pooled", "specialist" and "unified".
-    no_harm : float or None
-        Accuracy that a group may lose at most; None: any.
-
-    Returns
-    -------
+    candidate : hashable
+        Which one it is made of.
     share : float
-        To be mixed into the unified model; 1 is the pooled model itself.
+        Of the pooled model to be mixed into it; 1 is the pooled model itself.
     report : DataFrame
         Of the model so mended.
     status : str
         What it comes to.
     """
-    for share in POOLED_SHARES:
-        mixed = (1 - share) * margins["unified"] + share * margins["pooled"]
+
+    candidate: Any
+    share: float
+    report: pd.DataFrame
+    status: str
+
+
+def ensure_no_harm(
+    margins: dict[str, np.ndarray],
+    candidates: Mapping[Any, np.ndarray],
+    trainer: Trainer,
+    groups: Groups,
+    no_harm: float | None,
+) -> Verdict:
+    """The first candidate, if it leaves no group worse off; else the best mend.
+
+    Mends are the other candidates, and all of them with shares of the pooled model mixed in. The
+    best has the lowest calibrated held-out loss, groups counting equally. Where none will do it is
+    the pooled model.
+
+    Parameters
+    ----------
+    margins : dict of ndarray of shape (n_comparisons,)
+        Held-out margins of "pooled" and "specialist".
+    candidates : dict of ndarray of shape (n_comparisons,)
+        Held-out margins of the unified models, the preferred one first.
+    no_harm : float or None
+        Accuracy that a group may lose at most; None: any.
+    """
+
+    def verdict(candidate: Hashable, share: float, mixed: np.ndarray) -> Verdict:
         report = pareto_report({**margins, "unified": mixed}, trainer, groups)
+        return Verdict(candidate, share, report, _status(share, report))
+
+    def harmless(found: Verdict) -> bool:
+        report = found.report
         # a single user has no standard error: any loss beyond the tolerance counts
         error = np.nan_to_num(report["unified_gain"] - report["unified_low"], posinf=0.0) / NORMAL
         tolerated = np.inf if no_harm is None else np.maximum(no_harm, CLEAR * error)
-        if (report["unified_gain"] >= -tolerated).all():
-            break
-    return share, report, _status(share, report)
+        return bool((report["unified_gain"] >= -tolerated).all())
+
+    def mixtures() -> Iterator[tuple[Hashable, float, np.ndarray]]:
+        for candidate, margin in candidates.items():
+            for share in POOLED_SHARES:
+                yield candidate, share, (1 - share) * margin + share * margins["pooled"]
+
+    first = next(iter(candidates))
+    preferred = verdict(first, 0.0, candidates[first])
+    if harmless(preferred):
+        return preferred
+    by_loss = sorted(
+        mixtures(), key=lambda mix: calibrated_losses(mix[2], trainer, groups.codes).sum()
+    )
+    mends = (verdict(*mixture) for mixture in by_loss)
+    pooled = verdict(first, 1.0, margins["pooled"])
+    return next((mend for mend in mends if harmless(mend)), pooled)
 
 
 def _status(share: float, report: pd.DataFrame) -> str:

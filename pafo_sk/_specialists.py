@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +12,8 @@ from torch import nn
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
+from pafo_sk._progress import advance, counted, expect
+from pafo_sk._shared_fits import Memo, memo_for, shared
 from pafo_sk._training import RewardNet, margins, score_items, train_heads
 
 PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
@@ -40,7 +42,8 @@ class Choice:
     temperature: float
 
 
-@dataclass(frozen=True)
+# compared by identity: what was fitted once is one object
+@dataclass(frozen=True, eq=False)
 class CrossFitted:
     """Models of one kind, fitted on everything and once per fold without it.
 
@@ -82,7 +85,10 @@ class CrossFitted:
 
 @dataclass(frozen=True)
 class Trainer:
-    """What every model of one fit shares: the data, the folds, the net and the seed."""
+    """What every model of one fit shares: the data, the folds, the net and the seed.
+
+    ``memo`` holds what was trained of them; see `shared`.
+    """
 
     net: RewardNet
     comparisons: Comparisons
@@ -92,6 +98,14 @@ class Trainer:
     n_folds: int
     device: torch.device
     seed: int
+    memo: Memo = field(default_factory=Memo)
+
+    def sharing(self) -> Trainer:
+        """The same, with the memo of all trainers of this content within `shared_fits`."""
+        comparisons = self.comparisons
+        data = (comparisons.items, comparisons.a, comparisons.b, comparisons.prompt, self.label)
+        split = (self.user, self.fold, self.n_folds)
+        return replace(self, memo=memo_for(*data, *split, str(self.device), self.seed, self.net))
 
     def of_rows(self, rows: np.ndarray) -> Trainer:
         """The same for some of the comparisons, over a table of only their items."""
@@ -101,6 +115,7 @@ class Trainer:
             label=self.label[rows],
             user=self.user[rows],
             fold=self.fold[rows],
+            memo=Memo(),
         )
 
     def train(
@@ -184,6 +199,15 @@ def temperature(
     return float(np.exp(result.x)), float(result.fun)
 
 
+def calibrated_losses(margin: np.ndarray, trainer: Trainer, group: np.ndarray) -> np.ndarray:
+    """Loss of every user (every row without users) after calibration, groups counting equally."""
+    equal = 1 / np.bincount(group)[group]
+    scale, _ = temperature(margin, trainer.label, equal)
+    loss = log_loss(margin / scale, trainer.label) * equal / equal.mean()
+    return loss if trainer.user.min() < 0 else np.bincount(trainer.user, loss)
+
+
+@shared
 def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     """Bradley-Terry model of all rows, its penalty chosen by weighted, calibrated held-out loss.
 
@@ -192,6 +216,7 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     weight : ndarray of shape (n_comparisons,)
         Ones for the pooled model; the inverse of the group's size for the balanced one.
     """
+    expect(1)
     n_folds, n_penalties = trainer.n_folds, len(PENALTIES)
     heads = trainer.train(
         np.repeat(trainer.held_in() * weight[:, None], n_penalties, axis=1),
@@ -211,6 +236,7 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     )
     refitted = rescaled(refitted, scale)
     pair_heads = select_rewards(refitted, range(1, n_models))
+    advance()
     return CrossFitted(
         head=select_rewards(refitted, [0]),
         fold_heads=rescaled(fold_heads, scale),
@@ -221,6 +247,7 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray) -> CrossFitted:
     )
 
 
+@shared
 def fit_specialists(
     trainer: Trainer, pooled: CrossFitted, group: np.ndarray, shrinkage: float | str
 ) -> CrossFitted:
@@ -243,7 +270,9 @@ def fit_specialists(
     """
     margin, without = np.empty(len(group)), np.empty((len(group), trainer.n_folds))
     heads, fold_heads, choices = [], [], []
-    for code in range(int(group.max()) + 1):
+    codes = range(int(group.max()) + 1)
+    expect(len(codes))
+    for code in counted(codes):
         rows = np.flatnonzero(group == code)
         own_pooled = replace(
             pooled, margin=pooled.margin[rows], margin_without=pooled.margin_without[rows]

@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 from torch import nn
 
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
+from pafo_sk._shared_fits import shared
 from pafo_sk._specialists import MOST_SPECIALISTS, Choice, CrossFitted, Trainer, log_loss
 from pafo_sk._training import margins
 
@@ -53,6 +54,7 @@ def group_prototypes(
     return Prototypes(select_rewards(specialists.of_fold(fold), kept), share / share.sum())
 
 
+@shared
 def taste_prototypes(
     trainer: Trainer,
     pooled: CrossFitted,

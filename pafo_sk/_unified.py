@@ -1,11 +1,13 @@
-"""The unified model of one fit: trained on everything, and cross-fitted to be judged."""
+"""Ways of training the unified model: on everything, and cross-fitted to be judged."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -16,20 +18,20 @@ from pafo_sk._bilinear import BilinearHistory
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
-from pafo_sk._specialists import CrossFitted, Trainer, log_loss, temperature
+from pafo_sk._progress import advance, counted, expect
+from pafo_sk._specialists import CrossFitted, Trainer
 from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
 from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
 
-DISTILL_WEIGHTS = (0.0, 0.25, 0.5)
 # Taste directions tried: the first number with every penalty, the second with the best of them.
 N_DIRECTIONS = (4, 8)
 DIRECTION_PENALTIES = (0.3, 1.0, 3.0)
 # Length of the bilinear model's history vector.
 N_PROJECTIONS = 8
 # Weight of half the squared distance of the prototypes from where they start: little leeway for
-# specialists, which were fitted with a penalty of their own; more for the pooled model, but where
-# that has a larger penalty, there are reasons for it.
+# specialists, which were fitted with a penalty of their own; more for the pooled model, unless its
+# own penalty is larger.
 SPECIALIST_PENALTY = 10.0
 LEAST_POOLED_PENALTY = 1.0
 # Prototypes tried in every group.
@@ -79,6 +81,11 @@ class UnifiedSettings:
     margin_temperature: float
     n_jobs: int | None
 
+    @classmethod
+    def of(cls, estimator: Any) -> UnifiedSettings:
+        """Those of an estimator."""
+        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -90,15 +97,15 @@ class Candidate:
         Of every group.
         0 has the pooled model for its only prototype.
     n_directions : int
-    distill_weight : float
     direction_penalty : float
         Weight of half the squared size of the directions, against the summed loss.
+    distill_weight : float
     """
 
     n_prototypes: int
     n_directions: int
-    distill_weight: float
-    direction_penalty: float = DIRECTION_PENALTIES[0]
+    direction_penalty: float = 0.0
+    distill_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,26 +128,20 @@ class Task:
             return None
         return STUDENTS[student] if isinstance(student, str) else student
 
-    def candidates(self) -> list[Candidate]:
-        """Structures to compare, at one distillation weight."""
-        weight = self.settings.distill_weight
-        first = DISTILL_WEIGHTS[0] if isinstance(weight, str) else float(weight)
+    def structures(self) -> list[Candidate]:
+        """Structures to compare, taught by labels alone."""
         if self.student is None:
-            return [Candidate(0, 0, first)]
+            return [Candidate(0, 0)]
         if self.student is BilinearHistory:
-            return [Candidate(0, N_PROJECTIONS, first)]
+            return [Candidate(0, N_PROJECTIONS)]
         number = self.settings.n_prototypes
         automatic = isinstance(number, str)
-        tastes, few = 0 if automatic else int(number), N_DIRECTIONS[0]
-        directions = [Candidate(tastes, few, first, penalty) for penalty in DIRECTION_PENALTIES]
-        mixtures = N_PROTOTYPES if automatic else (tastes,)
-        return directions + [Candidate(k, 0, first) for k in mixtures]
-
-    def larger(self, best: Candidate) -> list[Candidate]:
-        """The best structure with more directions, where it has some."""
-        if self.student is BilinearHistory or best.n_directions == 0:
-            return []
-        return [replace(best, n_directions=N_DIRECTIONS[1])]
+        with_directions = 0 if automatic else int(number)
+        directions = [
+            Candidate(with_directions, N_DIRECTIONS[0], penalty) for penalty in DIRECTION_PENALTIES
+        ]
+        mixtures = N_PROTOTYPES if automatic else (with_directions,)
+        return directions + [Candidate(k, 0) for k in mixtures]
 
     def train(self, candidate: Candidate, fold: int | None) -> HistoryModel:
         """The model without the rows of ``fold``, started from models that lack them too."""
@@ -177,6 +178,16 @@ class Task:
             },
         )
 
+    def key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
+        """What `train` depends on, beside the trainer."""
+        # the specialists, compared by identity, stand for the groups as well
+        key = ("student", candidate, fold, self.student, self.specialists, joblib.hash(self.weight))
+        if candidate.distill_weight == 0:
+            return key
+        settings = self.settings
+        taught = (joblib.hash(self.targets(fold=fold)), settings.distill_loss)
+        return (*key, *taught, settings.margin_temperature)
+
     def prototypes(self, number: int, fold: int | None) -> Prototypes:
         """``number`` prototypes of every group, found without the rows of ``fold``."""
         if number == 0:
@@ -191,15 +202,28 @@ class Task:
         """Held-out margins of every candidate, from models and histories without the row."""
         trainer = self.trainer
         jobs = [(candidate, fold) for candidate in candidates for fold in range(trainer.n_folds)]
-        modules = Parallel(n_jobs=self.settings.n_jobs)(
-            delayed(self.train)(candidate, fold) for candidate, fold in jobs
+        job_keys = [self.key(*job) for job in jobs]
+        missing = [n for n, key in enumerate(job_keys) if key not in trainer.memo]
+        expect(len(missing))
+        trained = Parallel(n_jobs=self.settings.n_jobs, return_as="generator")(
+            delayed(self.train)(*jobs[n]) for n in missing
         )
+        trainer.memo.update(zip([job_keys[n] for n in missing], counted(trained), strict=True))
+        modules = [trainer.memo[key] for key in job_keys]
         keys = history_keys(trainer.comparisons, trainer.user)
         margins = {candidate: np.empty(len(trainer.fold)) for candidate in candidates}
         for (candidate, fold), module in zip(jobs, modules, strict=True):
             out = trainer.fold == fold
             margins[candidate][out] = history_margins(module, trainer, keys, ~out)[out]
         return margins
+
+    def final(self, candidate: Candidate) -> HistoryModel:
+        """The model of all rows, which may be changed."""
+        expect(1)
+        key = self.key(candidate, None)
+        module = self.trainer.memo.once(key, lambda: self.train(candidate, None))
+        advance()
+        return copy.deepcopy(module)
 
 
 def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
@@ -209,69 +233,6 @@ def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
         select_rewards(head, [0]), select_rewards(head, [0]), directions, personal=False
     )
     return module.requires_grad_(False)
-
-
-def fit_unified(
-    trainer: Trainer,
-    pooled: CrossFitted,
-    specialists: CrossFitted,
-    targets: Callable[..., np.ndarray],
-    weight: np.ndarray,
-    group: np.ndarray,
-    settings: UnifiedSettings,
-) -> tuple[HistoryModel, np.ndarray, float]:
-    """Train the unified model in the way that serves the groups best on held-out rows.
-
-    Candidates differ in structure first and, with the best structure, in the number of directions
-    and then in the distillation weight.
-    They are compared by held-out loss after calibration (soft targets shrink margins, which says
-    nothing against them), groups counting equally. A larger distillation weight must be better by
-    more than one standard error over users.
-
-    Parameters
-    ----------
-    targets : callable
-        `distillation_targets` of these data, awaiting the ``fold`` that teachers must not know.
-    weight : ndarray of shape (n_comparisons,)
-    group : ndarray of int, shape (n_comparisons,)
-
-    Returns
-    -------
-    module : HistoryModel
-    margin : ndarray of shape (n_comparisons,)
-        Held-out margins.
-    distill_weight : float
-        The weight used.
-    """
-    task = Task(trainer, pooled, specialists, targets, weight, group, settings)
-    losses: dict[Candidate, np.ndarray] = {}
-
-    def judge(candidates: list[Candidate]) -> None:
-        for candidate, margin in task.held_out(candidates).items():
-            margins[candidate] = margin
-            losses[candidate] = calibrated_losses(margin, trainer, group)
-
-    margins: dict[Candidate, np.ndarray] = {}
-    judge(task.candidates())
-    best = min(losses, key=lambda c: losses[c].mean())
-    judge(task.larger(best))
-    best = min(losses, key=lambda c: losses[c].mean())
-    if settings.distill_weight == "auto":
-        rivals = [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS[1:]]
-        judge(rivals)
-        for rival in rivals:
-            gain = losses[best] - losses[rival]
-            if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
-                best = rival
-    return task.train(best, None), margins[best], best.distill_weight
-
-
-def calibrated_losses(margin: np.ndarray, trainer: Trainer, group: np.ndarray) -> np.ndarray:
-    """Loss of every user (every row without users) after calibration, groups counting equally."""
-    equal = 1 / np.bincount(group)[group]
-    scale, _ = temperature(margin, trainer.label, equal)
-    loss = log_loss(margin / scale, trainer.label) * equal / equal.mean()
-    return loss if trainer.user.min() < 0 else np.bincount(trainer.user, loss)
 
 
 @torch.no_grad()

@@ -67,12 +67,6 @@ def test_spread_subtracts_binomial_noise(measures):
     assert measures.spread(np.array([1.0, 1.0]), np.array([2, 2]))[1] == pytest.approx(-0.5)
 
 
-def test_gini(measures):
-    assert measures.gini(np.array([0.5, 0.5, 0.5])) == pytest.approx(0.0)
-    # mean absolute difference of 0 and 1 over all four ordered pairs: 1/2; twice the mean: 1
-    assert measures.gini(np.array([0.0, 1.0])) == pytest.approx(0.5)
-
-
 def test_support_slope_is_nan_without_variation(measures):
     assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, 0.5)))
     assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, np.nan)))

@@ -1,0 +1,73 @@
+"""Which way of training the unified model serves the groups best on held-out rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pafo_sk._specialists import calibrated_losses
+from pafo_sk._unified import N_DIRECTIONS, N_PROTOTYPES, Candidate, Task
+
+# Distillation weights tried, beside zero.
+DISTILL_WEIGHTS = (0.25, 0.5)
+
+
+def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
+    """Held-out margins of the ways to train the unified model, the best one first.
+
+    Candidates are compared by held-out loss after calibration (soft targets shrink margins, which
+    says nothing against them), groups counting equally. Structures come first, taught by labels
+    alone: with prototypes, or with taste directions under several penalties. Where directions win,
+    more of them are tried, and directions together with several prototypes a group. Then the best
+    structure's distillation weight is chosen. What is tried later for being richer must be better
+    by more than one standard error over users: prototypes and teachers know the groups, and group
+    labels may know something of held-out rows.
+
+    Returns
+    -------
+    dict of ndarray of shape (n_comparisons,)
+        By candidate, of the distillation weight asked for; those after the first by rising loss.
+    """
+    trainer, settings = task.trainer, task.settings
+    margins: dict[Candidate, np.ndarray] = {}
+    losses: dict[Candidate, np.ndarray] = {}
+
+    def judge(candidates: list[Candidate]) -> None:
+        new = [candidate for candidate in candidates if candidate not in losses]
+        for candidate, margin in task.held_out(new).items():
+            margins[candidate] = margin
+            losses[candidate] = calibrated_losses(margin, trainer, task.group)
+
+    def mean_loss(candidate: Candidate) -> float:
+        return float(losses[candidate].mean())
+
+    def clearly_better(best: Candidate, rivals: list[Candidate]) -> Candidate:
+        judge(rivals)
+        for rival in rivals:
+            gain = losses[best] - losses[rival]
+            if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+                best = rival
+        return best
+
+    structures = task.structures()
+    best = structures[0]
+    automatic = isinstance(settings.distill_weight, str)
+    if automatic or len(structures) > 1:
+        judge(structures)
+        best = min(structures, key=mean_loss)
+        if len(structures) > 1 and best.n_directions:
+            more = replace(best, n_directions=N_DIRECTIONS[1])
+            judge([more])
+            both = replace(best, n_prototypes=N_PROTOTYPES[-1])
+            best = min([best, more], key=mean_loss)
+            if isinstance(settings.n_prototypes, str):
+                best = clearly_better(best, [both])
+    if automatic:
+        best = clearly_better(best, [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS])
+    else:
+        best = replace(best, distill_weight=float(settings.distill_weight))
+        judge([best])
+    allowed = [c for c in losses if automatic or c.distill_weight == best.distill_weight]
+    ranked = sorted(allowed, key=lambda c: (c != best, mean_loss(c)))
+    return {candidate: margins[candidate] for candidate in ranked}

@@ -1,0 +1,238 @@
+"""GateDisplay: who is read as which prototype."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pafo_sk._columns import check_labels, listed
+from pafo_sk.inspection._drawing import Display, require_matplotlib, wrapped
+from pafo_sk.inspection._reading import (
+    require_reward_estimator,
+    required_groups,
+    required_users,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# With more prototypes, numbers in the cells would overlap.
+MOST_NUMBERS = 12
+# Weights of red, green and blue in what the eye takes for brightness (ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
+NO_HISTORY = "no history"
+
+
+class GateDisplay(Display):
+    """Mean gate probability of every prototype, for the users of every group.
+
+    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
+    are stored as attributes.
+
+    Parameters
+    ----------
+    probability : DataFrame
+        A row per group, a column per prototype; rows sum to 1. A row "no history" may come last.
+    n_users : Series
+        Users of every group.
+    pooled_share : float, default=0.0
+        Share of the pooled model that the no-harm step mixed in; said in the title.
+
+    Attributes
+    ----------
+    im_ : matplotlib AxesImage
+    text_ : list of matplotlib Text
+        Numbers in the cells, row by row; none with more than 12 prototypes.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Notes
+    -----
+    The gate is an inference, from behaviour, about which users a user resembles: treat the picture
+    of a small group as personal data.
+
+    Examples
+    --------
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.inspection import GateDisplay
+    >>> data = make_preferences(n_users=30, n_comparisons=20, random_state=0)
+    >>> model = PafoRewardEstimator(n_prototypes=1, distill_weight=0, random_state=0)
+    >>> model = model.fit(data.X, data.y, groups=data.groups)
+    >>> display = GateDisplay.from_estimator(model, data.X, data.groups)
+    >>> display.probability.loc["group_0"].idxmax()
+    0
+    """
+
+    def __init__(self, probability: pd.DataFrame, n_users: pd.Series, *, pooled_share: float = 0.0):
+        self.probability = probability
+        self.n_users = n_users
+        self.pooled_share = pooled_share
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        groups: Any = None,
+        *,
+        users: Any = None,
+        ax: Axes | None = None,
+    ) -> GateDisplay:
+        """Draw the gate of a fitted model, for the users it knows.
+
+        Parameters
+        ----------
+        estimator : PafoRewardEstimator
+            Fitted, with prototypes. Prototypes are numbered in the order of training: those of
+            the largest group first, and last one for all groups whose specialist is the pooled
+            model. With one prototype a group the last rule does not hold: it stands where the
+            first such group does.
+        X : comparisons
+            Only the user of each row is read.
+        groups : array-like of shape (n,) or None, default=None
+            Group of every row; None: the ``group_column`` of X.
+        users : array-like of shape (n,) or None, default=None
+            User of every row; None: the user column of X.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        GateDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no PafoRewardEstimator.
+        ValueError
+            If it has no gate between prototypes, or does not know a user.
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        require_matplotlib(caller)
+        require_reward_estimator(estimator, caller)
+        gate = _gate_of(estimator)
+        users = required_users(estimator, X, users, caller)
+        groups = required_groups(estimator, X, groups, caller)
+        first = ~pd.Series(users).duplicated().to_numpy()
+        users, groups = users[first], groups[first]
+        codes = estimator.history_.codes(users, len(users))
+        if (codes < 0).any():
+            raise ValueError(
+                f"{caller}: the model knows nothing of {(codes < 0).sum()} users: "
+                f"{listed(users[codes < 0].tolist())}. Enrol them with model.enroll(X, y), or "
+                "leave them out."
+            )
+        histories = estimator.history_
+        return cls.from_predictions(
+            gate(histories.of(codes)),
+            groups,
+            prior=gate(histories.of(np.array([-1])))[0],
+            pooled_share=estimator.model_.module.pooled_share,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        gate: Any,
+        groups: Any,
+        *,
+        prior: Any = None,
+        pooled_share: float = 0.0,
+        ax: Axes | None = None,
+    ) -> GateDisplay:
+        """Draw gate probabilities of users.
+
+        Parameters
+        ----------
+        gate : array-like of shape (n_users, n_prototypes)
+            Probability of every prototype for every user.
+        groups : array-like of shape (n_users,)
+        prior : array-like of shape (n_prototypes,) or None, default=None
+            Probabilities without a history, drawn as the last row.
+        pooled_share : float, default=0.0
+            Share of the pooled model that the no-harm step mixed in.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        GateDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        frame = pd.DataFrame(np.asarray(gate, dtype=float))
+        groups = check_labels(groups, "groups")
+        if len(groups) != len(frame):
+            raise ValueError(f"groups has {len(groups)} labels for {len(frame)} users in gate.")
+        by_group = frame.groupby(groups, sort=False)
+        n_users = by_group.size().sort_values(ascending=False, kind="stable")
+        probability = by_group.mean().loc[n_users.index]
+        if prior is not None:
+            probability.loc[NO_HISTORY] = np.asarray(prior, dtype=float)
+        return cls(probability, n_users, pooled_share=pooled_share).plot(ax)
+
+    def plot(self, ax: Axes | None = None, *, cmap: str = "cividis") -> GateDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+        cmap : str, default="cividis"
+            A matplotlib colour map; the default is made for colour-blind readers, and is as
+            readable in grey.
+
+        Returns
+        -------
+        self : GateDisplay
+        """
+        table = self.probability.to_numpy(dtype=float)
+        n_rows, n_columns = table.shape
+        size = (2.6 + 0.55 * max(min(n_columns, 20), 6), 1.4 + 0.4 * max(n_rows, 3))
+        ax = self._draw_on(ax, figsize=size)
+        self.im_ = ax.imshow(table, cmap=cmap, vmin=0, vmax=1, aspect="auto")
+        self.text_ = []
+        if n_columns <= MOST_NUMBERS:
+            for (row, column), value in np.ndenumerate(table):
+                dark = np.dot(self.im_.cmap(float(value))[:3], LUMINANCE) < 0.5
+                options: dict[str, Any] = {"ha": "center", "va": "center"}
+                options["color"] = "white" if dark else "black"
+                self.text_.append(ax.text(column, row, f"{value:.2f}", **options))
+        names = [
+            wrapped(group) + (f" ({self.n_users[group]} users)" if group in self.n_users else "")
+            for group in self.probability.index
+        ]
+        ax.set_yticks(range(n_rows), names)
+        step = -(-n_columns // 20)
+        ax.set_xticks(range(0, n_columns, step), list(self.probability.columns)[::step])
+        ax.set_xlabel("prototype")
+        if self.pooled_share:
+            ax.set_title(f"{self.pooled_share:.0%} of the reward is the pooled model's")
+        self.figure_.colorbar(self.im_, ax=ax, label="mean gate probability")
+        return self
+
+
+def _gate_of(estimator: Any) -> Any:
+    """A function from sums of histories to probabilities, or an error that says why not."""
+    module = estimator.model_.module
+    number = getattr(module, "n_prototypes", 1)
+    if not hasattr(module, "gate"):
+        why, remedy = f"student={estimator.student!r} has no prototypes", "student='mixture'"
+    elif not module.personal:
+        why = "the model is one reward for everybody"
+        remedy = "strategy='pafo', student='mixture', groups and a user column"
+    elif number < 2:
+        why = "fit chose a single prototype, the pooled model, so that all users are read alike"
+        remedy = "n_prototypes=1 or 3 (of every group)"
+    else:
+
+        @torch.no_grad()
+        def gate(sums: np.ndarray) -> np.ndarray:
+            return module.gate(torch.as_tensor(sums)).numpy()
+
+        return gate
+    raise ValueError(f"There is no gate to draw: {why}. Fit with {remedy}.")

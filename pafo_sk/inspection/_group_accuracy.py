@@ -1,0 +1,225 @@
+"""GroupAccuracyDisplay: what every group has with the pooled and with the unified model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pafo_sk.inspection._drawing import (
+    GREY,
+    INTERVAL,
+    Display,
+    error_bars,
+    legend_above,
+    require_matplotlib,
+    styles_of,
+    wrapped,
+)
+from pafo_sk.inspection._reading import pooled_reference, report_of, required_groups
+from pafo_sk.inspection._tables import accuracy_table
+from pafo_sk.metrics._given import users_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+
+# Models of a report, in the order in which they are drawn.
+MODELS = ["pooled", "specialist", "unified"]
+# Height of a group, within which the models are spread.
+SPREAD = 0.5
+
+
+class GroupAccuracyDisplay(Display):
+    """Accuracy of every group with several models, a row of marks for each group.
+
+    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
+    are stored as attributes.
+
+    Parameters
+    ----------
+    report : DataFrame
+        A row per group, indexed by its label, with the column ``n_users``, an accuracy in [0, 1]
+        for every model and, where known, ``{model}_gain``, ``{model}_low`` and ``{model}_high``:
+        the difference to the reference and its interval. ``pareto_report_`` of a fitted model is
+        such a frame.
+    models : list of str
+        Columns to draw.
+    reference : str or None, default="pooled"
+        The model that the others are compared with, drawn hollow.
+    held_out : bool, default=False
+        Whether the accuracies are those that `fit` found by cross-validation; for the axis label.
+
+    Attributes
+    ----------
+    containers_ : dict of str to ErrorbarContainer
+        Marks and bars of every model.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Notes
+    -----
+    Users count equally. A bar is the 95 % interval, over users, of the *difference* to the
+    reference, put around the model's accuracy: where it does not reach the reference's mark, the
+    difference is clear of zero. A group of one user has no bar. The legend stands above the axes;
+    give a title to the figure (``figure_.suptitle``).
+
+    Examples
+    --------
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.inspection import GroupAccuracyDisplay
+    >>> data = make_preferences(n_users=30, n_comparisons=20, random_state=0)
+    >>> model = PafoRewardEstimator(n_prototypes=1, distill_weight=0, random_state=0)
+    >>> model = model.fit(data.X, data.y, groups=data.groups)
+    >>> display = GroupAccuracyDisplay.from_estimator(model)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['group_0 (24 users)', 'group_1 (6 users)']
+    """
+
+    def __init__(
+        self,
+        report: pd.DataFrame,
+        models: list[str],
+        *,
+        reference: str | None = "pooled",
+        held_out: bool = False,
+    ):
+        self.report = report
+        self.models = models
+        self.reference = reference
+        self.held_out = held_out
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: Any = None,
+        groups: Any = None,
+        *,
+        users: Any = None,
+        ax: Axes | None = None,
+    ) -> GroupAccuracyDisplay:
+        """Draw what `fit` found on held-out comparisons, or accuracies on X and y.
+
+        Parameters
+        ----------
+        estimator : PafoRewardEstimator
+            Fitted.
+        X, y : comparisons and their winners, default=None
+            None: ``estimator.pareto_report_``, cross-validated accuracies of pooled model,
+            specialists and unified model. Else those of the pooled and the unified model on X.
+        groups : array-like of shape (n,) or None, default=None
+            Group of every row of X; None: its ``group_column``.
+        users : array-like of shape (n,) or None, default=None
+            User of every row; None: the user column of X. Without users, rows count equally.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        GroupAccuracyDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no PafoRewardEstimator.
+        ValueError
+            If there is no report, no pooled model, or X without y or groups.
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        require_matplotlib(caller)
+        if X is None:
+            if y is not None or groups is not None:
+                raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
+            report = report_of(estimator, caller)
+            models = [name for name in MODELS if name in report]
+            return cls(report, models, held_out=True).plot(ax)
+        pooled = pooled_reference(estimator, caller)
+        return cls.from_predictions(
+            y,
+            {"pooled": pooled.predict(X), "unified": estimator.predict(X)},
+            required_groups(estimator, X, groups, caller),
+            users=users_of(estimator, X, users),
+            reference="pooled",
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Mapping[str, Any],
+        groups: Any,
+        *,
+        users: Any = None,
+        reference: str | None = None,
+        ax: Axes | None = None,
+    ) -> GroupAccuracyDisplay:
+        """Draw accuracies of predicted winners.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Winners.
+        y_pred : dict of str to array-like of shape (n,)
+            Predicted winners of every model, by its name.
+        groups : array-like of shape (n,)
+        users : array-like of shape (n,) or None, default=None
+            None: rows count equally.
+        reference : str or None, default=None
+            The model that the others are compared with; None: no intervals.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        GroupAccuracyDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        report = accuracy_table(y_true, y_pred, groups, users, reference)
+        return cls(report, list(y_pred), reference=reference).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> GroupAccuracyDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        self : GroupAccuracyDisplay
+        """
+        report, n_groups = self.report, len(self.report)
+        ax = self._draw_on(ax, figsize=(6.4, 1.6 + 0.5 * max(n_groups, 2)))
+        styles = styles_of(self.models, self.reference)
+        self.containers_: dict[str, ErrorbarContainer] = {}
+        for row in range(n_groups - 1):
+            ax.axhline(row + 0.5, color=GREY, linewidth=0.4)
+        for number, model in enumerate(self.models):
+            shift = SPREAD * (number / max(len(self.models) - 1, 1) - 0.5)
+            bars = None
+            if f"{model}_gain" in report:
+                bars = error_bars(*(report[f"{model}_{end}"] for end in ("low", "gain", "high")))
+            self.containers_[model] = ax.errorbar(
+                report[model],
+                [row + shift for row in range(n_groups)],
+                xerr=bars,
+                linestyle="none",
+                capsize=3,
+                label=model,
+                **styles[model],
+            )
+        names = [wrapped(f"{g}") + f" ({n} users)" for g, n in report["n_users"].items()]
+        ax.set_yticks(range(n_groups), names)
+        ax.set_ylim(n_groups - 0.5, -0.5)
+        kind = "held-out accuracy" if self.held_out else "accuracy"
+        drawn = any(container.has_xerr for container in self.containers_.values())
+        note = f"\nbars: {INTERVAL} to {self.reference}" if drawn else ""
+        ax.set_xlabel(f"{kind} (fraction, users counting equally){note}")
+        legend_above(ax, len(self.models))
+        return self

@@ -1,0 +1,257 @@
+"""HistoryDisplay: accuracy for new users, by how much is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._columns import listed
+from pafo_sk._histories import Histories
+from pafo_sk._input import read_input, read_labels
+from pafo_sk.inspection._drawing import (
+    INTERVAL,
+    MAJORITY,
+    MINORITY,
+    Display,
+    require_matplotlib,
+)
+from pafo_sk.inspection._reading import require_reward_estimator
+from pafo_sk.inspection._tables import accuracy_table, two_sides
+from pafo_sk.metrics._given import majority_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Lengths drawn where a user's history is long enough.
+LENGTHS = (0, 1, 2, 4, 8, 16, 32)
+STYLES = {"majority": MAJORITY, "minority": MINORITY, "all": MAJORITY}
+
+
+class HistoryDisplay(Display):
+    """Accuracy against the number of known comparisons of a user.
+
+    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
+    are stored as attributes.
+
+    Parameters
+    ----------
+    report : DataFrame
+        A row for "majority" and "minority", or one for "all", with the column ``n_users``, an
+        accuracy in [0, 1] for every length and, where known, the differences to length 0 with
+        their intervals: ``{length}_gain``, ``{length}_low`` and ``{length}_high``.
+    lengths : sequence of int
+        Columns to draw, rising from 0: nothing is known, which is the pooled model.
+
+    Attributes
+    ----------
+    lines_ : dict of str to Line2D
+        Accuracy of "majority" and "minority", or of "all".
+    bands_ : dict of str to PolyCollection
+        Intervals.
+    references_ : dict of str to Line2D
+        Accuracy without a history.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Notes
+    -----
+    Users count equally. A band is the 95 % interval, over users, of the *difference* to length 0,
+    put around the accuracy: where it does not reach the dotted line, the history helps (or harms)
+    beyond doubt.
+
+    Examples
+    --------
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.inspection import HistoryDisplay
+    >>> data = make_preferences(n_users=30, n_comparisons=20, random_state=0)
+    >>> known = data.users < 20
+    >>> model = PafoRewardEstimator(n_prototypes=1, distill_weight=0, random_state=0)
+    >>> model = model.fit(data.X[known], data.y[known], groups=data.groups[known])
+    >>> new = data.X[~known]
+    >>> first = (new.groupby("user").cumcount() < 10).to_numpy()
+    >>> y, groups = data.y[~known], data.groups[~known]
+    >>> display = HistoryDisplay.from_estimator(
+    ...     model, new[first], y[first], new[~first], y[~first], groups[~first]
+    ... )
+    >>> display.lengths
+    [0, 1, 2, 4, 8]
+    """
+
+    def __init__(self, report: pd.DataFrame, lengths: Sequence[int]):
+        self.report = report
+        self.lengths = lengths
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X_history: Any,
+        y_history: Any,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        *,
+        lengths: Sequence[int] | None = None,
+        ax: Axes | None = None,
+    ) -> HistoryDisplay:
+        """Enrol the first comparisons of unknown users, more and more, and predict others.
+
+        The estimator itself does not change.
+
+        Parameters
+        ----------
+        estimator : PafoRewardEstimator
+            Fitted, with users; it must not know those of ``X_history`` and X.
+        X_history, y_history : comparisons and their winners
+            What may become known, in the order in which it does.
+        X, y : comparisons and their winners
+            What is predicted, of the same users. They should share no prompt or item with
+            ``X_history``.
+        groups : array-like of shape (n,) or None, default=None
+            Group of every row of X, to tell majority and minority apart; None: all users together.
+        lengths : sequence of int or None, default=None
+            Lengths of the histories, besides 0. None: those of 1, 2, 4, 8, 16 and 32 that the
+            history of a user reaches. Users with fewer comparisons keep what they have.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        HistoryDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no PafoRewardEstimator.
+        ValueError
+            If it has no users or knows some of these, or if a length is longer than any history.
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        require_matplotlib(caller)
+        require_reward_estimator(estimator, caller)
+        if not estimator.has_users_:
+            raise ValueError(
+                f"{caller} needs a model that reads histories, and X of fit had no user column. "
+                "Fit with one; its name is the parameter user."
+            )
+        given = read_input(estimator, X_history, reset=False)
+        label, _ = read_labels(y_history, given.n, estimator.classes_)
+        asked = read_input(estimator, X, reset=False)
+        known = estimator.history_.users
+        for name, users in {"X_history": given.users, "X": asked.users}.items():
+            assert users is not None, "read_input demands the user column of fit"
+            familiar = pd.unique(users[pd.Index(users, dtype=object).isin(known)])
+            if len(familiar):
+                raise ValueError(
+                    f"{name} holds {len(familiar)} users that the model knows already: "
+                    f"{listed(familiar.tolist())}. Leave users out of fit, and pass their "
+                    "comparisons here."
+                )
+        owner = pd.Series(given.users)
+        position = owner.groupby(owner, sort=False).cumcount().to_numpy()
+        lengths = _checked_lengths(lengths, int(position.max()) + 1)
+        # encoded once for all lengths
+        comparisons, history = asked.comparisons(), given.comparisons()
+        statistics = estimator.model_.statistics(history, label)
+        nobody = Histories.empty(statistics.shape[1])
+        y_pred = {}
+        for length in lengths:
+            rows = position < length
+            enrolled = nobody.add(owner.to_numpy()[rows], statistics[rows])
+            margin = estimator.model_.margins(comparisons, enrolled)
+            y_pred[length] = estimator.classes_[(margin > 0).astype(int)]
+        majority = None if groups is None else majority_of(estimator, groups)
+        return cls.from_predictions(y, y_pred, asked.users, groups, majority=majority, ax=ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Mapping[int, Any],
+        users: Any,
+        groups: Any = None,
+        *,
+        majority: Any = None,
+        ax: Axes | None = None,
+    ) -> HistoryDisplay:
+        """Draw accuracies of predicted winners.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            Winners.
+        y_pred : dict of int to array-like of shape (n,)
+            Predicted winners by length of the history, 0 among them.
+        users : array-like of shape (n,)
+        groups : array-like of shape (n,) or None, default=None
+            Group of every row; None: all users together.
+        majority : label or None, default=None
+            None: the group with most users.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        HistoryDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        if 0 not in y_pred:
+            raise ValueError(f"y_pred has the lengths {sorted(y_pred)} and lacks 0, the reference.")
+        sides = ["all"] * len(users) if groups is None else two_sides(groups, users, majority)
+        report = accuracy_table(y_true, y_pred, sides, users, reference=0)
+        return cls(report, sorted(y_pred)).plot(ax)
+
+    def plot(self, ax: Axes | None = None) -> HistoryDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        self : HistoryDisplay
+        """
+        ax = self._draw_on(ax)
+        lengths = list(self.lengths)
+        # as far from 0 to 1 as from 1 to 2
+        ax.set_xscale("symlog", base=2, linthresh=1, linscale=0.5)
+        self.lines_, self.bands_, self.references_ = {}, {}, {}
+        for side in sorted(self.report.index):
+            row, style = self.report.loc[side], STYLES[side]
+            accuracy = row[lengths].to_numpy(dtype=float)
+            label = f"{side} ({int(row['n_users'])} users)"
+            (self.lines_[side],) = ax.plot(lengths, accuracy, label=label, **style)
+            halves = [row.get(f"{n}_high", np.nan) - row.get(f"{n}_gain", np.nan) for n in lengths]
+            half = np.where(np.isfinite(halves), halves, 0.0)
+            self.bands_[side] = ax.fill_between(
+                lengths, accuracy - half, accuracy + half, color=style["color"], alpha=0.2
+            )
+            self.references_[side] = ax.axhline(
+                row[0], color=style["color"], linestyle=":", linewidth=1
+            )
+        self.references_[side].set_label("no history: the pooled model")
+        ax.set_xticks(lengths, [str(length) for length in lengths])
+        ax.set_xticks([], minor=True)
+        ax.set_xlabel(f"known comparisons of a user\nbands: {INTERVAL} to none")
+        ax.set_ylabel("accuracy on others (fraction)")
+        ax.legend()
+        return self
+
+
+def _checked_lengths(lengths: Sequence[int] | None, longest: int) -> list[int]:
+    """Rising lengths with 0 in front, none beyond the longest history."""
+    if lengths is None:
+        return [length for length in LENGTHS if length <= longest]
+    wrong = [n for n in lengths if not 0 <= n <= longest or int(n) != n]
+    if wrong:
+        raise ValueError(
+            f"lengths: {wrong[:5]} are no whole numbers from 0 to {longest}, the length of the "
+            "longest history in X_history. Leave them out, or pass more comparisons a user."
+        )
+    return sorted({0, *map(int, lengths)})

@@ -1,0 +1,74 @@
+"""What displays take from estimators and from X."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from pafo_sk import PafoRewardEstimator
+from pafo_sk.metrics._given import groups_of, users_of
+
+
+def report_of(estimator: Any, caller: str) -> pd.DataFrame:
+    """The report that `fit` left: held-out accuracies."""
+    require_reward_estimator(estimator, caller)
+    if estimator.pareto_report_ is None:
+        raise ValueError(
+            f"{caller}: pareto_report_ is None, because the model was fitted without groups. Fit "
+            "it with fit(X, y, groups=...), or pass X, y and groups here."
+        )
+    return estimator.pareto_report_
+
+
+def require_reward_estimator(estimator: Any, caller: str) -> None:
+    """Raise for anything but a fitted PafoRewardEstimator."""
+    if not isinstance(estimator, PafoRewardEstimator):
+        raise TypeError(
+            f"{caller} needs a fitted PafoRewardEstimator, got {type(estimator).__name__}. Of a "
+            "search pass search.best_estimator_, of a pipeline its last step, pipeline[-1]."
+        )
+    check_is_fitted(estimator)
+
+
+def pooled_reference(estimator: PafoRewardEstimator, caller: str) -> PafoRewardEstimator:
+    """The pooled model of the same fit, as an estimator."""
+    require_reward_estimator(estimator, caller)
+    if estimator.strategy not in ("pafo", "pooled"):
+        raise ValueError(
+            f"{caller}: with strategy={estimator.strategy!r} the model keeps no pooled model to "
+            "compare with. Fit one with strategy='pooled', and pass the predictions of both to "
+            "from_predictions."
+        )
+    # the module is told to give the pooled reward, as the no-harm step does
+    module = copy.copy(estimator.model_.module)
+    module.pooled_share = 1.0
+    pooled = copy.copy(estimator)
+    pooled.model_ = replace(estimator.model_, module=module)
+    return pooled
+
+
+def required_users(estimator: Any, X: Any, users: Any, caller: str) -> np.ndarray:
+    """Users of the rows: those given, else the estimator's user column of X."""
+    found = users_of(estimator, X, users)
+    if found is None:
+        raise ValueError(
+            f"{caller} needs users, and X has no user column that the model names: pass users=..., "
+            "one label per row of X."
+        )
+    return found
+
+
+def required_groups(estimator: Any, X: Any, groups: Any, caller: str) -> np.ndarray:
+    """Groups of the rows: those given, else the estimator's ``group_column`` of X."""
+    found = groups_of(estimator, X, groups)
+    if found is None:
+        raise ValueError(
+            f"{caller} needs groups, one label per row of X: pass groups=..., or fit with "
+            "group_column and keep that column in X."
+        )
+    return found

@@ -1,0 +1,113 @@
+"""Accuracies of several models, compared user by user: what most displays draw."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._columns import check_labels
+from pafo_sk._pareto import NORMAL, paired_interval
+from pafo_sk.metrics import user_accuracy
+from pafo_sk.metrics._answers import code_labels
+from pafo_sk.metrics._groups import majority_code
+
+MAJORITY, MINORITY = "majority", "minority"
+
+
+def accuracy_table(
+    y_true: Any,
+    predictions: Mapping[Any, Any],
+    groups: Any,
+    users: Any = None,
+    reference: Hashable | None = None,
+) -> pd.DataFrame:
+    """Accuracy per group and model, users counting equally, in the form of ``pareto_report_``.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+    predictions : mapping of name to array-like of shape (n,)
+    groups : array-like of shape (n,)
+    users : array-like of shape (n,) or None
+        None: every row counts as a user.
+    reference : name or None
+        Model that the others are compared with.
+
+    Returns
+    -------
+    DataFrame
+        A row per group, the one with most users first: n_users, n_comparisons, the accuracy of
+        every model and, with a reference, for all others the difference to it (``_gain``) with its
+        95 % interval over users (``_low``, ``_high``).
+    """
+    truth, groups = np.asarray(y_true), check_labels(groups, "groups")
+    units = np.arange(len(truth)) if users is None else check_labels(users, "users")
+    winners = {name: np.asarray(winner) for name, winner in predictions.items()}
+    if reference is not None and reference not in winners:
+        raise ValueError(f"reference={reference!r} is no model; there are {list(winners)}.")
+    sizes = {"y_true": len(truth), "groups": len(groups), "users": len(units)}
+    sizes |= {f"predictions of {name!r}": len(winner) for name, winner in winners.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"Sizes differ: {sizes}. Give one value per comparison in each.")
+    codes, labels = pd.factorize(groups)
+    rows = []
+    for code, label in enumerate(labels):
+        mine = codes == code
+        accuracy = {
+            name: user_accuracy(truth[mine], winner[mine], units[mine])
+            for name, winner in winners.items()
+        }
+        n_users = len(next(iter(accuracy.values())))
+        row = {"group": label, "n_users": n_users, "n_comparisons": int(mine.sum())}
+        row |= {name: float(value.mean()) for name, value in accuracy.items()}
+        for name in accuracy:
+            if reference is not None and name != reference:
+                gain = (accuracy[name] - accuracy[reference]).to_numpy()
+                mean, low, high = paired_interval(gain)
+                row |= {f"{name}_gain": mean, f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    table = pd.DataFrame(rows).set_index("group")
+    return table.sort_values("n_users", ascending=False, kind="stable")
+
+
+def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarray:
+    """Label every row "majority" or "minority".
+
+    Parameters
+    ----------
+    majority : label or None
+        None: the group with most users (rows, without users).
+    """
+    group = code_labels(groups, "groups", len(groups))
+    user = None if users is None else code_labels(users, "users", len(groups))
+    code = majority_code(group, user, majority)
+    if len(group) < 2:
+        raise ValueError(
+            f"groups holds {group.labels[0]!r} only, so there is no minority to draw. Pass rows of "
+            "two groups or more."
+        )
+    return np.where(group.codes == code, MAJORITY, MINORITY)
+
+
+def sides_of_report(report: pd.DataFrame, models: list[str], majority: Any) -> pd.DataFrame:
+    """A row per model: accuracies of majority and minority users, with intervals where known.
+
+    All minority groups are joined, users counting equally; the interval of the difference to
+    "pooled" is put around the model's accuracy.
+    """
+    points = pd.DataFrame(index=models, dtype=float)
+    is_majority = report.index == majority
+    for side, part in {MAJORITY: report[is_majority], MINORITY: report[~is_majority]}.items():
+        weight = part["n_users"] / part["n_users"].sum()
+        for model in models:
+            accuracy = float(weight @ part[model])
+            points.loc[model, side] = accuracy
+            if f"{model}_gain" in part:
+                error = (part[f"{model}_high"] - part[f"{model}_gain"]) / NORMAL
+                half = NORMAL * float(np.sqrt((weight**2) @ (error**2)))
+                points.loc[model, f"{side}_low"] = accuracy - half
+                points.loc[model, f"{side}_high"] = accuracy + half
+    return points

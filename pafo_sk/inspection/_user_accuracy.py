@@ -1,0 +1,280 @@
+"""UserAccuracyDisplay: how accuracy is spread over users."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._columns import check_labels, listed
+from pafo_sk.inspection._drawing import (
+    BLACK,
+    BLUE,
+    GREY,
+    MAJORITY,
+    MINORITY,
+    Display,
+    legend_above,
+    require_matplotlib,
+)
+from pafo_sk.inspection._reading import required_users
+from pafo_sk.inspection._tables import two_sides
+from pafo_sk.metrics import gini, support_slope, user_accuracy
+from pafo_sk.metrics._given import final_estimator, majority_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+KINDS = ("support", "lorenz")
+# Through fewer there is always a line.
+LEAST_USERS = 3
+
+
+class UserAccuracyDisplay(Display):
+    """Accuracy of every user, against the support rate or as a Lorenz curve.
+
+    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
+    are stored as attributes.
+
+    Parameters
+    ----------
+    accuracy : Series of shape (n_users,)
+        Accuracy of every user, in [0, 1].
+    support_rate : Series or None, default=None
+        Support rate of every user, by user; needed by ``kind="support"``.
+    side : Series or None, default=None
+        "majority" or "minority" for every user, by user.
+
+    Attributes
+    ----------
+    points_ : list of PathCollection
+        Users, with sides those of the majority first.
+    line_ : Line2D or None
+        The fitted line, or the Lorenz curve. There is no fitted line for fewer than three users,
+        nor where all have the same support rate.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    See Also
+    --------
+    pafo_sk.metrics.support_slope : Slope of the fitted line.
+    pafo_sk.metrics.gini : Gini coefficient.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from pafo_sk.inspection import UserAccuracyDisplay
+    >>> y, users = [0, 1, 0, 1, 0], ["u", "u", "v", "v", "w"]
+    >>> rate = pd.Series({"u": 0.8, "v": 0.6, "w": 0.4})
+    >>> display = UserAccuracyDisplay.from_predictions(
+    ...     y, [0, 1, 0, 0, 1], users, support_rate=rate
+    ... )
+    >>> display.accuracy.to_dict()
+    {'u': 1.0, 'v': 0.5, 'w': 0.0}
+    """
+
+    def __init__(
+        self,
+        accuracy: pd.Series,
+        *,
+        support_rate: pd.Series | None = None,
+        side: pd.Series | None = None,
+    ):
+        self.accuracy = accuracy
+        self.support_rate = support_rate
+        self.side = side
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        *,
+        users: Any = None,
+        kind: str = "support",
+        ax: Axes | None = None,
+    ) -> UserAccuracyDisplay:
+        """Draw accuracies of a fitted model on X and y.
+
+        Parameters
+        ----------
+        estimator : fitted classifier
+            Support rates are its ``support_rate_``.
+        X, y : comparisons and their winners
+        groups : array-like of shape (n,) or None, default=None
+            Group of every row, to tell majority and minority apart; None: all users alike.
+        users : array-like of shape (n,) or None, default=None
+            User of every row; None: the user column of X.
+        kind : {"support", "lorenz"}, default="support"
+            As in `plot`.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        UserAccuracyDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are no users, or no support rates for ``kind="support"``.
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        require_matplotlib(caller)
+        final = final_estimator(estimator)
+        return cls.from_predictions(
+            y,
+            estimator.predict(X),
+            required_users(estimator, X, users, caller),
+            support_rate=getattr(final, "support_rate_", None),
+            groups=groups,
+            majority=None if groups is None else majority_of(final, groups),
+            kind=kind,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        users: Any,
+        *,
+        support_rate: pd.Series | None = None,
+        groups: Any = None,
+        majority: Any = None,
+        kind: str = "support",
+        ax: Axes | None = None,
+    ) -> UserAccuracyDisplay:
+        """Draw accuracies of predicted winners.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n,)
+            Winners, and predicted winners.
+        users : array-like of shape (n,)
+        support_rate : Series or None, default=None
+            Support rate of every user, by user, such as ``support_rate_`` of a fitted model.
+        groups : array-like of shape (n,) or None, default=None
+            Group of every row, to tell majority and minority apart; None: all users alike.
+        majority : label or None, default=None
+            None: the group with most users.
+        kind : {"support", "lorenz"}, default="support"
+            As in `plot`.
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+
+        Returns
+        -------
+        UserAccuracyDisplay
+        """
+        require_matplotlib(f"{cls.__name__}.from_predictions")
+        users = check_labels(users, "users")
+        accuracy = user_accuracy(y_true, y_pred, users)
+        side = None
+        if groups is not None:
+            sides = two_sides(groups, users, majority)
+            side = pd.Series(sides, index=users).groupby(level=0, sort=False).first()
+        return cls(accuracy, support_rate=support_rate, side=side).plot(ax, kind=kind)
+
+    def plot(self, ax: Axes | None = None, *, kind: str = "support") -> UserAccuracyDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or None, default=None
+            Axes to draw on; None: those of a new figure.
+        kind : {"support", "lorenz"}, default="support"
+            "support": accuracy against support rate, with the least-squares line. "lorenz": the
+            share of all accuracy that the worst-served users have together (Lorenz, 1905), and the
+            Gini coefficient; the diagonal is equality.
+
+        Returns
+        -------
+        self : UserAccuracyDisplay
+
+        Warns
+        -----
+        UserWarning
+            For ``kind="support"``, if some users have no support rate; they are not drawn.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"kind={kind!r}: choose one of {KINDS}.")
+        if kind == "support":
+            accuracy, rate = self._with_support()
+            self._draw_support(self._draw_on(ax), accuracy, rate)
+        else:
+            self._draw_lorenz(self._draw_on(ax))
+        return self
+
+    def _with_support(self) -> tuple[pd.Series, pd.Series]:
+        """Users with a support rate."""
+        if self.support_rate is None:
+            raise ValueError(
+                "kind='support' needs support rates: pass support_rate=model.support_rate_, of a "
+                "model fitted with users, or kind='lorenz'."
+            )
+        known = self.accuracy.index.isin(self.support_rate.index)
+        if not known.any():
+            raise ValueError(
+                f"None of the {len(known)} users ({listed(list(self.accuracy.index))}) has a "
+                "support rate; support_rate must be indexed by the users of X."
+            )
+        if not known.all():
+            warnings.warn(
+                f"{(~known).sum()} of {len(known)} users have no support rate and are not drawn: "
+                f"{self.accuracy.index[~known].tolist()[:5]}. Only users of fit have one.",
+                UserWarning,
+                stacklevel=3,
+            )
+        accuracy = self.accuracy[known]
+        return accuracy, self.support_rate.reindex(accuracy.index)
+
+    def _draw_support(self, ax: Axes, accuracy: pd.Series, rate: pd.Series) -> None:
+        self.points_ = []
+        for label, users, style in self._parts(accuracy.index):
+            points = {"s": 28, "alpha": 0.6, "linewidths": 0.8, "label": label, **style}
+            self.points_.append(ax.scatter(rate[users], accuracy[users], **points))
+        self.line_ = None
+        if len(rate) >= LEAST_USERS and rate.nunique() > 1:
+            slope = support_slope(accuracy, rate)
+            ends = np.array([rate.min(), rate.max()])
+            fitted = accuracy.mean() + slope * (ends - rate.mean())
+            label = f"slope {slope:.2f}"
+            (self.line_,) = ax.plot(ends, fitted, color=BLACK, label=label)
+        ax.set(xlabel="support rate (share of others who agree)", ylabel="accuracy (fraction)")
+        legend_above(ax, len(self.points_) + 1)
+
+    def _parts(self, users: pd.Index) -> list[tuple[str, pd.Index, dict[str, Any]]]:
+        """Users that are drawn alike: their name, who they are, and how."""
+        if self.side is None:
+            return [(f"{len(users)} users", users, {"color": BLUE, "marker": "o"})]
+        side = self.side.reindex(users)
+        styles = {"majority": MAJORITY, "minority": MINORITY}
+        return [
+            (
+                f"{(side == name).sum()} {name} users",
+                users[side == name],
+                {"color": style["color"], "marker": style["marker"]},
+            )
+            for name, style in styles.items()
+        ]
+
+    def _draw_lorenz(self, ax: Axes) -> None:
+        self.points_ = []
+        ordered = np.sort(self.accuracy.to_numpy(dtype=float))
+        share = np.linspace(0, 1, len(ordered) + 1)
+        total = ordered.sum()
+        # nobody has anything: all have the same
+        held = np.append(0, np.cumsum(ordered) / total) if total else share
+        ax.plot([0, 1], [0, 1], "--", color=GREY, label="equality")
+        label = f"Lorenz curve, Gini {gini(self.accuracy):.3f}"
+        (self.line_,) = ax.plot(share, held, color=BLUE, label=label)
+        ax.fill_between(share, held, share, color=BLUE, alpha=0.12)
+        ax.set_aspect("equal")
+        ax.set(xlabel="share of users, worst served first", ylabel="share of all accuracy")
+        ax.legend()

@@ -1,0 +1,109 @@
+"""Right answers, and the users and groups they belong to: what every metric starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import column_or_1d
+
+from pafo_sk._columns import check_labels, first_rows
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Labels of the rows, as codes.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n_comparisons,)
+        Position in ``labels`` of every row's label.
+    labels : Index
+        Distinct labels in order of first appearance.
+    """
+
+    codes: np.ndarray
+    labels: pd.Index
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def code_labels(values: Any, name: str, n: int) -> Coded:
+    """Users or groups, one a row, none missing."""
+    labels = check_labels(values, name)
+    if len(labels) != n:
+        raise ValueError(
+            f"{name} has {len(labels)} labels for {n} comparisons; give one label per comparison."
+        )
+    codes, unique = pd.factorize(labels)
+    # groups that are tuples stay one label each
+    return Coded(codes, pd.Index(unique, dtype=object, tupleize_cols=False, name=name.rstrip("s")))
+
+
+def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
+    """1.0 where the predicted winner is the winner, else 0.0."""
+    y_true, y_pred = read_winners(y_true, "y_true"), read_winners(y_pred, "y_pred")
+    if len(y_true) != len(y_pred):
+        raise ValueError(
+            f"y_true has {len(y_true)} labels and y_pred has {len(y_pred)}; predict the same "
+            "comparisons: y_pred = model.predict(X)."
+        )
+    kinds = [isinstance(y[0], str) for y in (y_true, y_pred)]
+    if kinds[0] != kinds[1]:
+        raise TypeError(
+            f"y_true holds labels such as {y_true.tolist()[0]!r}, and y_pred such as "
+            f"{y_pred.tolist()[0]!r}; name the winners in the same way, as in fit."
+        )
+    return np.asarray(y_true == y_pred, dtype=np.float64)
+
+
+def read_winners(y: Any, name: str) -> np.ndarray:
+    y = column_or_1d(y)
+    if not len(y):
+        raise ValueError(
+            f"{name} is empty: there are no comparisons. Check the filter that made it."
+        )
+    missing = pd.isna(y)
+    if missing.any():
+        raise ValueError(
+            f"{name} contains NaN or None in {missing.sum()} of {len(y)} rows, the first of them "
+            f"{first_rows(missing)}. Drop these comparisons (a tie has no winner)."
+        )
+    if y.dtype.kind == "f" and (y != np.round(y)).any():
+        raise ValueError(
+            f"{name} holds numbers that are no labels, such as "
+            f"{y[y != np.round(y)].tolist()[0]!r}. Pass the winners as "
+            "model.predict(X) gives them, not probabilities or margins."
+        )
+    return y
+
+
+def rows_of_pairs(group: Coded, user: Coded | None) -> np.ndarray:
+    """Code of every row's pair of group and user; without users, every row is one."""
+    if user is None:
+        return np.arange(len(group.codes))
+    return pd.factorize(group.codes.astype(np.int64) * len(user) + user.codes)[0]
+
+
+def row_shares(group: Coded, user: Coded | None) -> np.ndarray:
+    """Weight of every row such that each user of a group has the weight one in all."""
+    pair = rows_of_pairs(group, user)
+    return 1 / np.bincount(pair)[pair]
+
+
+def equal_means(values: np.ndarray, group: Coded, user: Coded | None) -> np.ndarray:
+    """Mean of every group, in which its users (its rows, without users) count equally."""
+    pair = rows_of_pairs(group, user)
+    mean = np.bincount(pair, values) / np.bincount(pair)
+    of_pair = np.empty(len(mean), dtype=np.int64)
+    of_pair[pair] = group.codes
+    return np.bincount(of_pair, mean) / np.bincount(of_pair)
+
+
+def sizes(group: Coded, user: Coded | None) -> np.ndarray:
+    """Users of every group (rows, without users)."""
+    first = pd.Series(rows_of_pairs(group, user)).drop_duplicates().index
+    return np.bincount(group.codes[first])

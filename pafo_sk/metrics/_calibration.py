@@ -1,0 +1,154 @@
+"""Whether a preference model's probabilities are right: log loss and calibration error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pafo_sk._columns import first_rows
+from pafo_sk.metrics._answers import read_winners
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Probabilities of the two winners, and which of them won.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (n_comparisons, 2)
+    winner : ndarray of int, shape (n_comparisons,)
+        Column of ``proba`` of the winner.
+    """
+
+    proba: np.ndarray
+    winner: np.ndarray
+
+    def log_losses(self) -> np.ndarray:
+        """Log loss of every comparison, finite as scikit-learn's `log_loss` is."""
+        given = self.proba[np.arange(len(self.winner)), self.winner]
+        eps = np.finfo(np.float64).eps
+        return -np.log(np.clip(given, eps, 1 - eps))
+
+    def binned_gaps(self, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
+        """Bin of every comparison's confidence, and being right minus the confidence."""
+        if n_bins < 1:
+            raise ValueError(f"n_bins={n_bins!r} must be 1 or more, such as 10.")
+        confidence = self.proba.max(axis=1)
+        tie = self.proba[:, 0] == self.proba[:, 1]
+        right = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
+        limits = np.linspace(0.5, 1, n_bins + 1)[1:-1]
+        return np.searchsorted(limits, confidence, side="left"), right - confidence
+
+    def calibration_errors(
+        self, group: np.ndarray, n_groups: int, weight: np.ndarray, n_bins: int
+    ) -> np.ndarray:
+        """Calibration error of every group: see `calibration_error`."""
+        bins, gap = self.binned_gaps(n_bins)
+        gap = np.bincount(group * n_bins + bins, weight * gap, minlength=n_groups * n_bins)
+        total = np.bincount(group, weight, minlength=n_groups)
+        return np.abs(gap).reshape(n_groups, n_bins).sum(axis=1) / total
+
+
+def read_forecasts(y_true: Any, proba: Any, labels: Any = None) -> Forecasts:
+    """Check probabilities against winners."""
+    y_true = read_winners(y_true, "y_true")
+    found = np.unique(y_true)
+    labels = found if labels is None else np.asarray(labels)
+    if len(labels) != 2:
+        raise ValueError(
+            f"The probabilities belong to two labels, and there are {len(labels)}: "
+            f"{labels[:5].tolist()!r}. Name the two that a winner may have, as in fit: "
+            "labels=model.classes_."
+        )
+    unknown = ~np.isin(y_true, labels)
+    if unknown.any():
+        raise ValueError(
+            f"y_true holds {y_true[unknown].tolist()[0]!r}, the first time in row "
+            f"{first_rows(unknown)[0]}, which is none of labels={labels.tolist()!r}. Drop these "
+            "comparisons."
+        )
+    proba = np.asarray(proba, dtype=np.float64)
+    if proba.ndim == 1:
+        proba = np.stack([1 - proba, proba], axis=1)
+    if proba.shape != (len(y_true), 2):
+        raise ValueError(
+            f"proba has the shape {proba.shape} for {len(y_true)} comparisons; pass "
+            "model.predict_proba(X), of shape (n, 2), or its last column."
+        )
+    wrong = ~(((proba >= 0) & (proba <= 1)).all(axis=1) & (np.abs(proba.sum(axis=1) - 1) < 1e-4))
+    if wrong.any():
+        raise ValueError(
+            f"proba must hold probabilities that sum to 1, and does not in {wrong.sum()} of "
+            f"{len(proba)} rows, the first of them {first_rows(wrong)}: {proba[wrong][0]}. Pass "
+            "model.predict_proba(X), not margins."
+        )
+    return Forecasts(proba, (y_true == labels[1]).astype(np.int64))
+
+
+def read_weight(sample_weight: Any, n: int) -> np.ndarray:
+    """Weights of the comparisons, ones by default."""
+    if sample_weight is None:
+        return np.ones(n)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n,) or not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
+        raise ValueError(
+            f"sample_weight must hold {n} numbers that are finite, not negative and not all zero, "
+            "one for each comparison."
+        )
+    return weight
+
+
+def calibration_error(
+    y_true: Any, proba: Any, *, labels: Any = None, n_bins: int = 10, sample_weight: Any = None
+) -> float:
+    """Expected calibration error of a preference model.
+
+    ``sum_b w_b |accuracy_b - confidence_b|`` over bins of equal width of the confidence, with the
+    share ``w_b`` of the weight in bin ``b`` [1]_ [2]_. The confidence is the probability of the
+    predicted winner, in [0.5, 1], so that swapping the two responses of any comparison changes
+    nothing. A comparison with even probabilities is half right.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_comparisons,)
+        Winners.
+    proba : array-like of shape (n_comparisons, 2) or (n_comparisons,)
+        Probabilities of the two labels, as from ``predict_proba``; or that of the second one.
+    labels : array-like of shape (2,) or None, default=None
+        The labels of the columns, such as ``model.classes_``. None: those in ``y_true``, sorted.
+    n_bins : int, default=10
+        Bins between 0.5 and 1, each without its lower and with its upper limit; the first one
+        holds 0.5 too.
+    sample_weight : array-like of shape (n_comparisons,) or None, default=None
+        Weights of the comparisons.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 for perfect calibration. Few comparisons make it larger than it is, as chance
+        differences of bins do not cancel.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that are empty, have missing values or differ in length, for labels other than
+        two, or ``proba`` that are no probabilities.
+
+    References
+    ----------
+    .. [1] M. P. Naeini, G. F. Cooper and M. Hauskrecht, Obtaining well calibrated probabilities
+       using Bayesian binning, AAAI 2015.
+    .. [2] C. Guo et al., On calibration of modern neural networks, ICML 2017.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import calibration_error
+    >>> calibration_error([0, 1, 1, 1], [0.25, 0.75, 0.75, 0.75])  # all right, at 75 %
+    0.25
+    """
+    forecasts = read_forecasts(y_true, proba, labels)
+    weight = read_weight(sample_weight, len(forecasts.winner))
+    group = np.zeros(len(weight), dtype=np.int64)
+    return float(forecasts.calibration_errors(group, 1, weight, n_bins)[0])

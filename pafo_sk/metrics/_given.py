@@ -1,0 +1,59 @@
+"""Users, groups and the majority of comparisons, as the estimator that is judged knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from pafo_sk._columns import Columns, check_labels, is_frame
+from pafo_sk._input import split_user_index
+
+
+def final_estimator(estimator: Any) -> Any:
+    """The estimator inside a search or a pipeline: the last step has the column names."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            return estimator
+
+
+def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
+    """Users as given, else the estimator's user column of X; None where it has none."""
+    if users is not None:
+        return check_labels(users, "users")
+    final = final_estimator(estimator)
+    column = getattr(final, "user", None)
+    if column is None:
+        return None
+    if not is_frame(X):
+        return split_user_index(final, X)[1]
+    columns = Columns(X)
+    return columns.labels(column) if column in columns else None
+
+
+def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
+    """Groups as given, else the estimator's ``group_column`` of X; None where it has none."""
+    if groups is not None:
+        return check_labels(groups, "groups")
+    column = getattr(final_estimator(estimator), "group_column", None)
+    if column is None or not is_frame(X):
+        return None
+    columns = Columns(X)
+    return columns.labels(column) if column in columns else None
+
+
+def majority_of(estimator: Any, groups: np.ndarray) -> Hashable:
+    """The majority that the estimator was fitted with; None if it knows none of ``groups``.
+
+    A fold must not redefine who is the majority.
+    """
+    final = final_estimator(estimator)
+    known = getattr(final, "groups_", None)
+    if known is None or not set(known) & set(groups):
+        return None
+    return final.majority_

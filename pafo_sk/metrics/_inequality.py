@@ -1,0 +1,238 @@
+"""Inequality of non-negative values, such as the accuracies of users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import pmean
+
+from pafo_sk._columns import first_rows
+from pafo_sk.metrics._values import read_values
+
+
+def gini(values: Any) -> float:
+    """Gini coefficient.
+
+    ``sum_ij |x_i - x_j| / (2 n^2 mean(x))`` [1]_: half the mean difference of two users, relative
+    to the mean.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+
+    Returns
+    -------
+    float
+        In [0, 1 - 1 / n]; 0 where all values are equal, all zero included.
+
+    Raises
+    ------
+    ValueError
+        For values that are empty, missing, infinite or negative.
+
+    References
+    ----------
+    .. [1] C. Gini, Variabilità e mutabilità, 1912.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import gini
+    >>> gini([0.0, 1.0])
+    0.5
+    """
+    return float(gini_of(read_values(values)))
+
+
+def gini_of(x: np.ndarray) -> np.ndarray:
+    """`gini` along the last axis."""
+    x = np.sort(x, axis=-1)
+    n = x.shape[-1]
+    rank = np.arange(1, n + 1)
+    total = x.sum(axis=-1)
+    difference = ((2 * rank - n - 1) * x).sum(axis=-1)
+    return np.maximum(difference / np.where(total > 0, n * total, 1), 0)
+
+
+def generalized_entropy(values: Any, alpha: float = 2) -> float:
+    """Generalised entropy index.
+
+    ``mean((x / mean(x))^alpha - 1) / (alpha (alpha - 1))`` [1]_; at ``alpha=1`` Theil's index
+    ``mean(x / mean(x) * log(x / mean(x)))``, at ``alpha=0`` the mean log deviation
+    ``-mean(log(x / mean(x)))``. At 2 it is half the squared coefficient of variation. For
+    algorithms it was proposed in [2]_.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+    alpha : float, default=2
+        The smaller, the more it minds differences among the smallest values.
+
+    Returns
+    -------
+    float
+        Not negative; 0 where all values are equal, all zero included.
+
+    Raises
+    ------
+    ValueError
+        For values that are empty, missing, infinite or negative; or where one is zero and
+        ``alpha`` is not positive, as the index is infinite then.
+
+    References
+    ----------
+    .. [1] A. F. Shorrocks, The class of additively decomposable inequality measures,
+       Econometrica, 1980.
+    .. [2] T. Speicher et al., A unified approach to quantifying algorithmic unfairness, KDD 2018.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import generalized_entropy
+    >>> generalized_entropy([0.0, 1.0])
+    0.5
+    """
+    x = read_values(values)
+    if alpha <= 0 and (x == 0).any() and x.any():
+        raise ValueError(
+            f"generalized_entropy with alpha={alpha} is infinite, because a value is zero: at "
+            f"positions {first_rows(x == 0)}. Use a positive alpha, such as alpha=2."
+        )
+    return float(generalized_entropy_of(x, alpha))
+
+
+def generalized_entropy_of(x: np.ndarray, alpha: float) -> np.ndarray:
+    """`generalized_entropy` along the last axis."""
+    mean = x.mean(axis=-1, keepdims=True)
+    ratio = np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
+    if alpha == 0:
+        index = -np.log(ratio).mean(axis=-1)
+    elif alpha == 1:
+        index = (ratio * np.log(np.where(ratio > 0, ratio, 1))).mean(axis=-1)
+    else:
+        index = (ratio**alpha - 1).mean(axis=-1) / (alpha * (alpha - 1))
+    return np.maximum(index, 0)  # rounding may take equality below zero
+
+
+def theil(values: Any) -> float:
+    """Theil's index T.
+
+    ``mean(x / mean(x) * log(x / mean(x)))`` with the natural logarithm [1]_, where a value of zero
+    contributes nothing: `generalized_entropy` with ``alpha=1``.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+
+    Returns
+    -------
+    float
+        In [0, log(n)]; 0 where all values are equal, all zero included.
+
+    Raises
+    ------
+    ValueError
+        For values that are empty, missing, infinite or negative.
+
+    References
+    ----------
+    .. [1] H. Theil, Economics and information theory, 1967.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import theil
+    >>> round(theil([0.0, 1.0]), 4)  # log(2)
+    0.6931
+    """
+    return generalized_entropy(values, alpha=1)
+
+
+def atkinson(values: Any, epsilon: float = 0.5) -> float:
+    """Atkinson's index.
+
+    ``1 - mean(x^(1 - epsilon))^(1 / (1 - epsilon)) / mean(x)`` [1]_, at ``epsilon=1`` with the
+    geometric mean. The share of the mean that could be given up if all were served equally.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+    epsilon : float > 0, default=0.5
+        Aversion to inequality.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 where all values are equal, all zero included; 1 where one value is zero and
+        ``epsilon`` is 1 or more.
+
+    Raises
+    ------
+    ValueError
+        For values that are empty, missing, infinite or negative, or ``epsilon`` not positive.
+
+    References
+    ----------
+    .. [1] A. B. Atkinson, On the measurement of inequality, Journal of Economic Theory, 1970.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import atkinson
+    >>> round(atkinson([0.0, 1.0]), 4)
+    0.5
+    """
+    if not 0 < epsilon < np.inf:
+        raise ValueError(f"epsilon={epsilon!r} must be a positive number, such as 0.5.")
+    return float(atkinson_of(read_values(values), epsilon))
+
+
+def atkinson_of(x: np.ndarray, epsilon: float) -> np.ndarray:
+    """`atkinson` along the last axis."""
+    mean = x.mean(axis=-1, keepdims=True)
+    ratio = np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
+    power_mean = pmean(ratio, 1 - epsilon, axis=-1)
+    return np.maximum(1 - power_mean, 0)  # rounding may take equality below zero
+
+
+def jain(values: Any) -> float:
+    """Jain's fairness index.
+
+    ``(sum x)^2 / (n sum x^2)`` [1]_: the share of the users who would be served if some had all
+    equally, and the others nothing.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+
+    Returns
+    -------
+    float
+        In [1 / n, 1]; 1 where all values are equal, all zero included.
+
+    Raises
+    ------
+    ValueError
+        For values that are empty, missing, infinite or negative.
+
+    References
+    ----------
+    .. [1] R. Jain, D. Chiu and W. Hawe, A quantitative measure of fairness and discrimination,
+       DEC TR-301, 1984.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import jain
+    >>> jain([0.0, 1.0])
+    0.5
+    """
+    return float(jain_of(read_values(values)))
+
+
+def jain_of(x: np.ndarray) -> np.ndarray:
+    """`jain` along the last axis."""
+    squares = x.shape[-1] * (x**2).sum(axis=-1)
+    index = np.where(squares > 0, x.sum(axis=-1) ** 2 / np.where(squares > 0, squares, 1), 1.0)
+    return np.minimum(index, 1)  # rounding may take equality above one

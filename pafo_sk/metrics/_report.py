@@ -1,0 +1,208 @@
+"""fairness_report: who is served badly, with intervals."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+from pafo_sk._groups import check_one_group_a_user
+from pafo_sk._input import read_labels
+from pafo_sk.metrics._answers import Coded, code_labels
+from pafo_sk.metrics._bootstrap import Bootstrap
+from pafo_sk.metrics._calibration import Forecasts
+from pafo_sk.metrics._fairness_report import FairnessReport
+from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
+from pafo_sk.metrics._groups import majority_code
+from pafo_sk.metrics._report_measures import (
+    MeasureTable,
+    add_groups,
+    add_overall,
+    add_support,
+    add_users,
+)
+from pafo_sk.metrics._report_units import Units, group_table
+
+
+@validate_params(
+    {
+        "alpha": [Interval(Real, 0, 1, closed="right")],
+        "min_users": [Interval(Integral, 1, None, closed="left")],
+        "n_bins": [Interval(Integral, 1, None, closed="left")],
+        "n_resamples": [Interval(Integral, 100, None, closed="left")],
+        "confidence_level": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def fairness_report(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    groups: Any = None,
+    users: Any = None,
+    *,
+    alpha: float = 0.1,
+    min_users: int = 10,
+    n_bins: int = 10,
+    n_resamples: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: Any = None,
+) -> FairnessReport:
+    """Who is served well and who badly by a fitted model, with bootstrap intervals.
+
+    Use comparisons that the model was not fitted on. Users count equally where they are known,
+    comparisons otherwise. Intervals are percentiles of a bootstrap [1]_ that draws users with
+    replacement, for each group among its own. They are about other users of the same kind; they do
+    not cover another training set.
+
+    Parameters
+    ----------
+    estimator : fitted classifier of comparisons
+        A `PafoRewardEstimator`, or a search or pipeline with one, or any binary classifier. The
+        predicted winner is the one with the larger ``predict_proba`` (without that method, what
+        `predict` says, and no log loss and calibration error).
+    X, y
+        Comparisons and their winners.
+    groups : array-like of shape (n_comparisons,) or None, default=None
+        Group of every comparison. None: the estimator's ``group_column`` of X; where it has none,
+        the report is of users only.
+    users : array-like of shape (n_comparisons,) or None, default=None
+        User of every comparison. None: the estimator's user column of X.
+    alpha : float in (0, 1], default=0.1
+        Share of the users in "user_cvar" and "worst_share".
+    min_users : int, default=10
+        A group of fewer users (comparisons, where users are not known) is flagged as small: its
+        interval rests on too few to be trusted.
+    n_bins : int, default=10
+        Bins of the calibration error.
+    n_resamples : int, default=1000
+        Bootstrap resamples, 100 or more. Resamples in which a measure has no value (a slope, where
+        the same user was drawn each time) are left out of its interval.
+    confidence_level : float in (0, 1), default=0.95
+        Of the intervals.
+    random_state : int, RandomState or None, default=None
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    FairnessReport
+        ``groups``, ``users`` and ``measures`` are frames; `summary`, `to_frame`, `to_markdown` and
+        `to_html` are for people.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where neither groups nor users are known; for labels that are missing or differ in length
+        from X, for a user in several groups, or y that the estimator does not know.
+
+    References
+    ----------
+    .. [1] B. Efron, Bootstrap methods: another look at the jackknife, Annals of Statistics, 1979.
+
+    Examples
+    --------
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.metrics import fairness_report
+    >>> data = make_preferences(n_users=30, n_comparisons=20, random_state=0)
+    >>> train, test = slice(None, None, 2), slice(1, None, 2)
+    >>> model = PafoRewardEstimator(random_state=0)
+    >>> model = model.fit(data.X[train], data.y[train], groups=data.groups[train])
+    >>> report = fairness_report(
+    ...     model, data.X[test], data.y[test], groups=data.groups[test], random_state=0
+    ... )
+    >>> report.groups[["n_users", "n_comparisons", "small"]].reset_index()
+         group  n_users  n_comparisons  small
+    0  group_0       24            241  False
+    1  group_1        6             59   True
+    >>> print(report.summary().splitlines()[-1])
+    Small groups, of fewer than 10 users, whose intervals say little: 'group_1' (6).
+    """
+    classes = getattr(estimator, "classes_", None)
+    if classes is None or len(classes) != 2:
+        raise ValueError(
+            "fairness_report needs a fitted classifier with two classes, and "
+            f"{type(estimator).__name__} has classes_={classes!r}. Fit it on comparisons first: "
+            "estimator.fit(X, y)."
+        )
+    group_values, user_values = groups_of(estimator, X, groups), users_of(estimator, X, users)
+    if group_values is None and user_values is None:
+        raise ValueError(
+            "Neither groups nor users are known, so there is nobody to compare. Pass "
+            "fairness_report(estimator, X, y, groups=..., users=...), or add the columns of X that "
+            "the estimator names as user and group_column."
+        )
+    predicted, proba = _predict(estimator, X, classes)
+    label, _ = read_labels(y, len(predicted), classes)
+    winner = label.astype(np.int64)
+    n = len(winner)
+    user = None if user_values is None else code_labels(user_values, "users", n)
+    group = None if group_values is None else code_labels(group_values, "groups", n)
+    if user is not None and group is not None:
+        check_one_group_a_user(group.codes, group.labels, user.codes, user.labels, "groups")
+
+    unit = np.arange(n) if user is None else user.codes
+    forecasts = None if proba is None else Forecasts(proba, winner)
+    units = Units.of(unit, (predicted == winner).astype(np.float64), forecasts, n_bins)
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    bootstrap = Bootstrap(n_resamples, confidence_level, seed)
+    measures = MeasureTable(bootstrap)
+    add_overall(measures, units)
+    of_groups = majority = None
+    if group is not None:
+        of_unit = Coded(_first_of(unit, group.codes), group.labels)
+        majority = majority_of(estimator, group.labels.to_numpy())
+        if majority is None:
+            majority = group.labels[majority_code(group, user, None)]
+        of_groups = group_table(units, of_unit, bootstrap, min_users)
+        add_groups(measures, units, of_unit, majority)
+        if user is None:
+            of_groups = of_groups.drop(columns="n_users")
+    of_users = None
+    if user is not None:
+        add_users(measures, units, alpha)
+        of_users = _user_table(units, user, None if group is None else of_unit)
+        support = getattr(final_estimator(estimator), "support_rate_", None)
+        if support is not None:
+            of_users["support_rate"] = support.reindex(user.labels).to_numpy()
+            add_support(measures, units.accuracy, of_users["support_rate"].to_numpy())
+    return FairnessReport(
+        groups=of_groups,
+        users=of_users,
+        measures=measures.frame(),
+        majority=majority,
+        n_comparisons=n,
+        alpha=alpha,
+        min_users=min_users,
+        confidence_level=confidence_level,
+    )
+
+
+def _predict(estimator: Any, X: Any, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Position in ``classes`` of the predicted winners, and probabilities where there are any."""
+    # once, because predicting encodes the texts
+    if hasattr(estimator, "predict_proba"):
+        proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        return proba.argmax(axis=1), proba
+    return (np.asarray(estimator.predict(X)) == classes[1]).astype(np.int64), None
+
+
+def _first_of(unit: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Code of every unit, which is the same in all its rows."""
+    of_unit = np.empty(unit.max() + 1, dtype=np.int64)
+    of_unit[unit] = codes
+    return of_unit
+
+
+def _user_table(units: Units, user: Coded, group: Coded | None) -> pd.DataFrame:
+    table = pd.DataFrame({"n_comparisons": units.n, "accuracy": units.accuracy}, index=user.labels)
+    if group is not None:
+        names = np.empty(len(units), dtype=object)
+        names[:] = group.labels.to_numpy()[group.codes]
+        table.insert(0, "group", names)
+    return table

@@ -1,0 +1,169 @@
+"""The measures of a report: of all users, of groups against each other, and of inequality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk.metrics._answers import Coded
+from pafo_sk.metrics._bootstrap import Bootstrap, stratum_means
+from pafo_sk.metrics._inequality import atkinson_of, generalized_entropy_of, gini_of, jain_of
+from pafo_sk.metrics._report_units import Units
+from pafo_sk.metrics._spread import accuracy_and_noise, corrected_spread_of, variance_of
+from pafo_sk.metrics._support import slope_of, spearman_of
+from pafo_sk.metrics._tail import cvar_of, worst_share_of
+
+ONE_USER = "one user: no interval"
+EXTREMES = "no resample goes beyond the extremes: the interval is too low"
+
+
+@dataclass
+class MeasureTable:
+    """Rows of value, low, high and note, by name."""
+
+    bootstrap: Bootstrap
+    rows: dict[str, tuple[float, float, float, str]] = field(default_factory=dict)
+
+    def add(
+        self,
+        statistic: Callable[[np.ndarray], dict[str, np.ndarray]],
+        stratum: np.ndarray,
+        notes: dict[str, str] | None = None,
+    ) -> None:
+        """Measures with intervals; where there is one unit the intervals are infinite."""
+        for name, found in self.bootstrap.estimates(statistic, stratum).items():
+            value, low, high = (float(number) for number in found)
+            note = (notes or {}).get(name, "")
+            if note == ONE_USER or len(stratum) == 1:
+                low, high, note = -np.inf, np.inf, ONE_USER
+            self.rows[name] = value, low, high, note
+
+    def add_missing(self, names: tuple[str, ...], note: str) -> None:
+        """Measures that have no value here."""
+        for name in names:
+            self.rows[name] = np.nan, np.nan, np.nan, note
+
+    def frame(self) -> pd.DataFrame:
+        index = pd.Index(self.rows, name="measure")
+        return pd.DataFrame(
+            list(self.rows.values()), index=index, columns=["value", "low", "high", "note"]
+        )
+
+
+def add_overall(table: MeasureTable, units: Units) -> None:
+    """Metrics of all units."""
+    everybody = np.zeros(len(units), dtype=np.int64)
+
+    def overall(draw: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: value[:, 0] for name, value in units.metrics(draw, everybody).items()}
+
+    table.add(overall, everybody)
+
+
+def add_groups(table: MeasureTable, units: Units, group: Coded, majority: Hashable) -> None:
+    """Majority and minority, the worst group, and the gap.
+
+    Parameters
+    ----------
+    group : Coded
+        Of every unit.
+    majority : label
+        Perhaps one that does not occur.
+    """
+    found = np.array([label == majority for label in group.labels])
+    side = np.where(found[group.codes], 0, 1)
+    for name, code in (("majority_accuracy", 0), ("minority_accuracy", 1)):
+        mine = units.accuracy[side == code]
+        if not len(mine):
+            why = "all are of" if code else "no comparisons of"
+            table.add_missing((name,), f"{why} the majority {majority!r}")
+        else:
+            _add_mean(table, name, mine)
+
+    def extremes(draw: np.ndarray) -> dict[str, np.ndarray]:
+        mean = stratum_means(units.accuracy, draw, group.codes)
+        return {
+            "worst_group_accuracy": mean.min(axis=1),
+            "group_gap": mean.max(axis=1) - mean.min(axis=1),
+        }
+
+    if len(group) < 2:
+        _add_mean(table, "worst_group_accuracy", units.accuracy)
+        table.add_missing(("group_gap",), f"all are of the one group {group.labels[0]!r}")
+        return
+    size = np.bincount(group.codes)
+    mean = np.bincount(group.codes, units.accuracy) / size
+    lone = {
+        "worst_group_accuracy": size[mean.argmin()] == 1,
+        "group_gap": min(size[mean.argmin()], size[mean.argmax()]) == 1,
+    }
+    table.add(extremes, group.codes, {name: ONE_USER for name, one in lone.items() if one})
+
+
+def _add_mean(table: MeasureTable, name: str, accuracy: np.ndarray) -> None:
+    table.add(lambda draw: {name: accuracy[draw].mean(axis=1)}, np.zeros(len(accuracy), int))
+
+
+def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
+    """The worst served users, and the inequality of all."""
+
+    def tails(draw: np.ndarray) -> dict[str, np.ndarray]:
+        x = np.sort(units.accuracy[draw], axis=1)
+        return {"user_cvar": cvar_of(x, alpha), "worst_share": worst_share_of(x, alpha)}
+
+    def deviation(draw: np.ndarray) -> dict[str, np.ndarray]:
+        return {"standard_deviation": np.sqrt(variance_of(units.accuracy[draw]))}
+
+    def corrected(draw: np.ndarray) -> dict[str, np.ndarray]:
+        return {"corrected_spread": corrected_spread_of(a[draw], noise[draw])}
+
+    def inequality(draw: np.ndarray) -> dict[str, np.ndarray]:
+        x = np.sort(units.accuracy[draw], axis=1)
+        return {
+            "min_max_gap": x[:, -1] - x[:, 0],
+            "gini": gini_of(x),
+            "generalized_entropy": generalized_entropy_of(x, 2),
+            "theil": generalized_entropy_of(x, 1),
+            "atkinson": atkinson_of(x, 0.5),
+            "jain": jain_of(x),
+        }
+
+    everybody = np.zeros(len(units), dtype=np.int64)
+    table.add(tails, everybody)
+    if len(units) > 1:
+        table.add(deviation, everybody)
+    else:
+        table.add_missing(("standard_deviation",), "needs two users")
+    a, noise = accuracy_and_noise(units.accuracy, units.n)
+    if len(a) > 1:
+        table.add(corrected, np.zeros(len(a), dtype=np.int64))
+    else:
+        table.add_missing(
+            ("corrected_spread",), f"needs two users of two comparisons, and there are {len(a)}"
+        )
+    table.add(inequality, everybody, {"min_max_gap": EXTREMES})
+
+
+def add_support(table: MeasureTable, accuracy: np.ndarray, support: np.ndarray) -> None:
+    """Accuracy against support rate.
+
+    Parameters
+    ----------
+    support : ndarray of shape (n_users,)
+        nan for users whose support rate is not known.
+    """
+    known = np.isfinite(support)
+    a, s = accuracy[known], support[known]
+    if len(a) < 3 or np.ptp(s) == 0:
+        cause = "needs three users with known and different support rates"
+        table.add_missing(("support_slope", "support_spearman"), f"{cause}; {len(a)} are known")
+        return
+    stratum = np.zeros(len(a), dtype=np.int64)
+    table.add(lambda draw: {"support_slope": slope_of(a[draw], s[draw])}, stratum)
+    if np.ptp(a) == 0:
+        table.add_missing(("support_spearman",), "all users have the same accuracy")
+        return
+    table.add(lambda draw: {"support_spearman": spearman_of(a[draw], s[draw])}, stratum)

@@ -1,0 +1,198 @@
+"""Scorers of groups and users, for ``scoring=`` of scikit-learn's searches."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+from sklearn import config_context
+
+# scikit-learn's own base of scorers: it caches predictions across scorers, and routes metadata
+from sklearn.metrics._scorer import _Scorer
+
+from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
+from pafo_sk.metrics._groups import (
+    group_gap,
+    majority_accuracy,
+    minority_accuracy,
+    worst_group_accuracy,
+)
+from pafo_sk.metrics._users import user_cvar
+
+
+class _GroupScorer(_Scorer):
+    """Scorer of a metric that reads groups or users."""
+
+    def __call__(
+        self, estimator: Any, X: Any, y_true: Any, *, groups: Any = None, users: Any = None
+    ) -> float:
+        """Score predictions on X.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted.
+        X, y_true
+            Comparisons and their winners.
+        groups : array-like of shape (n_comparisons,) or None, default=None
+            None: the estimator's ``group_column`` of X.
+        users : array-like of shape (n_comparisons,) or None, default=None
+            None: the estimator's user column of X.
+        """
+
+        def predict(estimator: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+            return getattr(estimator, method)(*args)
+
+        return self._score(predict, estimator, X, y_true, groups=groups, users=users)
+
+    def _score(
+        self,
+        method_caller: Callable,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        groups: Any = None,
+        users: Any = None,
+    ) -> float:
+        taken = signature(self._score_func).parameters
+        known: dict[str, Any] = {}
+        if "users" in taken:
+            known["users"] = users_of(estimator, X, users)
+            if known["users"] is None and taken["users"].default is taken["users"].empty:
+                raise ValueError(_no_users(self._score_func.__name__, estimator))
+        if "groups" in taken:
+            known["groups"] = groups_of(estimator, X, groups)
+            if known["groups"] is None:
+                raise ValueError(_no_groups(self._score_func.__name__, estimator))
+        if "majority" in taken and "majority" not in self._kwargs:
+            known["majority"] = majority_of(estimator, known["groups"])
+        return super()._score(method_caller, estimator, X, y_true, **known)
+
+
+def _no_groups(metric: str, estimator: Any) -> str:
+    column = getattr(final_estimator(estimator), "group_column", None)
+    cause = "the estimator has no group_column"
+    if column is not None:
+        cause = f"X is no frame with the column group_column={column!r}"
+    return (
+        f"The scorer of {metric} got no groups, and {cause}. Name a column of X, "
+        'PafoRewardEstimator(group_column="group") with X.assign(group=groups), which works in '
+        "every search; or call sklearn.set_config(enable_metadata_routing=True), so that "
+        "fit(X, y, groups=groups) of the search reaches the scorer too."
+    )
+
+
+def _no_users(metric: str, estimator: Any) -> str:
+    column = getattr(final_estimator(estimator), "user", None)
+    return (
+        f"The scorer of {metric} needs users, and X has no user column (user={column!r} of the "
+        "estimator). Add it, X.assign(user=users), with PafoRewardEstimator(user='user')."
+    )
+
+
+def make_group_scorer(
+    score_func: Callable[..., float], *, greater_is_better: bool = True, **kwargs: Any
+) -> _GroupScorer:
+    """Make a scorer of a metric that takes groups or users.
+
+    As `sklearn.metrics.make_scorer`, and the metric gets what its signature names: ``groups``,
+    ``users`` and ``majority``. With metadata routing the scorer has requested ``groups`` already;
+    without, it reads the estimator's ``group_column`` from X. Users are the estimator's user
+    column of X. The majority is the fitted estimator's ``majority_`` where it knows the groups,
+    so that no fold redefines it.
+
+    Parameters
+    ----------
+    score_func : callable
+        ``score_func(y_true, y_pred, groups=..., users=..., **kwargs)``.
+    greater_is_better : bool, default=True
+        False: the score is the negative of the metric, so that a search minimises it.
+    **kwargs
+        Passed to ``score_func``.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, groups=None, users=None)``; it can be pickled if ``score_func``
+        can be imported.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import make_group_scorer, user_cvar
+    >>> make_group_scorer(user_cvar, alpha=0.2)
+    make_scorer(user_cvar, response_method='predict', alpha=0.2)
+    """
+    scorer = _GroupScorer(score_func, 1 if greater_is_better else -1, kwargs, "predict")
+    with config_context(enable_metadata_routing=True):
+        scorer.set_score_request(groups=True)
+    return scorer
+
+
+_SCORERS = {
+    "group_gap": make_group_scorer(group_gap, greater_is_better=False),
+    "majority_accuracy": make_group_scorer(majority_accuracy),
+    "minority_accuracy": make_group_scorer(minority_accuracy),
+    "user_cvar": make_group_scorer(user_cvar),
+    "worst_group_accuracy": make_group_scorer(worst_group_accuracy),
+}
+
+
+def get_scorer(name: str) -> _GroupScorer:
+    """A scorer of groups or users by name.
+
+    See `make_group_scorer` for where it finds groups and users. Where X has a user column, users
+    count equally in it.
+
+    Parameters
+    ----------
+    name : {"group_gap", "majority_accuracy", "minority_accuracy", "user_cvar", \
+            "worst_group_accuracy"}
+        The metric. Of "group_gap" the score is the negative, so that greater is better.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y, groups=None, users=None)``, a new one at every call.
+
+    Raises
+    ------
+    ValueError
+        For another name.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.metrics import get_scorer
+    >>> data = make_preferences(n_users=12, n_comparisons=12, n_features=4, random_state=0)
+    >>> model = PafoRewardEstimator(group_column="group", strategy="balanced", random_state=0)
+    >>> X = data.X.assign(group=data.groups)
+    >>> cross_val_score(model, X, data.y, cv=2, scoring=get_scorer("minority_accuracy")).shape
+    (2,)
+    """
+    if name not in _SCORERS:
+        raise ValueError(
+            f"{name!r} is none of the scorers {get_scorer_names()}. Those of scikit-learn are in "
+            "sklearn.metrics.get_scorer; make_group_scorer makes one of your own metric."
+        )
+    return copy.deepcopy(_SCORERS[name])
+
+
+def get_scorer_names() -> list[str]:
+    """Names that `get_scorer` knows.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import get_scorer_names
+    >>> get_scorer_names()[0]
+    'group_gap'
+    """
+    return sorted(_SCORERS)

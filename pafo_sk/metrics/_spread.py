@@ -1,0 +1,153 @@
+"""How far apart users are, and how much of that is chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._columns import first_rows
+from pafo_sk.metrics._values import read_values
+
+
+def min_max_gap(values: Any) -> float:
+    """Largest minus smallest value.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+
+    Returns
+    -------
+    float
+        In the unit of the values; 0 where all are equal. Among many users with few comparisons it
+        is mostly chance: see `corrected_spread`.
+
+    Raises
+    ------
+    ValueError
+        For values that are empty, missing, infinite or negative.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import min_max_gap
+    >>> min_max_gap([0.5, 0.75, 1.0])
+    0.5
+    """
+    return float(np.ptp(read_values(values)))
+
+
+def standard_deviation(values: Any) -> float:
+    """Standard deviation over users, with ``n - 1`` in the denominator.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Non-negative numbers, such as the accuracies of users.
+
+    Returns
+    -------
+    float
+        In the unit of the values; 0 where all are equal. Of accuracies over few comparisons it is
+        mostly chance: see `corrected_spread`.
+
+    Raises
+    ------
+    ValueError
+        For values that are missing, infinite or negative, or fewer than two.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import standard_deviation
+    >>> standard_deviation([0.0, 0.5, 1.0])
+    0.5
+    """
+    x = read_values(values)
+    if len(x) < 2:
+        raise ValueError("values holds one user; a standard deviation needs two or more.")
+    return float(np.sqrt(variance_of(x)))
+
+
+def variance_of(x: np.ndarray) -> np.ndarray:
+    """Unbiased variance along the last axis."""
+    return x.var(axis=-1, ddof=1)
+
+
+def corrected_spread(accuracy: Any, n: Any) -> float:
+    """Standard deviation of users' accuracies, without the binomial noise of few comparisons.
+
+    With accuracy ``a_u`` over ``n_u`` comparisons, the square root of
+    ``Var(a_u) - mean(a_u (1 - a_u) / (n_u - 1))``. The second term is the unbiased estimate of the
+    variance that a user's accuracy has by the choice of comparisons alone, and the difference that
+    of the variance between users: the method of moments of random effects [1]_.
+
+    Users of one comparison are left out, as one comparison says nothing of its own noise.
+
+    Parameters
+    ----------
+    accuracy : array-like of shape (n_users,)
+        Share of right answers of every user.
+    n : array-like of int, shape (n_users,)
+        Comparisons of every user, in the same order.
+
+    Returns
+    -------
+    float
+        In [-0.71, 0.71]. Where the difference is negative, because users are no further apart than
+        chance makes them, minus the square root of its size: zero in expectation where all users
+        are served equally.
+
+    Raises
+    ------
+    ValueError
+        For accuracies outside [0, 1], numbers of comparisons that are not whole or not positive,
+        different lengths, or fewer than two users of two or more comparisons.
+
+    References
+    ----------
+    .. [1] W. G. Cochran, Sampling techniques, 1977, chapter 10 (two-stage sampling).
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import corrected_spread
+    >>> round(corrected_spread([1.0, 0.5], n=[100, 100]), 3)  # uncorrected: 0.354
+    0.352
+    >>> corrected_spread([0.5, 0.5], n=[2, 2])  # chance alone would set them apart
+    -0.5
+    """
+    a, noise = accuracy_and_noise(accuracy, n)
+    if len(a) < 2:
+        raise ValueError(
+            f"corrected_spread needs two or more users of two or more comparisons, and there are "
+            f"{len(a)}: its noise cannot be told from one comparison. Test on more comparisons of "
+            "each user."
+        )
+    return float(corrected_spread_of(a, noise))
+
+
+def accuracy_and_noise(accuracy: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy and its binomial variance, of the users of two or more comparisons."""
+    a = read_values(accuracy, "accuracy")
+    if isinstance(accuracy, pd.Series) and isinstance(n, pd.Series):
+        # both by user, and perhaps in another order
+        n = n.reindex(accuracy.index)
+    n = np.asarray(n, dtype=np.float64)
+    if n.shape != a.shape:
+        raise ValueError(f"n has the shape {n.shape}, and accuracy {a.shape}; one for each user.")
+    wrong = ~((n >= 1) & (n == np.round(n)) & (a <= 1))
+    if wrong.any():
+        raise ValueError(
+            "accuracy must be a share in [0, 1] and n a whole number of comparisons, 1 or more; "
+            f"{wrong.sum()} of {len(a)} users have something else, the first of them at positions "
+            f"{first_rows(wrong)}: accuracy {a[wrong][0]}, n {n[wrong][0]}."
+        )
+    a, n = a[n > 1], n[n > 1]
+    return a, a * (1 - a) / (n - 1)
+
+
+def corrected_spread_of(a: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """`corrected_spread` along the last axis."""
+    corrected = variance_of(a) - noise.mean(axis=-1)
+    return np.sign(corrected) * np.sqrt(np.abs(corrected))

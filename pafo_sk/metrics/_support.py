@@ -1,0 +1,131 @@
+"""Whether users with a rare taste are served worse: accuracy against the support rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from pafo_sk.metrics._values import read_values
+
+
+def support_slope(accuracy: Any, support_rate: Any) -> float:
+    """Slope of the least-squares line of accuracy on the support rate, over users.
+
+    ``Cov(s, a) / Var(s)``. PAFO [1]_ starts from the observation that it is positive for pooled
+    reward models: users with whom few others agree are served worse.
+
+    Parameters
+    ----------
+    accuracy : array-like of shape (n_users,)
+        Share of right answers of every user.
+    support_rate : array-like of shape (n_users,)
+        Support rate of every user, a share such as ``support_rate_`` of `PafoRewardEstimator`. If
+        both are Series they are matched by user, and users without a support rate are left out.
+
+    Returns
+    -------
+    float
+        Accuracy per support rate, both as shares: at 0.5, ten points more of support go with five
+        points more of accuracy.
+
+    Raises
+    ------
+    ValueError
+        For values that are missing, infinite or negative, different lengths, fewer than three
+        users, or support rates that are all equal.
+
+    References
+    ----------
+    .. [1] PAFO, arXiv:2606.07988 (abstract).
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import support_slope
+    >>> support_slope([0.5, 0.75, 1.0], support_rate=[0.25, 0.5, 0.75])
+    1.0
+    """
+    a, s = matched(accuracy, support_rate)
+    _check_varies(s, "support_rate")
+    return float(slope_of(a, s))
+
+
+def support_spearman(accuracy: Any, support_rate: Any) -> float:
+    """Rank correlation of accuracy and support rate, over users.
+
+    Pearson's correlation of the ranks, ties with their mean rank [1]_.
+
+    Parameters
+    ----------
+    accuracy, support_rate
+        As in `support_slope`.
+
+    Returns
+    -------
+    float
+        In [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        As `support_slope`, and where all accuracies are equal.
+
+    References
+    ----------
+    .. [1] C. Spearman, The proof and measurement of association between two things, American
+       Journal of Psychology, 1904.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import support_spearman
+    >>> round(support_spearman([0.5, 0.6, 1.0], support_rate=[0.25, 0.5, 0.75]), 6)
+    1.0
+    """
+    a, s = matched(accuracy, support_rate)
+    _check_varies(s, "support_rate")
+    _check_varies(a, "accuracy")
+    return float(spearman_of(a, s))
+
+
+def matched(accuracy: Any, support_rate: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy and support rate of the same users."""
+    if isinstance(accuracy, pd.Series) and isinstance(support_rate, pd.Series):
+        known = accuracy.index.isin(support_rate.index)
+        accuracy = accuracy[known]
+        support_rate = support_rate.reindex(accuracy.index)
+    if len(accuracy) != len(support_rate):
+        raise ValueError(
+            f"accuracy has {len(accuracy)} users and support_rate has {len(support_rate)}; give "
+            "one number per user, or two Series indexed by user."
+        )
+    if len(accuracy) < 3:
+        raise ValueError(
+            f"{len(accuracy)} users have both an accuracy and a support rate; three or more are "
+            "needed. The support rates are those of the users that fit was given."
+        )
+    return read_values(accuracy, "accuracy"), read_values(support_rate, "support_rate")
+
+
+def _check_varies(x: np.ndarray, name: str) -> None:
+    if np.ptp(x) == 0:
+        raise ValueError(
+            f"{name} is {x[0]} for all {len(x)} users; there is nothing to relate it to. Leave "
+            "this metric out."
+        )
+
+
+def slope_of(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Least-squares slope along the last axis; nan where ``x`` does not vary."""
+    dx = x - x.mean(axis=-1, keepdims=True)
+    dy = y - y.mean(axis=-1, keepdims=True)
+    squares = (dx**2).sum(axis=-1)
+    return (dx * dy).sum(axis=-1) / np.where(np.ptp(x, axis=-1) > 0, squares, np.nan)
+
+
+def spearman_of(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Rank correlation along the last axis; nan where one of the two does not vary."""
+    y, x = rankdata(y, axis=-1), rankdata(x, axis=-1)
+    slope, back = slope_of(y, x), slope_of(x, y)
+    return np.clip(np.sign(slope) * np.sqrt(slope * back), -1, 1)

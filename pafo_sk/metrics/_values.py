@@ -1,0 +1,25 @@
+"""One number a user, checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pafo_sk._columns import first_rows
+
+
+def read_values(values: Any, name: str = "values") -> np.ndarray:
+    """A vector of finite numbers that are not negative."""
+    x = np.asarray(values, dtype=np.float64)
+    if x.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, and has the shape {x.shape}.")
+    if not len(x):
+        raise ValueError(f"{name} is empty; pass one number per user.")
+    wrong = ~np.isfinite(x) | (x < 0)
+    if wrong.any():
+        raise ValueError(
+            f"{name} must be finite and not negative, and {wrong.sum()} of {len(x)} are not, the "
+            f"first of them at positions {first_rows(wrong)}: {x[wrong][0]}. Drop these users."
+        )
+    return x

@@ -1,0 +1,215 @@
+"""Rules for ``refit=``: which candidate of a search is the one to deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, validate_params
+
+from pafo_sk.model_selection._front import METRICS, mean_scores, not_dominated
+
+
+class _Rule:
+    """A callable that shows how it was made."""
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({given})"
+
+
+class no_harm_refit(_Rule):
+    """Refit the candidate that is best for the minority, among those that harm no one.
+
+    A candidate is admitted if none of the scores in ``keep`` is more than ``eps`` below that of the
+    baseline. Of those admitted, the one with the highest score in ``maximise`` is refitted; of
+    several, the one with the highest first score in ``keep``, then the first one. The baseline is
+    always admitted itself, so the choice is never below it in ``maximise``.
+
+    Parameters
+    ----------
+    eps : float, default=0.005
+        Score that may be lost.
+    maximise : str, default="minority_accuracy"
+        Score to maximise.
+    keep : str or sequence of str, default="majority_accuracy"
+        Scores to keep; one for each group where there are several.
+    baseline : dict or None, default=None
+        Parameters of the one candidate that others are compared with, such as
+        ``{"strategy": "pooled"}`` or ``{"distill_weight": 0}``; those that are not named may be
+        anything. None: the first candidate with the highest first score in ``keep``.
+
+    Raises
+    ------
+    ValueError
+        When called: if ``scoring`` lacks a score, if every candidate failed, or if the baseline is
+        none of the candidates that did not fail, or several of them.
+
+    Examples
+    --------
+    >>> from pafo_sk.model_selection import no_harm_refit
+    >>> results = {
+    ...     "mean_test_majority_accuracy": [0.90, 0.898, 0.85],
+    ...     "mean_test_minority_accuracy": [0.60, 0.70, 0.80],
+    ...     "params": [{"distill_weight": w} for w in (0, 0.25, 0.5)],
+    ... }
+    >>> no_harm_refit(eps=0.005)(results)
+    1
+    """
+
+    @validate_params(
+        {
+            "eps": [Interval(Real, 0, None, closed="left")],
+            "maximise": [str],
+            "keep": [str, list, tuple],
+            "baseline": [dict, None],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(
+        self,
+        eps: float = 0.005,
+        *,
+        maximise: str = "minority_accuracy",
+        keep: str | Sequence[str] = "majority_accuracy",
+        baseline: Mapping[str, Any] | None = None,
+    ):
+        self.eps = eps
+        self.maximise = maximise
+        self.keep = keep
+        self.baseline = baseline
+
+    def __call__(self, cv_results_: Mapping[str, Any]) -> int:
+        """Index of the candidate to refit."""
+        keep = [self.keep] if isinstance(self.keep, str) else list(self.keep)
+        if not keep:
+            raise ValueError('keep names no score; pass one or more, as keep="majority_accuracy".')
+        scores = mean_scores(cv_results_, [self.maximise, *keep])
+        gain, kept = scores[:, 0], scores[:, 1:]
+        base = int(np.nanargmax(kept[:, 0]))
+        if self.baseline is not None:
+            base = _candidate(cv_results_["params"], self.baseline, np.isfinite(gain))
+        # scores that differ by eps on paper may differ by a rounding error more
+        admitted = (kept >= kept[base] - self.eps - 1e-12).all(axis=1)
+        return _first(admitted, gain, kept[:, 0])
+
+
+def _candidate(
+    params: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], scored: np.ndarray
+) -> int:
+    """Index of the one candidate that has the parameters wanted."""
+    found = [n for n, given in enumerate(params) if _has(given, wanted)]
+    if len(found) == 1 and scored[found[0]]:
+        return found[0]
+    if not found:
+        remedy = "Add it to the grid, or leave baseline out."
+        raise ValueError(f"baseline={wanted!r} is none of the {len(params)} candidates. {remedy}")
+    if len(found) == 1:
+        raise ValueError(
+            f"The baseline {params[found[0]]!r} failed, so nothing can be compared with it. Search "
+            'with error_score="raise" to see why.'
+        )
+    raise ValueError(
+        f"baseline={wanted!r} is {len(found)} candidates, among them {params[found[0]]!r} and "
+        f"{params[found[1]]!r}. Name all of the parameters of one."
+    )
+
+
+def _has(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(name in given and given[name] == value for name, value in wanted.items())
+
+
+class maxmin_refit(_Rule):
+    """Refit the candidate whose lowest score is highest.
+
+    With the default, that is the highest mean over splits of the accuracy of the worst group. With
+    several scores, one for each group, it is the lowest of their means that counts; which group is
+    worst then does not change from split to split.
+
+    Parameters
+    ----------
+    metrics : str or sequence of str, default="worst_group_accuracy"
+        Scores of which the lowest counts. Of several candidates with the same lowest score, the one
+        with the highest mean of all these scores is refitted, then the first one.
+
+    Raises
+    ------
+    ValueError
+        When called: if ``scoring`` lacks a score, or every candidate failed.
+
+    Examples
+    --------
+    >>> from pafo_sk.model_selection import maxmin_refit
+    >>> maxmin_refit()({"mean_test_worst_group_accuracy": [0.6, 0.7, float("nan")]})
+    1
+    """
+
+    def __init__(self, metrics: str | Sequence[str] = "worst_group_accuracy"):
+        self.metrics = metrics
+
+    def __call__(self, cv_results_: Mapping[str, Any]) -> int:
+        """Index of the candidate to refit."""
+        metrics = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+        scores = mean_scores(cv_results_, metrics)
+        return _first(np.isfinite(scores).all(axis=1), scores.min(axis=1), scores.mean(axis=1))
+
+
+class knee_refit(_Rule):
+    """Refit the candidate at the knee of the Pareto front of two scores.
+
+    Along the front, one score is given up for the other; at the knee, going on in either direction
+    costs most for what it brings. Both scores are scaled to [0, 1] over the front. Its ends are
+    joined by a line, the chord, and the knee is the candidate that lies farthest above it [1]_.
+    Of several, it is the one with the highest first score: where no candidate is above the chord
+    (always so with a front of two), that is the end with the highest first score.
+
+    Parameters
+    ----------
+    metrics : sequence of two str, default=("majority_accuracy", "minority_accuracy")
+        The two scores.
+
+    Raises
+    ------
+    ValueError
+        When called: if ``scoring`` lacks a score, or every candidate failed.
+
+    References
+    ----------
+    .. [1] I. Das, On characterizing the "knee" of the Pareto curve based on normal-boundary
+       intersection, Structural Optimization 18, 1999.
+
+    Examples
+    --------
+    >>> from pafo_sk.model_selection import knee_refit
+    >>> results = {
+    ...     "mean_test_majority_accuracy": [0.90, 0.89, 0.80],
+    ...     "mean_test_minority_accuracy": [0.60, 0.69, 0.70],
+    ... }
+    >>> knee_refit()(results)
+    1
+    """
+
+    def __init__(self, metrics: Sequence[str] = METRICS):
+        if isinstance(metrics, str) or len(metrics) != 2:
+            raise ValueError(f"metrics={metrics!r} must name two scores, such as {METRICS!r}.")
+        self.metrics = metrics
+
+    def __call__(self, cv_results_: Mapping[str, Any]) -> int:
+        """Index of the candidate to refit."""
+        scores = mean_scores(cv_results_, self.metrics)
+        front = np.isfinite(scores).all(axis=1)
+        front[front] = not_dominated(scores[front])
+        low, high = scores[front].min(axis=0), scores[front].max(axis=0)
+        scaled = (scores - low) / np.where(high > low, high - low, 1.0)
+        # the chord joins (0, 1) and (1, 0); rounding must not break ties
+        above = np.round((scaled.sum(axis=1) - 1) / np.sqrt(2), 12)
+        return _first(front, above, scores[:, 0])
+
+
+def _first(admitted: np.ndarray, best: np.ndarray, then: np.ndarray) -> int:
+    """The first candidate admitted with the highest ``best``, and of those the highest ``then``."""
+    rows = np.flatnonzero(admitted)
+    # stable: of equal ones the first in front
+    return int(rows[np.lexsort((-then[rows], -best[rows]))[0]])

@@ -1,0 +1,226 @@
+"""Searches in which the groups reach fit, the scorers and the splitter."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar
+
+from sklearn import config_context
+from sklearn.metrics import get_scorer_names as sklearn_scorer_names
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from pafo_sk._columns import check_labels
+from pafo_sk._shared_fits import shared_fits
+from pafo_sk.metrics import get_scorer, get_scorer_names
+from pafo_sk.metrics._given import groups_of
+
+_SCORING = [
+    StrOptions({*sklearn_scorer_names(), *get_scorer_names()}),
+    callable,
+    list,
+    tuple,
+    dict,
+    None,
+]
+
+
+class _GroupSearch:
+    """What makes a search of scikit-learn one that keeps the groups."""
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Search, and refit the best candidate on all rows.
+
+        Parameters
+        ----------
+        X : frame or array of n rows
+            Comparisons.
+        y : array-like of shape (n,)
+            Winners.
+        **params : dict
+            ``groups`` : array-like of shape (n,), the preference group of every row. Without, the
+            estimator's ``group_column`` of X. They reach ``fit``, the scorers and the splitter,
+            each of them only if it takes groups. Any other parameter is routed as scikit-learn
+            does with metadata routing.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a scorer needs groups and there are none, or their number is wrong.
+        """
+        groups = self._read_groups(X, params.pop("groups", None))
+        with config_context(enable_metadata_routing=True), shared_fits():
+            if groups is not None:
+                params["groups"] = groups
+            else:
+                self._check_scorers_need_none()
+            return super().fit(X, y, **params)  # type: ignore[misc]
+
+    def score(self, X: Any, y: Any = None, **params: Any) -> float:
+        """The score of the refitted estimator.
+
+        It is the one that ``refit`` names, or the only one. Where ``refit`` is a rule and there are
+        several scores, none of them is the one: it is the estimator's own score, its accuracy.
+
+        Parameters
+        ----------
+        X, y
+            Comparisons and their winners.
+        **params : dict
+            ``groups`` : as in `fit`; further parameters of the scorer.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        groups = self._read_groups(X, params.pop("groups", None))
+        if callable(self.refit) and self.multimetric_:  # type: ignore[attr-defined]
+            return self.best_estimator_.score(X, y, **params)  # type: ignore[attr-defined]
+        with config_context(enable_metadata_routing=True):
+            if groups is not None and self._scorers_take_groups():
+                params["groups"] = groups
+            return super().score(X, y, **params)  # type: ignore[misc]
+
+    def _read_groups(self, X: Any, groups: Any) -> Any:
+        """One label per row; None where there are none."""
+        if groups is None:
+            return groups_of(self.estimator, X)  # type: ignore[attr-defined]
+        groups = check_labels(groups, "groups")
+        if len(groups) != _num_samples(X):
+            raise ValueError(
+                f"groups has {len(groups)} labels for {_num_samples(X)} rows of X; give one label "
+                "per row."
+            )
+        return groups
+
+    def _scorers_take_groups(self) -> bool:
+        routing = get_routing_for_object(self._get_scorers()[0])
+        return "groups" in routing.consumes("score", ["groups"])
+
+    def _check_scorers_need_none(self) -> None:
+        if self._scorers_take_groups():
+            raise ValueError(
+                f"{type(self).__name__}.fit got no groups, and scoring needs them. Pass "
+                "fit(X, y, groups=groups), or name a column of X that holds them: "
+                "PafoRewardEstimator(group_column=...)."
+            )
+
+    def _get_scorers(self) -> Any:
+        """scikit-learn's, with our scorers by name."""
+        resolved = copy.copy(self)
+        resolved.scoring = _by_name(self.scoring)  # type: ignore[attr-defined]
+        return super(_GroupSearch, resolved)._get_scorers()  # type: ignore[misc]
+
+
+def _by_name(scoring: Any) -> Any:
+    """Names of `pafo_sk.metrics` as scorers, in any form that ``scoring`` takes."""
+    if isinstance(scoring, str):
+        return get_scorer(scoring) if scoring in get_scorer_names() else scoring
+    if isinstance(scoring, dict):
+        return {name: _by_name(scorer) for name, scorer in scoring.items()}
+    # a name that is given twice is scikit-learn's to explain
+    if isinstance(scoring, list | tuple) and len(set(scoring)) == len(scoring):
+        return {name: _by_name(name) for name in scoring}
+    return scoring
+
+
+class GroupGridSearchCV(_GroupSearch, GridSearchCV):
+    """Grid search in which ``groups`` reach the model, the scorers and the splitter.
+
+    `sklearn.model_selection.GridSearchCV`, with three differences. ``fit(X, y, groups=groups)``
+    works whether scikit-learn's metadata routing is on or off; the setting is left as it was found.
+    ``scoring`` also knows the names of `pafo_sk.metrics.get_scorer`. Candidates that differ in
+    settings of the unified model only share the pooled model and the specialists of a split; see
+    `shared_fits`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        `PafoRewardEstimator`, or anything that hands ``groups`` on to one, such as a pipeline.
+    param_grid : dict or list of dict
+        Values to try for each parameter.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        As in scikit-learn, or with names such as "minority_accuracy". None: accuracy.
+    n_jobs, cv, verbose, pre_dispatch, error_score, return_train_score
+        As in scikit-learn. For ``cv``, `StratifiedPreferenceKFold` keeps every group in every
+        training part.
+    refit : bool, str or callable, default=True
+        As in scikit-learn: with several scores, the name of one, or a rule such as
+        `no_harm_refit`.
+
+    Attributes
+    ----------
+    best_estimator_, best_params_, best_index_, best_score_, cv_results_, scorer_, n_splits_, ...
+        As in scikit-learn.
+
+    See Also
+    --------
+    no_harm_refit, maxmin_refit, knee_refit : rules for ``refit``.
+    pareto_front : candidates of ``cv_results_`` that are not dominated.
+
+    Examples
+    --------
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.model_selection import GroupGridSearchCV, no_harm_refit
+    >>> data = make_preferences(n_users=20, n_comparisons=20, n_features=4, random_state=0)
+    >>> search = GroupGridSearchCV(
+    ...     PafoRewardEstimator(n_prototypes=1, random_state=0),
+    ...     {"distill_weight": [0, 0.5]},
+    ...     scoring=["majority_accuracy", "minority_accuracy"],
+    ...     refit=no_harm_refit(),
+    ...     cv=2,
+    ... )
+    >>> search = search.fit(data.X, data.y, groups=data.groups)
+    >>> search.best_estimator_.groups_source_
+    'groups'
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **GridSearchCV._parameter_constraints,
+        "scoring": _SCORING,
+    }
+
+
+class GroupRandomizedSearchCV(_GroupSearch, RandomizedSearchCV):
+    """Randomised search in which ``groups`` reach the model, the scorers and the splitter.
+
+    To `sklearn.model_selection.RandomizedSearchCV` what `GroupGridSearchCV` is to ``GridSearchCV``.
+
+    Parameters
+    ----------
+    estimator, param_distributions, n_iter, random_state
+        As in scikit-learn.
+    scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+        As in `GroupGridSearchCV`.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.model_selection import GroupRandomizedSearchCV
+    >>> data = make_preferences(n_users=20, n_comparisons=20, n_features=4, random_state=0)
+    >>> search = GroupRandomizedSearchCV(
+    ...     PafoRewardEstimator(n_prototypes=1, distill_weight=0.5, random_state=0),
+    ...     {"margin_temperature": loguniform(0.5, 4)},
+    ...     n_iter=2,
+    ...     scoring="worst_group_accuracy",
+    ...     cv=2,
+    ...     random_state=0,
+    ... )
+    >>> search.fit(data.X, data.y, groups=data.groups).cv_results_["mean_test_score"].shape
+    (2,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **RandomizedSearchCV._parameter_constraints,
+        "scoring": _SCORING,
+    }

@@ -1,0 +1,253 @@
+"""Folds in which every group is trained on and tested on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, validate_params
+
+from pafo_sk._columns import Columns, check_labels, is_frame, listed
+
+# Random orders tried, until every group is in every training part.
+ATTEMPTS = 20
+
+
+class StratifiedPreferenceKFold(BaseCrossValidator):
+    """Cross-validation for groups of users, stratified by group and label.
+
+    Every group is in every training part, and its share of the comparisons is about the same in
+    all folds, as is that of each winner within the group. With ``keep_together="prompt"``, all
+    comparisons of a prompt are in one fold, so that models are tested on prompts that they have not
+    seen; with ``"user"``, they are tested on users without a history.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    keep_together : str, int or None, default=None
+        Column of X (for arrays, its index) whose equal values are in one fold: "prompt", "user" or
+        any other. The folds then are those of `StratifiedGroupKFold`, in sizes as equal as they
+        can be made greedily. None: those of `StratifiedKFold`.
+    shuffle : bool, default=True
+        Draw the folds at random. False: in the order of the rows.
+    random_state : int, RandomState instance or None, default=None
+        Determines the folds, where ``shuffle`` is True.
+
+    See Also
+    --------
+    GroupGridSearchCV : hands its ``groups`` to this splitter, to fit and to the scorers.
+
+    Examples
+    --------
+    >>> from pafo_sk.datasets import make_preferences
+    >>> from pafo_sk.model_selection import StratifiedPreferenceKFold
+    >>> data = make_preferences(n_users=10, n_comparisons=10, n_features=4, random_state=0)
+    >>> folds = StratifiedPreferenceKFold(2, keep_together="user", random_state=0)
+    >>> for train, test in folds.split(data.X, data.y, data.groups):
+    ...     print(len(test), sorted(set(data.groups[test])), len(set(data.users[test])))
+    50 ['group_0', 'group_1'] 5
+    50 ['group_0', 'group_1'] 5
+    """
+
+    __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
+
+    @validate_params(
+        {
+            "n_splits": [Interval(Integral, 2, None, closed="left")],
+            "keep_together": [str, Integral, None],
+            "shuffle": ["boolean"],
+            "random_state": ["random_state"],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        keep_together: str | int | None = None,
+        shuffle: bool = True,
+        random_state: Any = None,
+    ):
+        if not shuffle and random_state is not None:
+            raise ValueError(
+                f"random_state={random_state!r} has no effect with shuffle=False; leave it out, or "
+                "use shuffle=True."
+            )
+        self.n_splits = n_splits
+        self.keep_together = keep_together
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : ignored
+
+        Returns
+        -------
+        int
+        """
+        return self.n_splits
+
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows to train on, and rows to test on.
+
+        Parameters
+        ----------
+        X : frame or array of n rows
+            Comparisons; only the column ``keep_together`` is read.
+        y : array-like of shape (n,)
+            Winners.
+        groups : array-like of shape (n,)
+            Preference group of every comparison.
+
+        Yields
+        ------
+        train, test : ndarray of int
+            Row numbers.
+
+        Raises
+        ------
+        ValueError
+            If groups are missing or of the wrong length, if ``keep_together`` is no column of X or
+            has fewer values than there are folds, or if a group cannot be in every training part.
+
+        Warns
+        -----
+        UserWarning
+            If a group is too small to be in every test part.
+        """
+        label, group = self._labels(y, groups)
+        names = pd.Index(pd.unique(group), tupleize_cols=False)
+        codes = pd.factorize(group)[0]
+        stratum = pd.factorize(codes * (label.max() + 1) + label)[0]
+        unit = self._units(X, len(label))
+        self._check_sizes(names, codes, unit)
+        fold = self._folds(stratum, unit, names, codes)
+        for number in range(self.n_splits):
+            yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+
+    def _labels(self, y: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of the labels, and the groups, checked."""
+        if groups is None:
+            raise ValueError(
+                "StratifiedPreferenceKFold.split got no groups. Pass split(X, y, groups), or "
+                "fit(X, y, groups=groups) of the search. Without groups, use "
+                "sklearn.model_selection.StratifiedKFold."
+            )
+        label = pd.factorize(check_labels(y, "y"))[0]
+        group = check_labels(groups, "groups")
+        if len(group) != len(label):
+            raise ValueError(
+                f"groups has {len(group)} labels and y has {len(label)}; give one per row."
+            )
+        return label, group
+
+    def _units(self, X: Any, n: int) -> np.ndarray:
+        """Codes of what stays in one fold: the values of the column, or the rows themselves."""
+        name = self.keep_together
+        if name is None:
+            return np.arange(n)
+        if is_frame(X):
+            columns = Columns(X)
+            if name not in columns:
+                raise ValueError(
+                    f"keep_together={name!r} is no column of X, which has {listed(columns.names)}. "
+                    "Pass the name of a column, or keep_together=None."
+                )
+            values = columns.labels(name)
+        else:
+            values = check_labels(self._array_column(X), f"column {name!r} of X")
+        unit = pd.factorize(values)[0]
+        if len(unit) != n:
+            raise ValueError(f"X has {len(unit)} rows and y has {n} labels; give one per row.")
+        return unit
+
+    def _array_column(self, X: Any) -> Any:
+        name = self.keep_together
+        array = np.asarray(X)
+        width = array.shape[1] if array.ndim == 2 else 0
+        if isinstance(name, Integral) and -width <= name < width:
+            return array[:, int(name)]
+        raise ValueError(
+            f"keep_together={name!r} is no column of X, an array of the shape {array.shape}. Pass "
+            "the index of a column, a frame that has the column, or keep_together=None."
+        )
+
+    def _check_sizes(self, names: pd.Index, codes: np.ndarray, unit: np.ndarray) -> None:
+        """Raise where no folds can have every group in every training part."""
+        together = self.keep_together
+        of = f" of {together!r}"
+        value, values = ("row", "rows") if together is None else (f"value{of}", f"values{of}")
+        apart = "" if together is None else ", or keep_together=None"
+        n_units = int(unit.max()) + 1
+        if n_units < self.n_splits:
+            raise ValueError(
+                f"n_splits={self.n_splits} folds need as many {values}, and X has {n_units}. Use "
+                f"n_splits={max(n_units, 2)} or fewer{apart}."
+            )
+        pairs = np.unique(np.stack([codes, unit]), axis=1)
+        count = np.bincount(pairs[0])
+        lone = names[count < 2]
+        if len(lone):
+            raise ValueError(
+                f"{_listed(lone)} in groups has only one {value}, so that the training part "
+                "without it would lack the group. Merge it with another group, or drop its rows"
+                f"{apart}."
+            )
+        few = names[count < self.n_splits]
+        if len(few):
+            warnings.warn(
+                f"{_listed(few)} in groups has {count.min()} {values}, fewer than "
+                f"n_splits={self.n_splits}: not every test part has the group, and scores of it "
+                f"fail there or leave it out. Use n_splits={count.min()}, or merge groups.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _folds(
+        self, stratum: np.ndarray, unit: np.ndarray, names: pd.Index, codes: np.ndarray
+    ) -> np.ndarray:
+        """Fold of every row."""
+        rng = check_random_state(self.random_state)
+        for _ in range(ATTEMPTS if self.shuffle else 1):
+            fold = self._draw(stratum, unit, rng)
+            held = np.unique(np.stack([codes, fold]), axis=1)[0]
+            in_one_fold = names[np.bincount(held) < 2]
+            if not len(in_one_fold):
+                return fold
+        raise ValueError(
+            f"No folds were found with {_listed(in_one_fold)} in more than one of them, so that a "
+            "training part would lack the group. Merge it with another group, use another "
+            f"random_state, or more folds than n_splits={self.n_splits}."
+        )
+
+    def _draw(
+        self, stratum: np.ndarray, unit: np.ndarray, rng: np.random.RandomState
+    ) -> np.ndarray:
+        rows = self.keep_together is None
+        kind, together = (StratifiedKFold, None) if rows else (StratifiedGroupKFold, unit)
+        seed = rng.randint(np.iinfo(np.int32).max) if self.shuffle else None
+        folds = kind(self.n_splits, shuffle=self.shuffle, random_state=seed)
+        fold = np.empty(len(stratum), dtype=np.int64)
+        with warnings.catch_warnings():
+            # small groups were reported by their names
+            warnings.filterwarnings("ignore", "The least populated class in y", UserWarning)
+            for number, (_, test) in enumerate(folds.split(stratum, stratum, together)):
+                fold[test] = number
+        return fold
+
+
+def _listed(names: pd.Index) -> str:
+    """The first group by name, and how many more."""
+    more = f" (and {len(names) - 1} more groups)" if len(names) > 1 else ""
+    return f"{names[0]!r}{more}"

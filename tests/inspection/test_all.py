@@ -1,0 +1,110 @@
+"""What holds for every display."""
+
+import inspect
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from pafo_sk import inspection
+from pafo_sk.inspection import (
+    GateDisplay,
+    GroupAccuracyDisplay,
+    HistoryDisplay,
+    ParetoDisplay,
+    UserAccuracyDisplay,
+)
+
+DISPLAYS = [getattr(inspection, name) for name in inspection.__all__]
+
+
+@pytest.fixture
+def draw(answers):
+    """Draw a display of some kind, perhaps on given axes."""
+    y_true, groups, users = answers["y_true"], answers["groups"], answers["users"]
+    pooled, unified = answers["y_pred"].values()
+    makers = {
+        GroupAccuracyDisplay: lambda ax: GroupAccuracyDisplay.from_predictions(**answers, ax=ax),
+        ParetoDisplay: lambda ax: ParetoDisplay.from_predictions(
+            **answers, reference="pooled", ax=ax
+        ),
+        UserAccuracyDisplay: lambda ax: UserAccuracyDisplay.from_predictions(
+            y_true, unified, users, kind="lorenz", ax=ax
+        ),
+        HistoryDisplay: lambda ax: HistoryDisplay.from_predictions(
+            y_true, {0: pooled, 1: unified}, users, groups, ax=ax
+        ),
+        GateDisplay: lambda ax: GateDisplay.from_predictions(
+            [[0.1, 0.9], [1, 0]], ["a", "b"], ax=ax
+        ),
+    }
+    return lambda kind, ax=None: makers[kind](ax)
+
+
+@pytest.mark.parametrize("kind", DISPLAYS)
+def test_given_axes_are_used_and_no_figure_is_made(kind, draw):
+    ax = Figure().subplots()
+    display = draw(kind, ax)
+    assert display.ax_ is ax
+    assert display.figure_ is ax.figure
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("kind", DISPLAYS)
+def test_a_new_figure_is_made_and_can_be_saved(kind, draw, tmp_path):
+    display = draw(kind)
+    assert plt.get_fignums() == [display.figure_.number]
+    display.figure_.savefig(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("kind", DISPLAYS)
+def test_plot_draws_again(kind, draw):
+    first = draw(kind)
+    old = first.ax_
+    again = first.plot() if kind is not UserAccuracyDisplay else first.plot(kind="lorenz")
+    assert again is first
+    assert again.ax_ is not old
+    drawn = [
+        [np.asarray(line.get_xydata()).tolist() for line in ax.lines] for ax in (old, again.ax_)
+    ]
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("kind", DISPLAYS)
+def test_axes_are_labelled(kind, draw):
+    ax = draw(kind).ax_
+    assert ax.get_xlabel()
+    assert ax.get_ylabel() or ax.get_yticklabels()
+
+
+@pytest.mark.parametrize("kind", DISPLAYS)
+def test_constructor_stores_its_parameters(kind):
+    names = list(inspect.signature(kind).parameters)
+    values = {name: object() for name in names}
+    assert {name: getattr(kind(**values), name) for name in names} == values
+
+
+def test_lines_differ_without_colour(draw):
+    display = draw(HistoryDisplay)
+    majority, minority = display.lines_["majority"], display.lines_["minority"]
+    assert majority.get_linestyle() != minority.get_linestyle()
+    assert majority.get_marker() != minority.get_marker()
+
+
+def test_matplotlib_is_imported_when_something_is_drawn():
+    check = (
+        "import sys\n"
+        "from pafo_sk.inspection import GroupAccuracyDisplay\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "sys.modules['matplotlib'] = None\n"  # as where it is not installed
+        "try:\n"
+        "    GroupAccuracyDisplay.from_predictions([0, 1], {'m': [0, 1]}, ['a', 'b'])\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    out = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert 'pip install "pafo_sk[plot]"' in out.stdout

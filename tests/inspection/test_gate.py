@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+
+from pafo_sk.inspection import GateDisplay
+
+GATE = [[0.1, 0.9], [0.3, 0.7], [1.0, 0.0]]
+GROUPS = ["b", "b", "a"]
+
+
+def test_means_by_hand():
+    display = GateDisplay.from_predictions(GATE, GROUPS, prior=[0.5, 0.5], pooled_share=0.25)
+    expected = [[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]]
+    np.testing.assert_allclose(display.im_.get_array(), expected)
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == [
+        "b (2 users)",
+        "a (1 users)",
+        "no history",
+    ]
+    assert [text.get_text() for text in display.text_] == [
+        "0.20",
+        "0.80",
+        "1.00",
+        "0.00",
+        "0.50",
+        "0.50",
+    ]
+    assert display.ax_.get_title() == "25% of the reward is the pooled model's"
+    assert display.im_.get_clim() == (0, 1)
+
+
+def test_numbers_are_read_on_their_cells():
+    display = GateDisplay.from_predictions(GATE, GROUPS)
+    colors = {text.get_text(): text.get_color() for text in display.text_}
+    assert colors["0.00"] == "white"
+    assert colors["1.00"] == "black"
+
+
+def test_many_prototypes_have_no_numbers():
+    display = GateDisplay.from_predictions(np.full((3, 13), 1 / 13), GROUPS)
+    assert display.text_ == []
+    assert display.im_.get_array().shape == (2, 13)
+
+
+def test_fitted_model(model, people, known):
+    X, groups = people.X[known], people.groups[known]
+    display = GateDisplay.from_estimator(model, X, groups)
+    module, history = model.model_.module, model.history_
+    gate = module.gate(torch.as_tensor(history.sums)).detach().numpy()
+    group_of_user = dict(zip(X["user"], groups, strict=True))
+    group = np.array([group_of_user[user] for user in history.users])
+    for label in set(groups):
+        np.testing.assert_allclose(
+            display.probability.loc[label], gate[group == label].mean(axis=0)
+        )
+    prior = torch.softmax(module.log_share + module.prior_offset, dim=0).detach()
+    np.testing.assert_allclose(display.probability.loc["no history"], prior)
+    np.testing.assert_allclose(display.probability.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"strategy": "pooled"}, "one reward for everybody.*strategy='pafo'"),
+        ({"student": "plain"}, "one reward for everybody.*student='mixture'"),
+        ({"student": "bilinear"}, "student='bilinear' has no prototypes.*student='mixture'"),
+        ({"n_prototypes": 0}, "single prototype, the pooled model.*n_prototypes=1 or 3"),
+    ],
+)
+def test_models_without_a_gate(params, why, people, quick):
+    model = quick(**params).fit(people.X, people.y, groups=people.groups)
+    with pytest.raises(ValueError, match=why):
+        GateDisplay.from_estimator(model, people.X, people.groups)
+
+
+def test_clear_errors(model, people, known):
+    with pytest.raises(ValueError, match=r"knows nothing of 10 users.*model.enroll"):
+        GateDisplay.from_estimator(model, people.X, people.groups)
+    with pytest.raises(ValueError, match="needs groups"):
+        GateDisplay.from_estimator(model, people.X[known])
+    with pytest.raises(ValueError, match="2 labels for 3 users"):
+        GateDisplay.from_predictions(GATE, ["a", "b"])
+    with pytest.raises(TypeError, match="needs a fitted PafoRewardEstimator, got str"):
+        GateDisplay.from_estimator("model", people.X)

@@ -1,0 +1,107 @@
+"""The forms of a report for people."""
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from pafo_sk.metrics import fairness_report
+
+NASTY = "<script>alert('x')</script> | a*b*\n[c](d) `e` \\"
+
+
+@pytest.fixture(scope="module")
+def report():
+    rng = np.random.RandomState(0)
+    number = np.repeat(np.arange(30), 10)
+    users = [f"person {k}" for k in number]
+    X = rng.normal(size=(300, 2))
+    groups = np.where(number < 24, "most", NASTY)
+    y = np.where(groups == "most", X[:, 0], X[:, 1] + X[:, 0]) + rng.normal(size=300) > 0
+    model = LogisticRegression().fit(X, y)
+    model.support_rate_ = pd.Series(
+        np.where(np.arange(30) < 24, 0.8, 0.4), index=[f"person {k}" for k in range(30)]
+    )
+    return fairness_report(model, X, y, groups=groups, users=users, random_state=0)
+
+
+class Reader(HTMLParser):
+    """Tags and texts of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.texts = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_summary(report):
+    lines = report.summary().splitlines()
+    value, low, high = (100 * report.measures.loc["accuracy", ["value", "low", "high"]]).tolist()
+    assert lines[0] == (
+        f"Accuracy {value:.1f} % ({low:.1f} to {high:.1f}) on 300 comparisons of 30 users "
+        "(in brackets: 95 % intervals)."
+    )
+    assert lines[1].startswith(f"Served worst: group {NASTY!r}, ")
+    assert "best: 'most'" in lines[1]
+    assert lines[2].startswith("Majority ('most')")
+    assert lines[3].startswith("The 10 % of users served worst:")
+    assert lines[4].startswith("Standard deviation of users:")
+    assert lines[5].startswith("Accuracy is")
+    assert "slope" in lines[5]
+    assert lines[6].startswith("Small groups, of fewer than 10 users")
+    assert str(report) == repr(report) == report.summary()
+
+
+def test_frame(report):
+    frame = report.to_frame()
+    assert list(frame.columns) == ["group", "measure", "value", "low", "high"]
+    of_all = frame[frame["group"].isna()].set_index("measure")
+    assert of_all["value"].equals(report.measures["value"])
+    of_group = frame[frame["group"] == "most"].set_index("measure")
+    assert of_group["value"]["accuracy"] == report.groups.loc["most", "accuracy"]
+    assert of_group["high"]["log_loss"] == report.groups.loc["most", "log_loss_high"]
+    assert len(frame) == len(report.measures) + 2 * 3
+
+
+def test_html_shows_names_and_runs_none(report):
+    page = Reader()
+    page.feed(report.to_html())
+    assert "script" not in page.tags
+    assert page.tags.count("table") == 2
+    text = "".join(page.texts)
+    assert NASTY in text
+    assert all(name in text for name in report.measures.index)
+    assert report._repr_html_() == report.to_html()
+
+
+def test_markdown_keeps_its_columns(report):
+    text = report.to_markdown()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    # a bar that is escaped does not separate cells
+    cells = [len(line.replace("\\|", "").strip("|").split("|")) for line in rows]
+    assert cells == [7] * 4 + [3] * (2 + len(report.measures))
+    assert "<script>" not in text
+    assert r"\<script\>alert('x')\</script\> \| a\*b\* \[c\](d) \`e\` \\" in text
+
+
+@pytest.mark.parametrize("form", ["summary", "to_markdown", "to_html"])
+def test_users_stay_out_of_what_is_shown(report, form):
+    assert report.users.index[0] == "person 0"
+    assert "person" not in getattr(report, form)()
+
+
+def test_no_form_shows_nan_without_a_reason():
+    X = np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    model = LogisticRegression().fit(X, [1, 0, 1, 0])
+    report = fairness_report(model, X, [1, 0, 1, 0], users=["ann"] * 4, random_state=0)
+    assert "has no value (needs two users)" in report.to_markdown()
+    for form in (report.summary(), report.to_markdown(), report.to_html()):
+        assert "nan" not in form.lower()
+        assert "inf" not in form

@@ -1,0 +1,133 @@
+"""Inequality measures: values worked out by hand, and what must hold for all values."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pafo_sk import metrics
+
+# value where all are equal
+RELATIVE = {
+    "gini": (metrics.gini, 0),
+    "half squared variation": (metrics.generalized_entropy, 0),
+    "entropy of 3": (partial(metrics.generalized_entropy, alpha=3), 0),
+    "theil": (metrics.theil, 0),
+    "atkinson": (metrics.atkinson, 0),
+    "atkinson of 1": (partial(metrics.atkinson, epsilon=1), 0),
+    "atkinson of 2": (partial(metrics.atkinson, epsilon=2), 0),
+    "jain": (metrics.jain, 1),
+}
+relative = pytest.mark.parametrize(("measure", "equal"), RELATIVE.values(), ids=RELATIVE)
+numbers = st.integers(0, 100).map(lambda k: k / 100)
+vectors = st.lists(numbers, min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("found", "by_hand"),
+    [
+        # differences of all nine ordered pairs of 1, 2, 3: sum 8; 2 * 9 * mean 2 = 36
+        (metrics.gini([3, 1, 2]), 8 / 36),
+        # ratios to the mean 2: 1/2, 1, 3/2
+        (metrics.generalized_entropy([1, 2, 3]), (1 / 4 + 1 + 9 / 4 - 3) / 3 / 2),
+        (metrics.generalized_entropy([1, 2, 3], alpha=3), (1 / 8 + 1 + 27 / 8 - 3) / 3 / 6),
+        (metrics.generalized_entropy([1, 2, 3], alpha=0), -np.log(1 / 2 * 3 / 2) / 3),
+        (metrics.generalized_entropy([1, 2, 3], alpha=-1), (2 + 1 + 2 / 3 - 3) / 3 / 2),
+        (metrics.theil([1, 2, 3]), (np.log(1 / 2) / 2 + np.log(3 / 2) * 3 / 2) / 3),
+        (metrics.theil([0, 0, 1]), np.log(3)),
+        # mean of the roots of 1 and 9: 2; squared 4, of the mean 5
+        (metrics.atkinson([1, 9]), 1 - 4 / 5),
+        # geometric mean 3, harmonic mean 9 / 5
+        (metrics.atkinson([1, 9], epsilon=1), 1 - 3 / 5),
+        (metrics.atkinson([1, 9], epsilon=2), 1 - 9 / 25),
+        (metrics.atkinson([0, 1], epsilon=1), 1),
+        (metrics.atkinson([0, 1], epsilon=3), 1),
+        (metrics.jain([1, 2, 3]), 36 / (3 * 14)),
+        (metrics.jain([0, 0, 1]), 1 / 3),
+    ],
+)
+def test_by_hand(found, by_hand):
+    assert found == pytest.approx(by_hand)
+    assert isinstance(found, float)
+
+
+@relative
+@given(value=numbers, n=st.integers(1, 9))
+def test_equality(measure, equal, value, n):
+    assert measure([value] * n) == pytest.approx(equal, abs=1e-12)
+
+
+@relative
+@given(x=vectors, data=st.data())
+def test_order_does_not_matter(measure, equal, x, data):
+    assert measure(data.draw(st.permutations(x))) == pytest.approx(measure(x), abs=1e-12)
+
+
+@relative
+@given(x=vectors, scale=st.floats(0.01, 100))
+def test_scale_does_not_matter(measure, equal, x, scale):
+    assert measure(np.multiply(x, scale)) == pytest.approx(measure(x), abs=1e-9)
+
+
+@relative
+@given(x=vectors, times=st.integers(2, 4))
+def test_replication_does_not_matter(measure, equal, x, times):
+    assert measure(x * times) == pytest.approx(measure(x), abs=1e-9)
+
+
+@relative
+@given(x=vectors)
+def test_range(measure, equal, x):
+    found = measure(x)
+    if equal:
+        assert 1 / len(x) - 1e-12 <= found <= 1
+    else:
+        assert found >= 0
+
+
+@given(x=st.lists(st.integers(1, 100), min_size=2, max_size=9), data=st.data())
+def test_giving_from_rich_to_poor_makes_more_equal(x, data):
+    """The principle of transfers of Pigou and Dalton."""
+    low, high = int(np.argmin(x)), int(np.argmax(x))
+    amount = data.draw(st.floats(0, (x[high] - x[low]) / 2))
+    moved = np.array(x, dtype=float)
+    moved[low] += amount
+    moved[high] -= amount
+    for measure, equal in RELATIVE.values():
+        sign = -1 if equal else 1
+        assert sign * measure(moved) <= sign * measure(x) + 1e-9
+
+
+MEASURES = [
+    *(measure for measure, _ in RELATIVE.values()),
+    metrics.min_max_gap,
+    metrics.standard_deviation,
+    metrics.cvar,
+    metrics.worst_share,
+]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_bad_values(measure):
+    with pytest.raises(ValueError, match="values is empty"):
+        measure([])
+    with pytest.raises(ValueError, match=r"positions \[1\]: nan"):
+        measure([0.5, np.nan])
+    with pytest.raises(ValueError, match=r"1 of 3 are not.*\[2\]: -0.5"):
+        measure([0.5, 0.1, -0.5])
+    with pytest.raises(ValueError, match="one-dimensional"):
+        measure([[0.5, 0.1]])
+
+
+def test_infinite_entropy_is_an_error():
+    with pytest.raises(ValueError, match=r"positions \[0\]. Use a positive alpha"):
+        metrics.generalized_entropy([0.0, 1.0], alpha=0)
+    assert metrics.generalized_entropy([0.0, 0.0], alpha=0) == 0
+
+
+@pytest.mark.parametrize("epsilon", [0, -1, np.nan, np.inf])
+def test_bad_epsilon(epsilon):
+    with pytest.raises(ValueError, match="epsilon"):
+        metrics.atkinson([0.5], epsilon=epsilon)

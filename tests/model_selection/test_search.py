@@ -1,0 +1,274 @@
+"""Searches that keep the groups: with any setting, in processes, nested, and when they fail."""
+
+import numpy as np
+import pytest
+import sklearn
+from scipy.stats import uniform
+from sklearn import config_context
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import accuracy_score, make_scorer
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from pafo_sk import PafoRewardEstimator
+from pafo_sk.metrics import get_scorer
+from pafo_sk.model_selection import (
+    GroupGridSearchCV,
+    GroupRandomizedSearchCV,
+    StratifiedPreferenceKFold,
+    maxmin_refit,
+    no_harm_refit,
+)
+
+GRID = {"distill_weight": [0.0, 0.5]}
+BOTH = ["majority_accuracy", "minority_accuracy"]
+FOLDS = KFold(2, shuffle=True, random_state=0)
+
+
+def make(model, grid=GRID, **params):
+    given = {"scoring": BOTH, "refit": no_harm_refit(), "cv": FOLDS, "error_score": "raise"}
+    return GroupGridSearchCV(model, grid, **{**given, **params})
+
+
+def scores(search, *names):
+    return np.array([search.cv_results_[f"mean_test_{name}"] for name in names or BOTH])
+
+
+@pytest.fixture(scope="module")
+def by_hand(data, quick):
+    """Scores of the grid, from fits and scorers that are called one by one."""
+    found = np.empty((2, 2, 2))
+    for fold, (train, test) in enumerate(FOLDS.split(data.X)):
+        for candidate, weight in enumerate(GRID["distill_weight"]):
+            model = quick(distill_weight=weight)
+            model.fit(data.X.iloc[train], data.y[train], groups=data.groups[train])
+            for metric, name in enumerate(BOTH):
+                known = {"groups": data.groups[test]}
+                score = get_scorer(name)(model, data.X.iloc[test], data.y[test], **known)
+                found[metric, candidate, fold] = score
+    return found.mean(axis=2)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("given", ["groups", "column"])
+def test_groups_arrive_everywhere(routing, given, data, quick, by_hand):
+    column = given == "column"
+    X = data.X.assign(camp=data.groups) if column else data.X
+    known = {} if column else {"groups": data.groups}
+    with config_context(enable_metadata_routing=routing):
+        search = make(quick(missing_groups="raise", group_column="camp" if column else None))
+        search.fit(X, data.y, **known)
+        assert sklearn.get_config()["enable_metadata_routing"] is routing
+        np.testing.assert_array_equal(scores(search), by_hand)
+        assert search.best_estimator_.groups_source_ == "groups"
+        assert search.best_index_ == no_harm_refit()(search.cv_results_)
+        # with a rule and several scores: the accuracy
+        right = search.predict(X) == data.y
+        assert search.score(X, data.y, **known) == right.mean()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error:No groups reached fit")
+def test_processes(data, quick, by_hand):
+    def shared(model, X, y):
+        from pafo_sk import _shared_fits
+
+        store = _shared_fits._store
+        return 0 if store is None else len(store._memos)
+
+    scoring = {name: name for name in BOTH} | {"shared": shared}
+    search = make(quick(missing_groups="raise"), scoring=scoring, n_jobs=2)
+    search.fit(data.X, data.y, groups=data.groups)
+    np.testing.assert_array_equal(scores(search), by_hand)
+    # the workers share what they train themselves
+    assert scores(search, "shared").min() >= 1
+    assert sklearn.get_config()["enable_metadata_routing"] is False
+
+
+def test_grid_search_of_scikit_learn_gives_the_same(data, quick, by_hand):
+    with config_context(enable_metadata_routing=True):
+        plain = GridSearchCV(
+            quick(), GRID, scoring={name: get_scorer(name) for name in BOTH}, refit=False, cv=FOLDS
+        ).fit(data.X, data.y, groups=data.groups)
+    np.testing.assert_array_equal(scores(plain), by_hand)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_setting_after_an_error(routing, data, quick):
+    with config_context(enable_metadata_routing=routing):
+        search = make(quick(n_folds=-1))
+        with pytest.raises(ValueError, match="n_folds"):
+            search.fit(data.X, data.y, groups=data.groups)
+        assert sklearn.get_config()["enable_metadata_routing"] is routing
+
+
+def test_score_is_that_of_refit(data, quick):
+    known = {"groups": data.groups}
+    search = make(quick(), refit="minority_accuracy").fit(data.X, data.y, **known)
+    expected = get_scorer("minority_accuracy")(search, data.X, data.y, **known)
+    assert search.score(data.X, data.y, **known) == expected
+    assert search.best_score_ == scores(search)[1].max()
+    with pytest.raises(ValueError, match="minority_accuracy got no groups"):
+        search.score(data.X, data.y)
+    alone = make(quick(), scoring="worst_group_accuracy", refit=maxmin_refit("score"))
+    alone.fit(data.X, data.y, **known)
+    expected = get_scorer("worst_group_accuracy")(alone, data.X, data.y, **known)
+    assert alone.score(data.X, data.y, **known) == expected
+    plain = make(quick(), scoring=None, refit=True).fit(data.X, data.y, **known)
+    assert plain.score(data.X, data.y, **known) == np.mean(plain.predict(data.X) == data.y)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        ("accuracy", "group_gap"),
+        {"accuracy": "accuracy", "group_gap": "group_gap"},
+        {"accuracy": make_scorer(accuracy_score), "group_gap": get_scorer("group_gap")},
+    ],
+)
+def test_forms_of_scoring(scoring, data, quick):
+    search = make(quick(), {"distill_weight": [0.0]}, scoring=scoring, refit="accuracy")
+    before = search.get_params(deep=False)["scoring"]
+    search.fit(data.X, data.y, groups=data.groups)
+    assert search.scoring is before
+    assert 0.5 < scores(search, "accuracy")[0, 0] <= 1
+    assert -1 <= scores(search, "group_gap")[0, 0] <= 0
+
+
+def test_splitters_that_take_groups(data, quick):
+    folds = StratifiedPreferenceKFold(2, keep_together="user", random_state=0)
+    search = make(quick(), {"distill_weight": [0.0]}, cv=folds)
+    search.fit(data.X, data.y, groups=data.groups)
+    assert np.isfinite(scores(search)).all()
+    # one that keeps preference groups out of training leaves a single group
+    search = make(quick(), {"distill_weight": [0.0]}, cv=GroupKFold(2))
+    with pytest.raises(ValueError, match="single group 'group_"):
+        search.fit(data.X, data.y, groups=data.groups)
+
+
+def test_randomised_search(data, quick):
+    search = GroupRandomizedSearchCV(
+        quick(missing_groups="raise"),
+        {"margin_temperature": uniform(1, 2)},
+        n_iter=2,
+        scoring=BOTH,
+        refit=no_harm_refit(),
+        cv=FOLDS,
+        random_state=0,
+        error_score="raise",
+    ).fit(data.X, data.y, groups=data.groups)
+    assert np.isfinite(scores(search)).all()
+    assert len({p["margin_temperature"] for p in search.cv_results_["params"]}) == 2
+    assert search.best_estimator_.groups_source_ == "groups"
+
+
+def test_search_of_a_pipeline(data, quick):
+    X = data.X.drop(columns="user")
+    grid = {"paforewardestimator__distill_weight": [0.0, 0.5]}
+    pipeline = make_pipeline(StandardScaler(with_mean=False), quick(missing_groups="raise"))
+    search = make(pipeline, grid).fit(X, data.y, groups=data.groups)
+    assert search.best_estimator_[-1].groups_source_ == "groups"
+
+
+def test_nested_in_cross_validation(data, quick):
+    """As a step of something else it is routed to like any search."""
+    search = make(quick(missing_groups="raise"), scoring="minority_accuracy", refit=True)
+    with config_context(enable_metadata_routing=True):
+        routing = get_routing_for_object(search)
+        assert routing.consumes("fit", ["groups"]) == {"groups"}
+        assert routing.consumes("score", ["groups"]) == {"groups"}
+        found = cross_validate(
+            search,
+            data.X,
+            data.y,
+            params={"groups": data.groups},
+            cv=2,
+            return_estimator=True,
+            error_score="raise",
+        )
+    assert np.isfinite(found["test_score"]).all()
+    assert [e.best_estimator_.groups_source_ for e in found["estimator"]] == ["groups"] * 2
+
+
+def test_it_is_an_estimator_of_scikit_learn(data, quick):
+    search = make(PafoRewardEstimator(distill_weight=0.25), n_jobs=2)
+    copied = clone(search)
+    assert is_classifier(search)
+    assert copied is not search
+    assert copied.get_params()["estimator__distill_weight"] == 0.25
+    assert copied.set_params(estimator__distill_weight=0.5).estimator.distill_weight == 0.5
+    assert search.estimator.distill_weight == 0.25
+    assert repr(copied).startswith("GroupGridSearchCV(")
+    assert "no_harm_refit(eps=0.005" in repr(search)
+    assert "GroupGridSearchCV" in search._repr_html_()
+    assert not hasattr(search, "set_fit_request")
+    fitted = make(quick()).fit(data.X, data.y, groups=list(data.groups))
+    assert fitted.classes_.tolist() == [0, 1]
+    assert fitted.n_features_in_ == 6
+    assert not hasattr(clone(fitted), "best_estimator_")
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: g[1:], "groups has 199 labels for 200 rows of X"),
+        (lambda g: "camp", "groups is the string 'camp'"),
+        (lambda g: [None, *g[1:]], "groups has no value"),
+    ],
+)
+def test_bad_groups(change, message, data, quick):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make(quick()).fit(data.X, data.y, groups=change(data.groups))
+
+
+def test_no_groups(data, quick):
+    with pytest.raises(ValueError) as caught:
+        make(quick()).fit(data.X, data.y)
+    message = str(caught.value)
+    assert "GroupGridSearchCV.fit got no groups, and scoring needs them" in message
+    assert "fit(X, y, groups=groups)" in message
+    assert "group_column" in message
+    # where only the estimator wants them, it does what it does without a search
+    search = make(quick(missing_groups="raise"), scoring="accuracy", refit=True)
+    with pytest.raises(ValueError, match="No groups reached fit"):
+        search.fit(data.X, data.y)
+    search = make(quick(), {"distill_weight": [0.0]}, scoring="accuracy", refit=True)
+    with pytest.warns(UserWarning, match="No groups reached fit"):
+        search.fit(data.X, data.y)
+    assert search.best_estimator_.groups_source_ == "support_rate"
+
+
+def test_group_that_a_test_part_lacks(data, quick):
+    """The scores of that split fail, and so does the candidate: a rule does not choose it."""
+    order = np.argsort(data.groups, kind="stable")
+    X, y, groups = data.X.iloc[order], data.y[order], data.groups[order]
+    half = np.arange(len(y)) % 2 == 0
+    most = np.flatnonzero(groups == "group_0")
+    splits = [(np.flatnonzero(half), most[:20]), (np.flatnonzero(~half), np.flatnonzero(half))]
+    search = make(quick(), {"distill_weight": [0.0]}, cv=splits, error_score=np.nan)
+    with (
+        pytest.warns(UserWarning, match="minority_accuracy needs two groups or more"),
+        pytest.raises(ValueError, match="All 1 candidates failed"),
+    ):
+        search.fit(X, y, groups=groups)
+
+
+def test_rule_without_its_score(data, quick):
+    search = make(quick(), {"distill_weight": [0.0]}, refit=maxmin_refit())
+    with pytest.raises(ValueError) as caught:
+        search.fit(data.X, data.y, groups=data.groups)
+    message = str(caught.value)
+    assert "no scores of 'worst_group_accuracy'" in message
+    assert "['majority_accuracy', 'minority_accuracy']" in message
+
+
+def test_names_that_no_scorer_has(data, quick):
+    for scoring in ("minority", ["minority_accuracy", "minority"], ["accuracy", "accuracy"]):
+        with pytest.raises(ValueError, match=r"minority|[Dd]uplicate"):
+            make(quick(), scoring=scoring).fit(data.X, data.y, groups=data.groups)
