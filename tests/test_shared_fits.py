@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from pafo_sk import LinearHead, RewardNet, _shared_fits, _specialists, _unified
+from pafo_sk.datasets import make_preferences
 from pafo_sk.model_selection import shared_fits
 
 SETTINGS = [
@@ -31,6 +32,12 @@ SETTINGS = [
     {"random_state": 1},
     {"reward_net": RewardNet(optimizer__max_iter=3)},
 ]
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Few comparisons: what is compared are bits."""
+    return make_preferences(n_users=10, n_comparisons=10, n_features=4, random_state=0)
 
 
 @pytest.fixture
@@ -90,6 +97,7 @@ def test_what_fits_agree_on_is_trained_once(data, quick, trainings):
     assert count(no_harm=None) == (heads, students)
 
 
+@pytest.mark.slow
 def test_students_of_processes_are_shared(data, quick, trainings):
     with shared_fits():
         one = fitted(quick, data, {"n_jobs": 2})
