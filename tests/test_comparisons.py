@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from pafo_sk import _encoding
+from pafo_sk import _store
 from pafo_sk._comparisons import Comparisons, encode_items, from_array, join_prompt
 from pafo_sk._input import read_input
-from pafo_sk._store import MemoryStore
+from pafo_sk._memory_store import MemoryStore
 
 FRAMES = {
     "pandas": lambda X: X,
@@ -46,7 +46,7 @@ FRAMES = {
 @pytest.fixture
 def store(monkeypatch):
     fresh = MemoryStore()
-    monkeypatch.setattr(_encoding, "memory_store", fresh)
+    monkeypatch.setattr(_store, "memory_store", fresh)
     return fresh
 
 
