@@ -12,10 +12,10 @@ import torch
 from pafo_sk._caller import warn_caller
 from pafo_sk._encoder_identity import is_sentence_transformer
 
-# Most texts and most characters (texts times the longest of them) of a batch. On a CPU a batch
-# should stay in the cache of the processor, on a GPU it should fill it. An object that encodes in
-# its own way is asked for many at once, as it may pay for every call.
-_LIMITS = {"cpu": (32, 8_000), "gpu": (1024, 500_000), "object": (1024, 4_000_000)}
+# Most texts and most characters (texts times the longest of them) of a batch: on a CPU, for each
+# thread, as many as its cache holds (benchmarks/bench_encode.py); on a GPU, as many as fill it. An
+# object that encodes in its own way is asked for many at once, as it may pay for every call.
+_LIMITS = {"cpu": (16, 1_600), "gpu": (1024, 500_000), "object": (1024, 4_000_000)}
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -37,6 +37,9 @@ class BatchSize:
         self._most: int
         self._characters: float
         self._most, self._characters = _LIMITS[kind]
+        if kind == "cpu":
+            n_threads = torch.get_num_threads()
+            self._most, self._characters = self._most * n_threads, self._characters * n_threads
         if "batch_size" in params:
             self._most, self._characters = params["batch_size"], np.inf
         window = params.get("max_length") or getattr(model, "max_seq_length", None) or np.inf
