@@ -54,7 +54,7 @@ class BatchSize:
         done = 0
         while done < len(order):
             longest = lengths[order[done]]
-            n = int(max(min(self._most, self._characters // longest), 1))
+            n = max(int(min(self._most, self._characters / longest)), 1)
             batch = order[done : done + n]
             self._again = False
             yield batch
