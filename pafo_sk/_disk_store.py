@@ -70,13 +70,11 @@ class _Shelf:
         for number in np.unique(place[place >= 0] >> 32).tolist():
             at = np.flatnonzero(place >> 32 == number)
             try:
-                good, values = self.shards[number].read(place[at] & 0xFFFFFFFF)
+                good = self.shards[number].read(place[at] & 0xFFFFFFFF, vectors, at)
             except FileNotFoundError:  # evicted by another process this moment
                 good = np.zeros(len(at), dtype=bool)
             else:
                 n_damaged += int(np.sum(~good))
-                values[~good] = 0
-                vectors[at] = values
                 with suppress(OSError):
                     os.utime(self.shards[number].index)  # what was used is evicted later
             found[at] = good

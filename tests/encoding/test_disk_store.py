@@ -263,4 +263,9 @@ def test_a_vector_in_anothers_place_has_a_wrong_checksum(tmp_path):
     data = bytearray(shard.vectors.read_bytes())
     data[:28], data[28:56] = data[28:56], data[:28]
     shard.vectors.write_bytes(bytes(data))
-    assert shard.read(np.arange(4))[0].tolist() == [False, False, True, True]
+    out = np.ones((5, 7), dtype=np.float32)
+    rows = np.array([3, 1, 2, 0])
+    assert shard.read(rows, out, np.array([4, 1, 2, 0])).tolist() == [True, False, True, False]
+    np.testing.assert_array_equal(out[[2, 4]], VECTORS[[2, 3]])
+    assert (out[[0, 1]] == 0).all()
+    assert (out[3] == 1).all()
