@@ -171,3 +171,12 @@ def test_check_same_encoder(tiny_encoder, letters):
         check_same_encoder(saved, None, letters)
     for part in (saved["revision"], now["revision"], "tiny (16 dim", "Letters (3 dim", "fit again"):
         assert part in str(caught.value)
+
+
+def test_asking_for_the_dimension_leaves_no_trace(letters, store):
+    assert encoder_info(None, letters)["dimension"] == 3
+    assert letters.asked == ["a"]
+    assert store.info()["n_entries"] == 0
+    encode_texts(["b"], letters)
+    assert encoder_info(None, letters)["dimension"] == 3
+    assert letters.asked == ["a", "b"]
