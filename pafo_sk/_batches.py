@@ -15,7 +15,7 @@ from pafo_sk._encoder_identity import is_sentence_transformer
 # Most texts and most characters (texts times the longest of them) of a batch: on a CPU, for each
 # thread, as many as its cache holds (benchmarks/bench_encode.py); on a GPU, as many as fill it. An
 # object that encodes in its own way is asked for many at once, as it may pay for every call.
-_LIMITS = {"cpu": (16, 1_600), "gpu": (1024, 500_000), "object": (1024, 4_000_000)}
+_LIMITS = {"cpu": (32, 3_200), "gpu": (1024, 500_000), "object": (1024, 4_000_000)}
 _CHARACTERS_PER_TOKEN = 4
 
 

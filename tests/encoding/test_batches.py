@@ -80,11 +80,11 @@ def test_processor_threads_share_a_batch(tiny_encoder, monkeypatch):
     """What lies beyond the window does not count, here 12 tokens."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     size = _batches.BatchSize(tiny_encoder, {})
-    assert [len(batch) for batch in size.batches(["x" * 9000] * 100)] == [48, 48, 4]
+    assert [len(batch) for batch in size.batches(["x" * 9000] * 100)] == [96, 4]
     monkeypatch.setattr(tiny_encoder, "max_seq_length", 500)
     size = _batches.BatchSize(tiny_encoder, {})
-    assert [len(batch) for batch in size.batches(["x" * 9000] * 5)] == [2, 2, 1]
-    assert [len(batch) for batch in size.batches(["x" * 480] * 20)] == [10, 10]
+    assert [len(batch) for batch in size.batches(["x" * 9000] * 5)] == [4, 1]
+    assert [len(batch) for batch in size.batches(["x" * 480] * 30)] == [20, 10]
 
 
 @pytest.mark.parametrize("room", [9, 5, 1])
