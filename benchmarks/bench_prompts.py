@@ -47,11 +47,13 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cache", default="memory")
     arguments = parser.parse_args()
+    n_queries = load_dsp(arguments.dsp, n_comparisons=1, random_state=0).n_queries
+    n_train = int(0.7 * n_queries)
     results = []
     for seed in range(arguments.seeds):
-        queries = np.random.default_rng(seed).permutation(661)
-        train = load_dsp(arguments.dsp, queries=queries[:460], random_state=seed)
-        test = load_dsp(arguments.dsp, queries=queries[460:], noise=0, random_state=seed)
+        queries = np.random.default_rng(seed).permutation(n_queries)
+        train = load_dsp(arguments.dsp, queries=queries[:n_train], random_state=seed)
+        test = load_dsp(arguments.dsp, queries=queries[n_train:], noise=0, random_state=seed)
         minority = test.X.assign(group=test.groups).groupby("user")["group"].first() != "academy"
         prompts = sorted({*train.X["prompt"], *test.X["prompt"]})
         encoders = {"together": ENCODER, "apart": ResponseOnly(prompts, arguments.cache)}
