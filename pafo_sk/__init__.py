@@ -2,12 +2,14 @@
 
 from pafo_sk._estimator import PafoRewardEstimator
 from pafo_sk._heads import LinearHead, MLPHead
+from pafo_sk._store import EmbeddingStore
 from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._training import RewardNet
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "EmbeddingStore",
     "HistoryMixture",
     "HistoryModel",
     "LinearHead",

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from pafo_sk._encoding import reference_for
+from pafo_sk._encoder_identity import reference_for
 from pafo_sk._shared_fits import join, token
 
 

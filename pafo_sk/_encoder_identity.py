@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 import threading
 import weakref
 from dataclasses import dataclass
@@ -161,14 +162,7 @@ def as_float32(vectors):
     return np.asarray(vectors, dtype=np.float32)
 
 
-def check_same_encoder(info_saved, info_now):
-    """Raise ValueError if the vectors of two encoders must not be mixed."""
-    if info_saved["revision"] != info_now["revision"]:
-        saved, now = (
-            f"{info['name']} ({info['dimension']} dimensions, revision {info['revision']})"
-            for info in (info_saved, info_now)
-        )
-        raise ValueError(
-            f"This model was fitted with encoder {saved}, but is used with {now}. "
-            "Pass the original encoder with `est.set_params(encoder=...)`, or fit again."
-        )
+def is_sentence_transformer(model):
+    """Return whether it is one, without importing sentence-transformers."""
+    module = sys.modules.get("sentence_transformers")  # not imported: then it cannot be one
+    return isinstance(model, getattr(module, "SentenceTransformer", ()))

@@ -27,6 +27,7 @@ from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._progress import progress
 from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
+from pafo_sk._store import CACHE
 from pafo_sk._student import HistoryModel
 from pafo_sk._training import RewardNet
 from pafo_sk._unified import STUDENT, Task, UnifiedSettings, plain_model
@@ -51,8 +52,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     encode_params : dict or None, default=None
         Settings of the encoder: device, batch_size, dtype, max_length, normalize_embeddings,
         prompt, prompt_name.
-    cache : "memory" or None, default="memory"
-        Where vectors are kept within the process; clones share it.
+    cache : "memory", folder, EmbeddingStore or None, default="memory"
+        Where the vectors of texts are kept: in this process, or in a folder that others share.
     user : str, int or None, default="user"
         Name (for arrays, index) of the user column. Without one there is no personalisation.
     group_column : str or None, default=None
@@ -151,7 +152,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "encoder": "no_validation",
         "encode_params": [dict, None],
-        "cache": [StrOptions({"memory"}), None],
+        "cache": CACHE,
         "user": [str, Integral, None],
         "group_column": [str, None],
         "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
@@ -178,7 +179,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         *,
         encoder: Any = "all-MiniLM-L6-v2",
         encode_params: dict[str, Any] | None = None,
-        cache: str | None = "memory",
+        cache: Any = "memory",
         user: str | int | None = "user",
         group_column: str | None = None,
         missing_groups: str | float | tuple = "infer",

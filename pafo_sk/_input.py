@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +15,10 @@ from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from pafo_sk._columns import Columns, check_labels, first_rows, is_frame, listed
 from pafo_sk._comparisons import Comparisons, check_finite, encode_items, from_array, from_texts
-from pafo_sk._encoding import (
-    check_same_encoder,
-    count_truncated,
-    encode_texts,
-    encoder_info,
-    load_encoder,
-)
+from pafo_sk._encoder_loading import load_encoder
+from pafo_sk._encoding import check_same_encoder, encode_texts, encoder_info
+from pafo_sk._store import open_store
+from pafo_sk._truncation import warn_truncated
 
 RESPONSES = ("response_a", "response_b")
 
@@ -238,31 +234,21 @@ def text_encoder(estimator: Any, reset: bool) -> Any:
     """A function from unique texts to vectors, with the estimator's settings."""
 
     def encode(texts: list[str]) -> np.ndarray:
+        open_store(estimator.cache)  # a folder that cannot be used is told of before anything costs
         settings = {"encode_params": estimator.encode_params, "device": estimator.device}
         model = load_encoder(estimator.encoder, **settings)
-        info = encoder_info(estimator.encoder, model)
         if reset:
-            estimator.encoder_info_ = info
-            _warn_truncated(texts, model, estimator.encode_params)
+            warn_truncated(texts, model, estimator.encode_params)
         else:
-            check_same_encoder(estimator.encoder_info_, info)
-        return encode_texts(
+            check_same_encoder(estimator.encoder_info_, estimator.encoder, model)
+        vectors = encode_texts(
             texts, estimator.encoder, cache=estimator.cache, verbose=estimator.verbose, **settings
         )
+        if reset:
+            estimator.encoder_info_ = encoder_info(estimator.encoder, model)
+        return vectors
 
     return encode
-
-
-def _warn_truncated(texts: list[str], model: Any, encode_params: Any) -> None:
-    count = count_truncated(texts, model, encode_params)
-    if count:
-        warnings.warn(
-            f"{count} of {len(texts)} unique texts are longer than the encoder's window of "
-            f"{getattr(model, 'max_seq_length', '?')} tokens; what lies beyond it is not read. "
-            "Shorten them or choose an encoder with a longer window.",
-            UserWarning,
-            stacklevel=2,
-        )
 
 
 def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | None]:

@@ -70,8 +70,12 @@ def counted(items: Iterable[Item]) -> Iterator[Item]:
         advance()
 
 
-def open_bar(total: int, description: str, unit: str) -> Any:
+def open_bar(total: int, description: str, unit: str, *, silent: bool = False) -> Any:
     """A bar on stderr, or a widget in a notebook; seldom updated in a log file."""
+    if silent:
+        from tqdm import tqdm as silent_tqdm
+
+        return silent_tqdm(disable=True)
     # in a notebook this warns where widgets are missing: only for those who want a bar
     from tqdm.asyncio import tqdm_asyncio
     from tqdm.auto import tqdm

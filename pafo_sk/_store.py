@@ -1,116 +1,141 @@
-"""Vectors that this process keeps, found by the content of their text."""
+"""EmbeddingStore: where the vectors of texts are kept, in memory or in a folder."""
 
+from __future__ import annotations
+
+import os
 import threading
-from collections import OrderedDict
-from hashlib import blake2b
+from collections.abc import Generator, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
-_ROW_BYTES = 150  # of a digest, as a bytes object and an entry of a dict
+from pafo_sk._disk_store import DISK_BYTES, DiskStore
+from pafo_sk._memory_store import MEMORY_BYTES, MemoryStore
+
+memory_store = MemoryStore()
+_opened: dict[tuple, Store] = {}
+_lock = threading.Lock()
 
 
-def _address(text):
-    # Not the text itself: long ones need not stay alive, and a store on disk can share the address.
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+class Store(Protocol):
+    """What the encoding asks of a store."""
+
+    def get_many(self, key: Hashable, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return which texts are there, and the vectors, zero where not."""
+
+    def put_many(self, key: Hashable, texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Keep one vector for each text."""
+
+    def claim(self, key: Hashable, texts: Sequence[str]) -> Generator[np.ndarray]:
+        """Yield rows of texts that nobody else encodes until the next are asked for."""
+
+    def info(self) -> dict[str, Any]:
+        """Return what is in it."""
+
+    def clear(self) -> None:
+        """Forget everything."""
 
 
-class _Shelf:
-    """The vectors of one key: a matrix that grows by doubling, and the row of each text."""
+@dataclass(frozen=True)
+class EmbeddingStore:
+    """Where the vectors of texts are kept, so that each text is encoded once.
 
-    def __init__(self, dimension):
-        self.rows = {}
-        self.matrix = np.empty((0, dimension), dtype=np.float32)
-
-    @property
-    def n_bytes(self):
-        return self.matrix.nbytes + _ROW_BYTES * len(self.rows)
-
-    def append(self, addresses, vectors, most):
-        n_old, n_all = len(self.rows), len(self.rows) + len(addresses)
-        if n_all > len(self.matrix):
-            capacity = min(max(n_all, 2 * len(self.matrix)), most)
-            grown = np.empty((capacity, self.matrix.shape[1]), dtype=np.float32)
-            grown[:n_old] = self.matrix[:n_old]
-            self.matrix = grown
-        self.matrix[n_old:n_all] = vectors
-        self.rows.update(zip(addresses, range(n_old, n_all), strict=True))
-
-
-class MemoryStore:
-    """Vectors of texts, under one key for each way of encoding them.
+    A text is found by a digest of itself, the encoder's fingerprint and the settings that alter
+    vectors. This object is a name for the place and holds no vectors: it can be pickled and cloned
+    freely, and any two that are equal are the same store.
 
     Parameters
     ----------
-    max_bytes : int, default=4 GiB
-        Above it the least recently used keys are dropped; a key that outgrows it alone starts
-        afresh with its newest vectors.
+    location : "memory", str or path, default="memory"
+        "memory": this process. Anything else is a folder: new, empty, or a store already. Any
+        number of processes may use one folder at once, on a disk of their own machine.
+    max_bytes : int or None, default=None
+        Above it the least recently used vectors are forgotten. None: 4 GiB in memory, 64 GiB in a
+        folder.
+    dtype : {"float32", "float16"}, default="float32"
+        In which vectors are kept; float16 takes half the room, with a relative error of at
+        most 0.0005. What is returned is float32.
+
+    Examples
+    --------
+    >>> from pafo_sk import EmbeddingStore, PafoRewardEstimator
+    >>> store = EmbeddingStore("embeddings", max_bytes=10**9)
+    >>> model = PafoRewardEstimator(cache=store)
+    >>> model.cache
+    EmbeddingStore(location='embeddings', max_bytes=1000000000, dtype='float32')
     """
 
-    def __init__(self, max_bytes=4 * 2**30):
-        self.max_bytes = max_bytes
-        self._shelves = OrderedDict()  # the least recently used first
-        self._lock = threading.RLock()
+    location: str | os.PathLike = "memory"
+    max_bytes: int | None = field(default=None, kw_only=True)
+    dtype: str = field(default="float32", kw_only=True)
 
-    def get_many(self, key, texts):
-        """Look texts up.
+    def __post_init__(self) -> None:
+        if not isinstance(self.location, str | os.PathLike) or not os.fspath(self.location):
+            raise TypeError(f"location must be 'memory' or a folder, got {self.location!r}.")
+        if self.max_bytes is not None and not self.max_bytes >= 0:
+            raise ValueError(f"max_bytes must be a number of bytes or None, got {self.max_bytes}.")
+        if self.dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype must be 'float32' or 'float16', got {self.dtype!r}.")
+
+    def info(self) -> dict[str, Any]:
+        """Say what the store holds, and how well it serves.
 
         Returns
         -------
-        found : ndarray of bool, shape (n_texts,)
-        vectors : ndarray of float32, shape (n_texts, dimension)
-            A copy, zero where nothing was found; without columns if the key is unknown.
+        dict
+            ``n_entries`` vectors, ``n_bytes`` that they take, ``max_bytes``, and ``hit_rate``: of
+            the texts that this process asked for, the share that did not have to be encoded (None
+            before the first).
         """
-        with self._lock:
-            shelf = self._shelves.get(key)
-            if shelf is None:
-                return np.zeros(len(texts), dtype=bool), np.zeros((len(texts), 0), np.float32)
-            self._shelves.move_to_end(key)
-            rows = (shelf.rows.get(_address(text), -1) for text in texts)
-            rows = np.fromiter(rows, dtype=np.intp, count=len(texts))
-            vectors = np.zeros((len(texts), shelf.matrix.shape[1]), dtype=np.float32)
-            vectors[rows >= 0] = shelf.matrix[rows[rows >= 0]]
-            return rows >= 0, vectors
+        return open_store(self).info()
 
-    def put_many(self, key, texts, vectors):
-        """Keep one vector for each text; a text that has one already keeps that."""
-        vectors = np.asarray(vectors, dtype=np.float32)
-        if vectors.ndim != 2 or len(vectors) != len(texts):
-            raise ValueError(f"{len(texts)} texts need as many vectors, got shape {vectors.shape}.")
-        dimension = vectors.shape[1]
-        most = int(self.max_bytes // (4 * dimension + _ROW_BYTES))
-        with self._lock:
-            shelf = self._shelves.get(key) or _Shelf(dimension)
-            if shelf.matrix.shape[1] != dimension:
-                known = shelf.matrix.shape[1]
-                raise ValueError(f"The key has vectors of {known} dimensions, got {dimension}.")
-            new = {_address(text): row for row, text in enumerate(texts)}
-            new = [(address, row) for address, row in new.items() if address not in shelf.rows]
-            new = new[max(len(new) - most, 0) :]
-            if not new:
-                return
-            if len(shelf.rows) + len(new) > most:
-                shelf = _Shelf(dimension)
-            addresses, rows = zip(*new, strict=True)
-            shelf.append(addresses, vectors[list(rows)], most)
-            self._shelves[key] = shelf
-            self._shelves.move_to_end(key)
-            while self.info()["n_bytes"] > self.max_bytes and len(self._shelves) > 1:
-                self._shelves.popitem(last=False)
-
-    def info(self):
-        """Return a dict of ``n_keys``, ``n_vectors``, ``n_bytes`` and ``max_bytes``."""
-        with self._lock:
-            return {
-                "n_keys": len(self._shelves),
-                "n_vectors": sum(len(shelf.rows) for shelf in self._shelves.values()),
-                "n_bytes": sum(shelf.n_bytes for shelf in self._shelves.values()),
-                "max_bytes": self.max_bytes,
-            }
-
-    def clear(self):
-        """Forget every vector."""
-        with self._lock:
-            self._shelves.clear()
+    def clear(self) -> None:
+        """Forget every vector; of a folder, also what other processes have written."""
+        open_store(self).clear()
 
 
-memory_store = MemoryStore()
+CACHE = [str, os.PathLike, EmbeddingStore, None]
+
+
+def open_store(cache: Any) -> Store:
+    """Return the store that a ``cache`` parameter names, opened once in a process.
+
+    Parameters
+    ----------
+    cache : "memory", folder, EmbeddingStore or None
+        None: a store of its own, that is forgotten with it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it names none, or the folder cannot be used.
+    """
+    if cache is None:
+        return MemoryStore()
+    if not isinstance(cache, EmbeddingStore):
+        if not isinstance(cache, str | os.PathLike) or not os.fspath(cache):
+            raise TypeError(
+                f"cache must be 'memory', a folder, an EmbeddingStore or None, got {cache!r}."
+            )
+        cache = EmbeddingStore(cache)
+    in_memory, limit = cache.location == "memory", cache.max_bytes
+    if in_memory and limit is None and cache.dtype == "float32":
+        return memory_store
+    if limit is None:
+        limit = MEMORY_BYTES if in_memory else DISK_BYTES
+    place = None if in_memory else os.path.realpath(Path(cache.location).expanduser())
+    key = (place, limit, cache.dtype)
+    with _lock:
+        known = _opened.get(key)
+        if isinstance(known, DiskStore) and not known.usable():
+            known = None
+        if known is None:
+            known = (
+                MemoryStore(limit, cache.dtype)
+                if place is None
+                else DiskStore(Path(place), limit, cache.dtype)
+            )
+            _opened[key] = known
+        return known

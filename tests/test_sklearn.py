@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet, _encoding
+from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet, _encoder_loading
 
 GRID = {"distill_weight": [0.0, 0.5], "margin_temperature": [1.0, 2.0]}
 
@@ -130,13 +130,13 @@ def test_repr():
 
 
 def test_display_loads_no_encoder(tiny_encoder_path, monkeypatch):
-    monkeypatch.setattr(_encoding, "_models", {})
+    monkeypatch.setattr(_encoder_loading, "_models", {})
     model = PafoRewardEstimator(encoder=tiny_encoder_path)
     html = make_pipeline(model)._repr_html_()
     assert "PafoRewardEstimator" in html
     for name in dir(model):
         getattr(model, name, None)
-    assert _encoding._models == {}
+    assert _encoder_loading._models == {}
     assert is_classifier(model)
 
 

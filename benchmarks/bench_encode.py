@@ -1,0 +1,195 @@
+"""How fast texts are encoded, looked up and searched over, against doing it by hand.
+
+    python benchmarks/bench_encode.py [--dsp /path/to/dsp] [--repetitions 5]
+
+Every ratio is of two things measured by turns in this run, the median over repetitions; 1 is as
+fast, more is faster. Writes results/encode.json, or what --name says, with the environment.
+--clock processor counts processor time: for one thread on a CPU that others use as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.model_selection import GridSearchCV
+
+from pafo_sk import EmbeddingStore, PafoRewardEstimator
+from pafo_sk._comparisons import join_prompt
+from pafo_sk._encoder_loading import load_encoder
+from pafo_sk._encoding import encode_texts
+from pafo_sk._store import open_store
+from pafo_sk.datasets import load_dsp, make_text_preferences
+
+ENCODER = "all-MiniLM-L6-v2"
+GRID = {"n_folds": [3, 4, 5], "specialist_shrinkage": [0.1, 0.3, 1.0, 3.0]}  # 12 candidates
+
+
+clock = time.perf_counter
+
+
+def seconds(function):
+    """Time of one call."""
+    begin = clock()
+    function()
+    return clock() - begin
+
+
+def by_turns(functions, repetitions):
+    """Seconds of each function, (repetitions, n_functions)."""
+    # each begins as often as the others: the machine may slow down in the meantime
+    times = np.empty((repetitions, len(functions)))
+    for repetition in range(repetitions):
+        for turn in range(len(functions)):
+            which = (turn + repetition) % len(functions)
+            times[repetition, which] = seconds(functions[which])
+    return times
+
+
+def texts_of(X):
+    """The text of every response with its prompt: two for each comparison."""
+    return [
+        join_prompt(prompt, response)
+        for side in ("response_a", "response_b")
+        for prompt, response in zip(X["prompt"], X[side], strict=True)
+    ]
+
+
+def bench_unique(texts, repetitions):
+    """encode_texts, keeping nothing and on disk, against SentenceTransformer.encode."""
+    unique = list(dict.fromkeys(texts))
+    model = load_encoder(ENCODER)
+
+    def on_disk():
+        with tempfile.TemporaryDirectory() as folder:
+            encode_texts(unique, ENCODER, cache=folder)
+
+    plain = {"SentenceTransformer.encode": lambda: model.encode(unique)}
+    ours = {"cache=None": lambda: encode_texts(unique, ENCODER, cache=None), "folder": on_disk}
+    model.encode(unique[:32])
+    times = by_turns([*plain.values(), *ours.values()], repetitions)
+    ratios = np.median(times[:, :1] / times[:, 1:], axis=0)
+    return {
+        "n_texts": len(unique),
+        "texts a second": (len(unique) / np.median(times, axis=0)).tolist(),
+        **{f"ratio, {name}": float(ratio) for name, ratio in zip(ours, ratios, strict=True)},
+    }
+
+
+def bench_pairs(texts, repetitions):
+    """The texts of comparisons as they come, against encoding each where it stands."""
+    model = load_encoder(ENCODER)
+    functions = [lambda: model.encode(texts), lambda: encode_texts(texts, ENCODER, cache=None)]
+    times = by_turns(functions, repetitions)
+    return {
+        "n_texts": len(texts),
+        "duplication": len(texts) / len(set(texts)),
+        "ratio": float(np.median(times[:, 0] / times[:, 1])),
+    }
+
+
+class Ready:
+    """An encoder that was never needed: what is looked up is there."""
+
+    def encode(self, texts):
+        return np.random.default_rng(len(texts)).normal(size=(len(texts), 384))
+
+
+def bench_look_up(n, repetitions):
+    """Look up n unique texts of a folder, as a second fit does."""
+    text = "Response {} to a prompt about taxes, cities and buses, of a usual length: {}"
+    texts = [text.format(i, i * 7919) for i in range(n)]
+    with tempfile.TemporaryDirectory() as folder:
+        store = EmbeddingStore(folder)
+        encode_texts(texts, Ready(), cache=store)
+        assert store.info()["n_entries"] == n
+        order = np.random.default_rng(0).permutation(n)
+        shuffled = [texts[i] for i in order]
+        times = by_turns([lambda: encode_texts(shuffled, Ready(), cache=store)], repetitions)
+        assert store.info()["n_entries"] == n
+        open_store(store).clear()
+    return {"n_texts": n, "texts a second": n / float(np.median(times))}
+
+
+def bench_search(X, y):
+    """A search of 12 candidates and 5 folds from raw text, against encoding once and searching."""
+    X = X.drop(columns="user")
+
+    def search(X):
+        model = PafoRewardEstimator(strategy="pooled", cache=store, random_state=0)
+        GridSearchCV(model, GRID, cv=5, error_score="raise").fit(X, y)
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = EmbeddingStore(Path(folder) / "search")
+        raw = seconds(lambda: search(X))
+    texts = texts_of(X)
+    vectors = {}
+    encoding = seconds(lambda: vectors.update(all=encode_texts(texts, ENCODER, cache=None)))
+    n = len(X)
+    pairs = np.stack([vectors["all"][:n], vectors["all"][n:]], axis=1)
+    heads = seconds(lambda: search(pairs))
+    return {
+        "n_comparisons": n,
+        "n_fits": 61,
+        "from text": raw,
+        "encoding once": encoding,
+        "heads only": heads,
+        "times as long": raw / (encoding + heads),
+    }
+
+
+def environment():
+    """What the numbers depend on."""
+    names = ("pafo_sk", "torch", "sentence-transformers", "transformers", "numpy", "scikit-learn")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "clock": clock.__name__,
+        "torch threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "load average": os.getloadavg()[0],
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dsp", help="folder of the DSP data, for pairs that are real")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--n-look-up", type=int, default=200_000)
+    parser.add_argument("--name", default="encode")
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
+    arguments = parser.parse_args()
+    if arguments.clock == "processor":
+        global clock
+        clock = time.process_time
+    warnings.filterwarnings("ignore", message=".*longer than the encoder's window")
+    short = make_text_preferences(random_state=0)
+    results = {"unique short texts": bench_unique(texts_of(short.X)[:1800], arguments.repetitions)}
+    if arguments.dsp:
+        users = {"academy": 3, "business": 1, "entertainment": 1, "literature": 1}
+        dsp = load_dsp(arguments.dsp, users=users, n_comparisons=30, queries=range(30))
+        results["unique texts of DSP"] = bench_unique(texts_of(dsp.X), arguments.repetitions)
+        results["pairs of DSP"] = bench_pairs(texts_of(dsp.X), arguments.repetitions)
+    results["pairs of short texts"] = bench_pairs(texts_of(short.X[:600]), arguments.repetitions)
+    results["look up"] = bench_look_up(arguments.n_look_up, arguments.repetitions)
+    results["search"] = bench_search(short.X[:600], short.y[:600])
+    results["environment"] = environment()
+    print(json.dumps(results, indent=1))
+    file = Path(__file__).parent / "results" / f"{arguments.name}.json"
+    file.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Vectors that this process keeps, found by the content of their text."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Generator, Hashable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+_ROW_BYTES = 150  # of a digest, as a bytes object and an entry of a dict
+MEMORY_BYTES = 4 * 2**30
+
+
+def address_of(text: str) -> bytes:
+    """Return the 16 bytes under which the vector of a text is found."""
+    # Not the text itself: long ones need not stay alive, and the store on disk shares the address.
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def check_vectors(texts: Sequence[str], vectors: np.ndarray, dtype: str) -> np.ndarray:
+    """Return the vectors in the dtype in which they are kept, one for each text."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) != len(texts):
+        raise ValueError(f"{len(texts)} texts need as many vectors, got shape {vectors.shape}.")
+    with np.errstate(over="ignore"):
+        kept = np.ascontiguousarray(vectors, dtype=dtype)
+    if dtype == "float16" and np.isinf(kept).any():
+        raise ValueError(
+            f"Vectors reach {np.abs(vectors).max():.3g}, and float16 ends at 65504. Keep them with "
+            "EmbeddingStore(..., dtype='float32'), or encode with "
+            "encode_params={'normalize_embeddings': True}."
+        )
+    return kept
+
+
+def hit_rate(n_hits: int, n_new: int) -> float | None:
+    """Return the share of texts looked up that were there; None before the first."""
+    return n_hits / (n_hits + n_new) if n_hits + n_new else None
+
+
+class _Shelf:
+    """The vectors of one key: a matrix that grows by doubling, and the row of each text."""
+
+    def __init__(self, dimension: int, dtype: str):
+        self.rows: dict[bytes, int] = {}
+        self.matrix = np.empty((0, dimension), dtype=dtype)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.matrix.nbytes + _ROW_BYTES * len(self.rows)
+
+    def append(self, addresses: Sequence[bytes], vectors: np.ndarray, most: int) -> None:
+        n_old, n_all = len(self.rows), len(self.rows) + len(addresses)
+        if n_all > len(self.matrix):
+            capacity = min(max(n_all, 2 * len(self.matrix)), most)
+            grown = np.empty((capacity, self.matrix.shape[1]), dtype=self.matrix.dtype)
+            grown[:n_old] = self.matrix[:n_old]
+            self.matrix = grown
+        self.matrix[n_old:n_all] = vectors
+        self.rows.update(zip(addresses, range(n_old, n_all), strict=True))
+
+
+class MemoryStore:
+    """Vectors of texts, under one key for each way of encoding them.
+
+    Parameters
+    ----------
+    max_bytes : int, default=4 GiB
+        Above it the least recently used keys are dropped; a key that outgrows it alone starts
+        afresh with its newest vectors.
+    dtype : {"float32", "float16"}, default="float32"
+        In which the vectors are kept.
+    """
+
+    def __init__(self, max_bytes: int = MEMORY_BYTES, dtype: str = "float32"):
+        self.max_bytes = max_bytes
+        self.dtype = dtype
+        self._shelves: OrderedDict[Hashable, _Shelf] = OrderedDict()  # least recently used first
+        self._n_hits = self._n_new = 0
+        self._lock = threading.RLock()
+
+    def get_many(self, key: Hashable, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Look texts up.
+
+        Returns
+        -------
+        found : ndarray of bool, shape (n_texts,)
+        vectors : ndarray of float32, shape (n_texts, dimension)
+            A copy, zero where nothing was found; without columns if the key is unknown.
+        """
+        with self._lock:
+            shelf = self._shelves.get(key)
+            if shelf is None:
+                return np.zeros(len(texts), dtype=bool), np.zeros((len(texts), 0), np.float32)
+            self._shelves.move_to_end(key)
+            rows = np.fromiter(
+                (shelf.rows.get(address_of(text), -1) for text in texts),
+                dtype=np.intp,
+                count=len(texts),
+            )
+            vectors = np.zeros((len(texts), shelf.matrix.shape[1]), dtype=np.float32)
+            vectors[rows >= 0] = shelf.matrix[rows[rows >= 0]]
+            self._n_hits += int(np.sum(rows >= 0))
+            return rows >= 0, vectors
+
+    def put_many(self, key: Hashable, texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Keep one vector for each text; a text that has one already keeps that."""
+        vectors = check_vectors(texts, vectors, self.dtype)
+        dimension = vectors.shape[1]
+        most = int(self.max_bytes // (vectors.itemsize * dimension + _ROW_BYTES))
+        with self._lock:
+            shelf = self._shelves.get(key) or _Shelf(dimension, self.dtype)
+            if shelf.matrix.shape[1] != dimension:
+                known = shelf.matrix.shape[1]
+                raise ValueError(f"The key has vectors of {known} dimensions, got {dimension}.")
+            row_of = {address_of(text): row for row, text in enumerate(texts)}
+            new = [(address, row) for address, row in row_of.items() if address not in shelf.rows]
+            self._n_new += len(new)
+            new = new[max(len(new) - most, 0) :]
+            if not new:
+                return
+            if len(shelf.rows) + len(new) > most:
+                shelf = _Shelf(dimension, self.dtype)
+            addresses, rows = zip(*new, strict=True)
+            shelf.append(addresses, vectors[list(rows)], most)
+            self._shelves[key] = shelf
+            self._shelves.move_to_end(key)
+            while self.info()["n_bytes"] > self.max_bytes and len(self._shelves) > 1:
+                self._shelves.popitem(last=False)
+
+    def claim(self, key: Hashable, texts: Sequence[str]) -> Generator[np.ndarray]:
+        """Yield rows of texts that nobody else encodes meanwhile; here, all of them."""
+        yield np.arange(len(texts))
+
+    def info(self) -> dict[str, Any]:
+        """Return ``n_entries``, ``n_bytes``, ``max_bytes`` and ``hit_rate``."""
+        with self._lock:
+            return {
+                "n_entries": sum(len(shelf.rows) for shelf in self._shelves.values()),
+                "n_bytes": sum(shelf.n_bytes for shelf in self._shelves.values()),
+                "max_bytes": self.max_bytes,
+                "hit_rate": hit_rate(self._n_hits, self._n_new),
+            }
+
+    def clear(self) -> None:
+        """Forget every vector, and what was counted."""
+        with self._lock:
+            self._shelves.clear()
+            self._n_hits = self._n_new = 0
