@@ -34,11 +34,11 @@ def test_texts_are_encoded_quietly(texts, quick, tiny_encoder, capfd):
 @pytest.mark.parametrize(
     ("params", "steps"),
     [
-        # the pooled model, two specialists, on three folds two structures and the distillation
-        # weight, the model itself
-        ({}, 1 + 2 + 2 * 3 + 3 + 1),
+        # the pooled model, two specialists, on three folds four structures, one with more
+        # directions and the distillation weight, the model itself
+        ({}, 1 + 2 + 5 * 3 + 3 + 1),
         # two distillation weights besides zero
-        ({"distill_weight": "auto"}, 1 + 2 + 2 * 3 + 2 * 3 + 1),
+        ({"distill_weight": "auto"}, 1 + 2 + 5 * 3 + 2 * 3 + 1),
         ({"student": "plain"}, 1 + 2 + 3 + 1),
         ({"strategy": "pooled"}, 1),
         ({"strategy": "balanced"}, 2),
@@ -56,7 +56,7 @@ def test_bar_ends_at_all_of_its_steps(params, steps, data, quick, capfd):
 @pytest.mark.slow
 def test_bar_counts_what_other_processes_do(data, quick, capfd):
     quick(verbose=1, n_jobs=2).fit(data.X, data.y, groups=data.groups)
-    assert shown(capfd.readouterr().err)[-1] == (13, 13)
+    assert shown(capfd.readouterr().err)[-1] == (22, 22)
 
 
 def test_models_are_the_same(data, quick):
