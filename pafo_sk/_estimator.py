@@ -90,7 +90,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         What counts equally in the student's loss; or a weight per group label.
     no_harm : float or None, default=0.005
         Held-out accuracy that a group may lose against the pooled model; None: any. Only a
-        loss that is clear of zero over users (one-sided, 5 %) counts.
+        loss that is clear of zero (one-sided, 5 %) counts.
     device : str or None, default=None
         Device for encoding and training; None: a GPU where there is one.
     n_jobs : int or None, default=None
@@ -114,7 +114,8 @@ class PafoRewardEstimator(ComparisonClassifier):
         Share of others who answer as each user does.
     pareto_report_ : DataFrame or None
         Held-out accuracy of each group with the pooled model, its specialist and the unified
-        model, users counting equally, with paired 95 % intervals over users of the differences.
+        model, users counting equally, with paired 95 % intervals of the differences, clustered
+        by user and prompt.
     pareto_status_ : str
         What the report comes to.
     distill_weight_ : float
