@@ -32,7 +32,7 @@ REFERENCE: dict[str, Any] = {"color": BLACK, "marker": "o", "markerfacecolor": "
 MAJORITY: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-"}
 MINORITY: dict[str, Any] = {"color": ORANGE, "marker": "^", "linestyle": "--"}
 # What bars and bands are; "to" whatever the reference is follows.
-INTERVAL = "95 % interval, over users, of the difference"
+INTERVAL = "95 % interval of the difference"
 
 
 class Display:
