@@ -52,6 +52,6 @@ VARIANTS = (
     Variant("in-sample margins", patched=in_sample_margins),
     Variant("no shrinkage of specialists", {"specialist_shrinkage": 0.0}),
     Variant("no thinning", patched=constant(_student_training, "THINNING", (1.0,))),
-    Variant("no directions", patched=constant(_unified, "N_DIRECTIONS", 0)),
+    Variant("no directions", patched=constant(_unified, "N_DIRECTIONS", (0, 0))),
     Variant("no no-harm step", {"no_harm": None}),
 )

@@ -16,8 +16,6 @@ from pafo_sk._heads import LinearHead, squared_distance
 SATURATION = 50.0
 # A history of this many comparisons counts as much as everything that is known of other users.
 PRIOR_STRENGTH = 3.0
-# Weight of half the squared size of the taste directions against the summed loss.
-DIRECTION_PENALTY = 0.3
 # Precision of the prior on the gate's numbers.
 GATE_PRECISION = 100.0
 
@@ -42,6 +40,9 @@ class HistoryModel(nn.Module, ABC):
     pooled_share : float
         Share of the pooled model that the no-harm step mixes in: with 1 the reward is that of
         ``reference``. `coefficients` has to heed it.
+    direction_penalty : float
+        Weight of half the squared size of the directions against the summed loss, of those that
+        `fit` compares; for `penalty`.
     convex : bool
         Whether L-BFGS trains the module, and not Adam, where ``reward_net`` does not say.
     """
@@ -49,6 +50,7 @@ class HistoryModel(nn.Module, ABC):
     reference: nn.Module
     personal: bool = True
     pooled_share: float = 0.0
+    direction_penalty: float = 1.0
     convex: bool = False
 
     @property
@@ -221,5 +223,5 @@ class HistoryMixture(HistoryModel):
         """Shrinks prototypes to the anchor, directions to zero and the gate to its start."""
         size = weight * squared_distance(self.prototypes, anchor).sum()
         if self.n_directions:
-            size = size + DIRECTION_PENALTY * (self.directions.weight**2).sum()
+            size = size + self.direction_penalty * (self.directions.weight**2).sum()
         return size + GATE_PRECISION * self.gate_offsets()

@@ -22,14 +22,16 @@ from pafo_sk._student_training import start_student, train_student
 from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
 
 DISTILL_WEIGHTS = (0.0, 0.25, 0.5)
-# Taste directions tried.
-N_DIRECTIONS = 4
+# Taste directions tried: the first number with every penalty, the second with the best of them.
+N_DIRECTIONS = (4, 8)
+DIRECTION_PENALTIES = (0.3, 1.0, 3.0)
 # Length of the bilinear model's history vector.
 N_PROJECTIONS = 8
 # Weight of half the squared distance of the prototypes from where they start: little leeway for
-# specialists, which were fitted with a penalty of their own; more for the pooled model.
+# specialists, which were fitted with a penalty of their own; more for the pooled model, but where
+# that has a larger penalty, there are reasons for it.
 SPECIALIST_PENALTY = 10.0
-POOLED_PENALTY = 1.0
+LEAST_POOLED_PENALTY = 1.0
 # Prototypes tried in every group.
 N_PROTOTYPES = (1, 3)
 
@@ -89,11 +91,14 @@ class Candidate:
         0 has the pooled model for its only prototype.
     n_directions : int
     distill_weight : float
+    direction_penalty : float
+        Weight of half the squared size of the directions, against the summed loss.
     """
 
     n_prototypes: int
     n_directions: int
     distill_weight: float
+    direction_penalty: float = DIRECTION_PENALTIES[0]
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,17 @@ class Task:
         if self.student is BilinearHistory:
             return [Candidate(0, N_PROJECTIONS, first)]
         number = self.settings.n_prototypes
-        if isinstance(number, str):
-            mixtures = [Candidate(k, 0, first) for k in N_PROTOTYPES]
-            return [Candidate(0, N_DIRECTIONS, first), *mixtures]
-        return [Candidate(int(number), q, first) for q in (N_DIRECTIONS, 0)]
+        automatic = isinstance(number, str)
+        tastes, few = 0 if automatic else int(number), N_DIRECTIONS[0]
+        directions = [Candidate(tastes, few, first, penalty) for penalty in DIRECTION_PENALTIES]
+        mixtures = N_PROTOTYPES if automatic else (tastes,)
+        return directions + [Candidate(k, 0, first) for k in mixtures]
+
+    def larger(self, best: Candidate) -> list[Candidate]:
+        """The best structure with more directions, where it has some."""
+        if self.student is BilinearHistory or best.n_directions == 0:
+            return []
+        return [replace(best, n_directions=N_DIRECTIONS[1])]
 
     def train(self, candidate: Candidate, fold: int | None) -> HistoryModel:
         """The model without the rows of ``fold``, started from models that lack them too."""
@@ -143,8 +155,10 @@ class Task:
         if self.student is not None:
             prototypes = self.prototypes(candidate.n_prototypes, fold)
             module = start_student(self.student, pooled, prototypes, part, candidate.n_directions)
+            module.direction_penalty = candidate.direction_penalty
             anchor = prototypes.head
-            anchor_penalty = SPECIALIST_PENALTY if candidate.n_prototypes else POOLED_PENALTY
+            own = max(self.pooled.choices[0].penalty, LEAST_POOLED_PENALTY)
+            anchor_penalty = SPECIALIST_PENALTY if candidate.n_prototypes else own
         else:
             module = plain_model(pooled, part.comparisons.items.shape[1])
             # the pooled model's own penalty, which is on the distance from zero
@@ -208,7 +222,8 @@ def fit_unified(
 ) -> tuple[HistoryModel, np.ndarray, float]:
     """Train the unified model in the way that serves the groups best on held-out rows.
 
-    Candidates differ in structure first and, with the best structure, in the distillation weight.
+    Candidates differ in structure first and, with the best structure, in the number of directions
+    and then in the distillation weight.
     They are compared by held-out loss after calibration (soft targets shrink margins, which says
     nothing against them), groups counting equally. A larger distillation weight must be better by
     more than one standard error over users.
@@ -238,6 +253,8 @@ def fit_unified(
 
     margins: dict[Candidate, np.ndarray] = {}
     judge(task.candidates())
+    best = min(losses, key=lambda c: losses[c].mean())
+    judge(task.larger(best))
     best = min(losses, key=lambda c: losses[c].mean())
     if settings.distill_weight == "auto":
         rivals = [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS[1:]]
