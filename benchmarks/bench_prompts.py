@@ -35,10 +35,18 @@ class ResponseOnly:
         return max((p for p in self.prompts if text.startswith(f"{p}\n")), key=len, default="")
 
 
-def by_user(model, data):
-    """Accuracy of each user."""
-    right = model.predict(data.X) == data.y
-    return data.X.assign(right=right).groupby("user")["right"].mean()
+def draw(folder, **options):
+    """X with the k-th user of a domain under the same name in every draw, and all else."""
+    data = load_dsp(folder, **options)
+    rank = data.frame.groupby("domain")["user"].rank(method="dense").astype(int)
+    return data.X.assign(user=data.frame["domain"] + "-" + rank.astype(str)), data.y, data.groups
+
+
+def accuracies(model, X, y, groups):
+    """Accuracy on the majority's users and on all others, users counting equally."""
+    rows = X.assign(right=model.predict(X) == y, minority=groups != model.majority_)
+    users = rows.groupby("user")[["right", "minority"]].mean()
+    return users.groupby("minority")["right"].mean().tolist()
 
 
 def main():
@@ -52,25 +60,18 @@ def main():
     results = []
     for seed in range(arguments.seeds):
         queries = np.random.default_rng(seed).permutation(n_queries)
-        train = load_dsp(arguments.dsp, queries=queries[:n_train], random_state=seed)
-        test = load_dsp(arguments.dsp, queries=queries[n_train:], noise=0, random_state=seed)
-        minority = test.X.assign(group=test.groups).groupby("user")["group"].first() != "academy"
-        prompts = sorted({*train.X["prompt"], *test.X["prompt"]})
+        known = draw(arguments.dsp, queries=queries[:n_train], random_state=seed)
+        new = draw(arguments.dsp, queries=queries[n_train:], noise=0, random_state=seed)
+        prompts = sorted({*known[0]["prompt"], *new[0]["prompt"]})
         encoders = {"together": ENCODER, "apart": ResponseOnly(prompts, arguments.cache)}
         for way, encoder in encoders.items():
             model = PafoRewardEstimator(encoder=encoder, cache=arguments.cache, random_state=seed)
             for strategy in ("pooled", "pafo"):
-                model.set_params(strategy=strategy).fit(train.X, train.y, groups=train.groups)
-                accuracy = by_user(model, test)
-                row = {
-                    "seed": seed,
-                    "encoded": way,
-                    "strategy": strategy,
-                    "majority": float(accuracy[~minority].mean()),
-                    "minority": float(accuracy[minority].mean()),
-                }
-                print(row, flush=True)
-                results.append(row)
+                model.set_params(strategy=strategy).fit(*known)
+                majority, minority = accuracies(model, *new)
+                row = {"seed": seed, "encoded": way, "strategy": strategy}
+                results.append({**row, "majority": majority, "minority": minority})
+                print(results[-1], flush=True)
     file = Path(__file__).parent / "results" / "prompts.json"
     file.write_text(json.dumps(results, indent=1))
 

@@ -79,7 +79,7 @@ class _Shelf:
                     os.utime(self.shards[number].index)  # what was used is evicted later
             found[at] = good
             for row in at[~good].tolist():
-                del self.place[addresses[row]]
+                self.place.pop(addresses[row], None)
         return found, vectors, n_damaged
 
     def put(self, addresses: list[bytes], vectors: np.ndarray, capacity: int) -> int:
