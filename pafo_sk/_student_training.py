@@ -160,7 +160,8 @@ def residual_directions(trainer: Trainer, pooled: nn.Module, n_directions: int) 
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
     rewards = comparisons.items @ vectors
     spread = np.sqrt(((rewards[comparisons.b] - rewards[comparisons.a]) ** 2).mean(axis=0))
-    return (vectors / np.maximum(spread, 1e-12)).T
+    # a direction along which nothing differs stays unscaled: it has no use, and would overflow
+    return (vectors / np.where(spread > 1e-6, spread, 1.0)).T
 
 
 def train_student(

