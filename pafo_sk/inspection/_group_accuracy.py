@@ -61,9 +61,9 @@ class GroupAccuracyDisplay(Display):
     Notes
     -----
     Users count equally. A bar is the 95 % interval of the *difference* to the reference (over
-    users; in ``pareto_report_`` over prompts, too), put around the model's accuracy: where it does not reach the reference's mark, the
-    difference is clear of zero. A group of one user has no bar. The legend stands above the axes;
-    give a title to the figure (``figure_.suptitle``).
+    users; in ``pareto_report_`` over prompts, too), put around the model's accuracy: where it
+    does not reach the reference's mark, the difference is clear of zero. A group of one user has
+    no bar. The legend stands above the axes; give a title to the figure (``figure_.suptitle``).
 
     Examples
     --------
