@@ -117,6 +117,37 @@ def join_prompt(prompt: str, response: str) -> str:
     return f"{prompt}\n{response}" if prompt else response
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Numeric comparisons as they were passed, each of two items of its own.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_comparisons, n_features) or (n_comparisons, 2, n_features)
+        Differences, or items a and b.
+    users : ndarray of object, shape (n_comparisons,), or None
+        User of each comparison, as given.
+    """
+
+    values: np.ndarray
+    users: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def table(self) -> Comparisons:
+        """The same comparisons over a table of items."""
+        form = "difference" if self.values.ndim == 2 else "pair"
+        return from_array(self.values, users=self.users, form=form)
+
+    @staticmethod
+    def differences(values: np.ndarray) -> np.ndarray:
+        """Items b minus items a in double precision, (n, n_features): all a linear reward needs."""
+        if values.ndim == 2:
+            return np.asarray(values, dtype=np.float64)
+        return np.subtract(values[:, 1], values[:, 0], dtype=np.float64)
+
+
 def from_array(
     X: np.ndarray, *, users: np.ndarray | None = None, form: str = "difference"
 ) -> Comparisons:
@@ -130,9 +161,12 @@ def from_array(
         X = np.stack([-half, half], axis=1)
     # The items of a pair in an order of their own: where an item stands in the table decides how
     # its reward is rounded, and swapped items must get the same rewards to the last bit.
-    first = (X[:, 0] != X[:, 1]).argmax(axis=1)
     rows = np.arange(len(X))
-    swapped = X[rows, 0, first] > X[rows, 1, first]
+    swapped = X[:, 0, 0] > X[:, 1, 0]
+    tied = np.flatnonzero(X[:, 0, 0] == X[:, 1, 0])
+    if len(tied):
+        first = (X[tied, 0] != X[tied, 1]).argmax(axis=1)
+        swapped[tied] = X[tied, 0, first] > X[tied, 1, first]
     items = np.where(swapped[:, None, None], X[:, ::-1], X)
     return Comparisons(
         items=np.ascontiguousarray(items.reshape(2 * len(X), -1)),
@@ -144,6 +178,9 @@ def from_array(
 
 def check_finite(X: np.ndarray, name: str = "X") -> None:
     """Raise for NaN or infinity, naming the first rows that hold one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(X.sum()):  # one pass and no array of flags; a sum may also overflow
+            return
     finite = np.isfinite(X).reshape(len(X), -1).all(axis=1)
     if finite.all():
         return

@@ -53,8 +53,10 @@ class Histories:
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Sums of the users at ``codes``; zeros, the empty history, for -1."""
-        padded = np.concatenate([self.sums, np.zeros((1, self.sums.shape[1]))])
-        return padded[codes]
+        sums = np.zeros((len(codes), self.sums.shape[1]))
+        known = codes >= 0
+        sums[known] = self.sums[codes[known]]
+        return sums
 
     def counts(self) -> pd.Series:
         """Known comparisons of every user."""
