@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_predict.py [--repetitions 9] [--rows 100000]
 
-Prints a Markdown table and writes results/predict.json, or what --name says. Everything is measured
-by turns in one run, medians over repetitions; 1.00 times is as fast. A missed target is printed, and
-is no error.
+Prints a Markdown table and writes results/predict.json, or what --name says. Everything is
+measured by turns in one run, medians over repetitions; 1.00 times is as fast. A missed target is
+printed, and is no error.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import bench_encode
 import numpy as np
 import pandas as pd
 import torch
@@ -100,8 +97,7 @@ def compare(ours, reference, repetitions, calls):
         return lambda: [function() for _ in range(calls)]
 
     often(ours)(), often(reference)()
-    times = by_turns([often(ours), often(reference)], repetitions) / calls
-    return times
+    return by_turns([often(ours), often(reference)], repetitions) / calls
 
 
 def product_and_gathers(items, weight, coefficients, a, b, code):
@@ -111,7 +107,7 @@ def product_and_gathers(items, weight, coefficients, a, b, code):
 
 
 def parts_of(model, users):
-    """Weights of the rewards of a fitted linear model, (d, K), and coefficients of users, (n, K)."""
+    """Weights of a linear model's rewards, (d, K), and coefficients of users, (n_users, K)."""
     module, history = model.model_.module, model.history_
     with torch.no_grad():
         weight = module.rewards(torch.eye(N_FEATURES, dtype=torch.float64)).numpy()
@@ -240,31 +236,18 @@ def as_table(rows):
     return "\n".join(lines)
 
 
-def cpu_time():
-    """Processor time of this process and of those it has waited for."""
-    return sum(os.times()[:4])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--name", default="predict")
-    parser.add_argument("--only", choices=["one", "many", "alone", "import"])
     arguments = parser.parse_args()
-    n = arguments.repetitions
-    rows = []
-    if arguments.only in (None, "import"):
-        rows += bench_import(n)
-    if arguments.only != "import":
-        data = Data(arguments.rows)
-        if arguments.only in (None, "one"):
-            rows += bench_one_row(data, n)
-        if arguments.only in (None, "many"):
-            rows += bench_many_rows(data, n)
-        if arguments.only in (None, "alone"):
-            rows += bench_alone(data, n)
-    rows = [as_row(*row) for row in rows]
+    data = Data(arguments.rows)
+    parts = [
+        part(data, arguments.repetitions) for part in (bench_one_row, bench_many_rows, bench_alone)
+    ]
+    parts.append(bench_import(arguments.repetitions))
+    rows = [as_row(*row) for row in itertools.chain(*parts)]
     print(as_table(rows))
     file = Path(__file__).parent / "results" / f"{arguments.name}.json"
     file.write_text(json.dumps({"rows": rows, "environment": environment()}, indent=1))

@@ -6,13 +6,13 @@ it is compared, and a margin is a gather.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._columns import first_rows
+from pafo_sk._columns import Texts, first_rows
 
 
 @dataclass(frozen=True)
@@ -71,40 +71,42 @@ class Comparisons:
 
 
 def from_texts(
-    response_a: np.ndarray,
-    response_b: np.ndarray,
+    response_a: Texts,
+    response_b: Texts,
     *,
-    prompts: np.ndarray | None,
+    prompts: Texts | None,
     users: np.ndarray | None,
     encode: Callable[[list[str]], np.ndarray],
 ) -> Comparisons:
     """Unique (prompt, response) items, encoded once."""
-    items, index = encode_items(np.concatenate([response_a, response_b]), prompts, encode)
+    items, index = encode_items([response_a, response_b], prompts, encode)
+    n = len(response_a.codes)
     return Comparisons(
         items=items,
-        a=index[: len(response_a)],
-        b=index[len(response_a) :],
-        prompt=None if prompts is None else pd.factorize(prompts)[0],
+        a=index[:n],
+        b=index[n:],
+        prompt=None if prompts is None else prompts.codes,
         users=users,
     )
 
 
 def encode_items(
-    responses: np.ndarray,
-    prompts: np.ndarray | None,
+    responses: Sequence[Texts],
+    prompts: Texts | None,
     encode: Callable[[list[str]], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of the unique (prompt, response) items, and the item of each response.
 
-    ``prompts`` is shorter than ``responses`` by a whole factor where a prompt has several.
+    ``responses`` are columns of responses to the same prompts; their items are those of the columns
+    one below the other.
     """
     # sorted: the table, hence every rounding error, is the same when responses are swapped
-    codes, unique = pd.factorize(responses, sort=True)
+    codes, unique = Texts.joined(*responses)
     if prompts is None:
         return encode(list(unique)), codes
-    prompt_codes, unique_prompts = pd.factorize(prompts, sort=True)
-    prompt_codes = np.tile(prompt_codes, len(responses) // len(prompts))
-    keys, index = np.unique(prompt_codes * len(unique) + codes, return_inverse=True)
+    prompt_codes, unique_prompts = Texts.joined(prompts)
+    prompt_codes = np.tile(prompt_codes, len(responses))
+    index, keys = pd.factorize(prompt_codes * len(unique) + codes, sort=True)
     texts = [
         join_prompt(unique_prompts[p], unique[r])
         for p, r in zip(keys // len(unique), keys % len(unique), strict=True)

@@ -295,7 +295,7 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
     columns.require(["response"] + ["prompt"] * with_prompt)
     check_n_rows(len(columns), 1)
     vectors, index = encode_items(
-        columns.texts("response"),
+        [columns.texts("response")],
         columns.texts("prompt") if with_prompt else None,
         text_encoder(estimator, reset=False),
     )
@@ -326,9 +326,9 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
             f"y contains NaN or None in {missing.sum()} of {n} rows, the first of them "
             f"{first_rows(missing)}. Drop these rows of X, y and groups (a tie has no winner)."
         )
-    check_classification_targets(y)
-    found = np.unique(y)
     if classes is None:
+        check_classification_targets(y)
+        found = np.unique(y)
         if len(found) > 2:
             raise ValueError(_too_many_classes(y, found))
         if len(found) < 2:
@@ -341,6 +341,8 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
         classes = found
     unknown = ~np.isin(y, classes)
     if unknown.any():
+        check_classification_targets(y)
+        found = np.unique(y)
         raise ValueError(
             f"y holds {found[~np.isin(found, classes)][:5].tolist()!r} in rows "
             f"{first_rows(unknown)}, and the model was fitted with the classes "

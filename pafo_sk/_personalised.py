@@ -33,8 +33,8 @@ class PersonalisedReward:
     Attributes
     ----------
     weight : ndarray of shape (n_features, n_rewards), or None
-        Weights of the rewards of unscaled items, where all are linear: then numpy scores them, which
-        for few rows takes a fraction of the time that torch does.
+        Weights of the rewards of unscaled items, where all are linear: then numpy scores them,
+        which for few rows takes a fraction of the time that torch does.
     population : ndarray of shape (n_rewards,)
         Coefficients of an empty history.
     """
@@ -116,12 +116,15 @@ def linear_weight(module: HistoryModel) -> np.ndarray | None:
         return module.rewards(unit).numpy()
 
 
+_in_double: Callable[[np.ndarray], np.ndarray] = partial(np.asarray, dtype=np.float64)
+
+
 def _in_chunks(
     score: Callable[[np.ndarray], np.ndarray],
     values: np.ndarray,
-    read: Callable[[np.ndarray], np.ndarray] = partial(np.asarray, dtype=np.float64),
+    read: Callable[[np.ndarray], np.ndarray] = _in_double,
 ) -> np.ndarray:
-    """Rewards of parts of a table, each read in double precision, so that it is never held twice."""
+    """Rewards of a table, read in double precision by parts, so that it is never held twice."""
     size = max(1, CHUNK // values.shape[-1])
     if len(values) <= size:
         return score(read(values))
