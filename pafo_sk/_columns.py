@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import narwhals as nw
 import numpy as np
@@ -21,6 +21,31 @@ def listed(names: Sequence[Hashable]) -> str:
     if len(names) <= 10:
         return repr(list(names))
     return f"{', '.join(map(repr, names[:8]))} ... {names[-1]!r} ({len(names)} columns)"
+
+
+class Texts(NamedTuple):
+    """A column of strings.
+
+    Attributes
+    ----------
+    codes : ndarray of int, shape (n,)
+        Position of every row's text among the unique ones.
+    unique : ndarray of object, shape (n_unique,)
+        The texts, in the order in which they appear.
+    """
+
+    codes: np.ndarray
+    unique: np.ndarray
+
+    @classmethod
+    def joined(cls, *columns: Texts) -> Texts:
+        """Columns one below the other, the unique texts sorted."""
+        starts = np.cumsum([0, *(len(column.unique) for column in columns[:-1])])
+        rank, unique = pd.factorize(
+            np.concatenate([column.unique for column in columns]), sort=True
+        )
+        codes = [column.codes + start for column, start in zip(columns, starts, strict=True)]
+        return cls(rank[np.concatenate(codes)], unique)
 
 
 class Columns:
@@ -67,6 +92,10 @@ class Columns:
 
     def values(self, name: Hashable) -> np.ndarray:
         """One column as an array."""
+        column = self._column(name)
+        return column.to_numpy() if isinstance(column, pd.Series) else column
+
+    def _column(self, name: Hashable) -> pd.Series | np.ndarray:
         if self.names.count(name) > 1:
             raise ValueError(
                 f"{self.argument} has {self.names.count(name)} columns named {name!r}. "
@@ -74,16 +103,26 @@ class Columns:
                 ".duplicated()]."
             )
         if isinstance(self.frame, pd.DataFrame):
-            return self.frame[name].to_numpy()
+            return self.frame[name]
         return self._narwhals[str(name)].to_numpy()
 
-    def texts(self, name: str) -> np.ndarray:
+    def texts(self, name: str) -> Texts:
         """One column of strings; anything else in it raises."""
-        values = self.values(name)
-        # object dtype: pandas factorises it as it stands, and None stays None
-        values = values.astype(object)
-        if pd.api.types.infer_dtype(values, skipna=False) == "string" or not len(values):
-            return values
+        column = self._column(name)
+        # factorised as it stands: Arrow's strings, categories and objects all know a faster way
+        # than by one Python string for each row
+        try:
+            codes, unique = pd.factorize(getattr(column, "array", column))
+        except TypeError:  # something in it has no hash
+            return self._raise_no_texts(name)
+        unique = np.asarray(unique, dtype=object)
+        kind = pd.api.types.infer_dtype(unique, skipna=False)
+        if not len(codes) or (kind == "string" and codes.min() >= 0):
+            return Texts(codes, unique)
+        return self._raise_no_texts(name)
+
+    def _raise_no_texts(self, name: str) -> NoReturn:
+        values = self.values(name).astype(object)
         missing = pd.isna(values)
         if missing.any():
             raise ValueError(
@@ -153,7 +192,6 @@ def check_labels(values: Any, name: str) -> np.ndarray:
         values = array
     if values.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
-    values = values.astype(object)
     missing = pd.isna(values)
     if missing.any():
         raise ValueError(
@@ -161,6 +199,8 @@ def check_labels(values: Any, name: str) -> np.ndarray:
             f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
             "their own."
         )
+    if values.dtype != object:
+        return values.astype(object)
     _check_hashable(values, name)
     return values
 

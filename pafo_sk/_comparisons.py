@@ -6,13 +6,13 @@ it is compared, and a margin is a gather.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._columns import first_rows
+from pafo_sk._columns import Texts, first_rows
 
 
 @dataclass(frozen=True)
@@ -71,40 +71,42 @@ class Comparisons:
 
 
 def from_texts(
-    response_a: np.ndarray,
-    response_b: np.ndarray,
+    response_a: Texts,
+    response_b: Texts,
     *,
-    prompts: np.ndarray | None,
+    prompts: Texts | None,
     users: np.ndarray | None,
     encode: Callable[[list[str]], np.ndarray],
 ) -> Comparisons:
     """Unique (prompt, response) items, encoded once."""
-    items, index = encode_items(np.concatenate([response_a, response_b]), prompts, encode)
+    items, index = encode_items([response_a, response_b], prompts, encode)
+    n = len(response_a.codes)
     return Comparisons(
         items=items,
-        a=index[: len(response_a)],
-        b=index[len(response_a) :],
-        prompt=None if prompts is None else pd.factorize(prompts)[0],
+        a=index[:n],
+        b=index[n:],
+        prompt=None if prompts is None else prompts.codes,
         users=users,
     )
 
 
 def encode_items(
-    responses: np.ndarray,
-    prompts: np.ndarray | None,
+    responses: Sequence[Texts],
+    prompts: Texts | None,
     encode: Callable[[list[str]], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of the unique (prompt, response) items, and the item of each response.
 
-    ``prompts`` is shorter than ``responses`` by a whole factor where a prompt has several.
+    ``responses`` are columns of responses to the same prompts; their items are those of the columns
+    one below the other.
     """
     # sorted: the table, hence every rounding error, is the same when responses are swapped
-    codes, unique = pd.factorize(responses, sort=True)
+    codes, unique = Texts.joined(*responses)
     if prompts is None:
         return encode(list(unique)), codes
-    prompt_codes, unique_prompts = pd.factorize(prompts, sort=True)
-    prompt_codes = np.tile(prompt_codes, len(responses) // len(prompts))
-    keys, index = np.unique(prompt_codes * len(unique) + codes, return_inverse=True)
+    prompt_codes, unique_prompts = Texts.joined(prompts)
+    prompt_codes = np.tile(prompt_codes, len(responses))
+    index, keys = pd.factorize(prompt_codes * len(unique) + codes, sort=True)
     texts = [
         join_prompt(unique_prompts[p], unique[r])
         for p, r in zip(keys // len(unique), keys % len(unique), strict=True)
@@ -115,6 +117,37 @@ def encode_items(
 def join_prompt(prompt: str, response: str) -> str:
     """The text that is encoded for a response to a prompt."""
     return f"{prompt}\n{response}" if prompt else response
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Numeric comparisons as they were passed, each of two items of its own.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_comparisons, n_features) or (n_comparisons, 2, n_features)
+        Differences, or items a and b.
+    users : ndarray of object, shape (n_comparisons,), or None
+        User of each comparison, as given.
+    """
+
+    values: np.ndarray
+    users: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def table(self) -> Comparisons:
+        """The same comparisons over a table of items."""
+        form = "difference" if self.values.ndim == 2 else "pair"
+        return from_array(self.values, users=self.users, form=form)
+
+    @staticmethod
+    def differences(values: np.ndarray) -> np.ndarray:
+        """Items b minus items a in double precision, (n, n_features): all a linear reward needs."""
+        if values.ndim == 2:
+            return np.asarray(values, dtype=np.float64)
+        return np.subtract(values[:, 1], values[:, 0], dtype=np.float64)
 
 
 def from_array(
@@ -130,9 +163,12 @@ def from_array(
         X = np.stack([-half, half], axis=1)
     # The items of a pair in an order of their own: where an item stands in the table decides how
     # its reward is rounded, and swapped items must get the same rewards to the last bit.
-    first = (X[:, 0] != X[:, 1]).argmax(axis=1)
     rows = np.arange(len(X))
-    swapped = X[rows, 0, first] > X[rows, 1, first]
+    swapped = X[:, 0, 0] > X[:, 1, 0]
+    tied = np.flatnonzero(X[:, 0, 0] == X[:, 1, 0])
+    if len(tied):
+        first = (X[tied, 0] != X[tied, 1]).argmax(axis=1)
+        swapped[tied] = X[tied, 0, first] > X[tied, 1, first]
     items = np.where(swapped[:, None, None], X[:, ::-1], X)
     return Comparisons(
         items=np.ascontiguousarray(items.reshape(2 * len(X), -1)),
@@ -144,6 +180,9 @@ def from_array(
 
 def check_finite(X: np.ndarray, name: str = "X") -> None:
     """Raise for NaN or infinity, naming the first rows that hold one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(X.sum()):  # one pass and no array of flags; a sum may also overflow
+            return
     finite = np.isfinite(X).reshape(len(X), -1).all(axis=1)
     if finite.all():
         return

@@ -109,6 +109,8 @@ def encode_texts(
         facts = encoder_facts[model]
         if vectors.shape[1]:
             facts["dimension"] = vectors.shape[1]
+        if found.all():
+            return vectors if len(unique) == len(texts) else vectors[inverse]
         missing = np.flatnonzero(~found)
         first = np.unique(inverse, return_index=True)[1]
         size = BatchSize(model, params)

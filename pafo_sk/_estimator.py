@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import fit_baseline
 from pafo_sk._choice import rank_candidates
-from pafo_sk._comparisons import Comparisons
+from pafo_sk._comparisons import Comparisons, Pairs
 from pafo_sk._device import resolve_device
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import fold_of_rows
@@ -347,7 +347,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             Users that are not known get the population's reward.
         """
         check_is_fitted(self)
-        comparisons = read_input(self, X, reset=False).comparisons()
+        comparisons = read_input(self, X, reset=False).as_given()
         return self.model_.margins(comparisons, self.history_)
 
     def reward(self, items: Any) -> np.ndarray:
@@ -387,10 +387,10 @@ class PafoRewardEstimator(ComparisonClassifier):
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
         given = read_input(self, X, reset=False)
         label, _ = read_labels(y, given.n, self.classes_)
-        self._add_to_histories(given.comparisons(), label)
+        self._add_to_histories(given.as_given(), label)
         return self
 
-    def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
+    def _add_to_histories(self, comparisons: Comparisons | Pairs, label: np.ndarray) -> None:
         assert comparisons.users is not None
         statistics = self.model_.statistics(comparisons, label)
         self.history_ = self.history_.add(comparisons.users, statistics)

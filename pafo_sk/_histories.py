@@ -39,11 +39,13 @@ class Histories:
 
     def add(self, users: np.ndarray, statistics: np.ndarray) -> Histories:
         """A new object with the rows of ``statistics`` added to their users' sums."""
-        unknown = pd.Index(pd.unique(users), dtype=object).difference(self.users, sort=False)
-        index = self.users.append(unknown)
+        codes, named = code_users(users, len(users))
+        position = self.users.get_indexer(named)
+        unknown = np.flatnonzero(position < 0)
+        position[unknown] = len(self) + np.arange(len(unknown))
         sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
-        np.add.at(sums, index.get_indexer(pd.Index(users, dtype=object)), statistics)
-        return Histories(index, sums)
+        np.add.at(sums, position[codes], statistics)
+        return Histories(self.users.append(named[unknown]), sums)
 
     def codes(self, users: np.ndarray | None, n: int) -> np.ndarray:
         """Position of every row's user, -1 where unknown or where no users are given."""
@@ -53,8 +55,10 @@ class Histories:
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Sums of the users at ``codes``; zeros, the empty history, for -1."""
-        padded = np.concatenate([self.sums, np.zeros((1, self.sums.shape[1]))])
-        return padded[codes]
+        sums = np.zeros((len(codes), self.sums.shape[1]))
+        known = codes >= 0
+        sums[known] = self.sums[codes[known]]
+        return sums
 
     def counts(self) -> pd.Series:
         """Known comparisons of every user."""

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from pafo_sk._columns import Columns, check_labels, first_rows, is_frame, listed
-from pafo_sk._comparisons import Comparisons, check_finite, encode_items, from_array, from_texts
+from pafo_sk._comparisons import Comparisons, Pairs, check_finite, encode_items, from_texts
 from pafo_sk._encoder_loading import load_encoder
 from pafo_sk._encoding import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._store import open_store
@@ -36,12 +36,19 @@ class Input:
         Labels in ``group_column``, read in fit only.
     comparisons : callable
         Encodes the texts, where there are any, and returns `Comparisons`.
+    pairs : Pairs or None
+        Numeric X.
     """
 
     n: int
     users: np.ndarray | None
     groups: np.ndarray | None
     comparisons: Callable[[], Comparisons]
+    pairs: Pairs | None = None
+
+    def as_given(self) -> Comparisons | Pairs:
+        """Numbers as they are, for a model that needs no table of them; texts as comparisons."""
+        return self.comparisons() if self.pairs is None else self.pairs
 
 
 def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
@@ -60,6 +67,7 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
             "Use X.toarray()."
         )
     columns = Columns(X) if is_frame(X) else None
+    pairs = None
     form, users, groups = "difference", None, None
     if columns is None:
         X, users = split_user_index(estimator, X)
@@ -82,12 +90,12 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
     else:
         if columns is not None:
             X = columns.drop([name for name in special if name is not None])
-        numbers = _read_numbers(estimator, X, form, reset)
-        n, comparisons = len(numbers), partial(from_array, numbers, users=users, form=form)
+        pairs = Pairs(_read_numbers(estimator, X, form, reset), users)
+        n, comparisons = len(pairs), pairs.table
     if reset:
         estimator.input_form_ = form
         estimator.has_users_ = users is not None
-    return Input(n, users, groups, comparisons)
+    return Input(n, users, groups, comparisons, pairs)
 
 
 def split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
@@ -287,7 +295,7 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
     columns.require(["response"] + ["prompt"] * with_prompt)
     check_n_rows(len(columns), 1)
     vectors, index = encode_items(
-        columns.texts("response"),
+        [columns.texts("response")],
         columns.texts("prompt") if with_prompt else None,
         text_encoder(estimator, reset=False),
     )
@@ -318,9 +326,9 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
             f"y contains NaN or None in {missing.sum()} of {n} rows, the first of them "
             f"{first_rows(missing)}. Drop these rows of X, y and groups (a tie has no winner)."
         )
-    check_classification_targets(y)
-    found = np.unique(y)
     if classes is None:
+        check_classification_targets(y)
+        found = np.unique(y)
         if len(found) > 2:
             raise ValueError(_too_many_classes(y, found))
         if len(found) < 2:
@@ -333,6 +341,8 @@ def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.n
         classes = found
     unknown = ~np.isin(y, classes)
     if unknown.any():
+        check_classification_targets(y)
+        found = np.unique(y)
         raise ValueError(
             f"y holds {found[~np.isin(found, classes)][:5].tolist()!r} in rows "
             f"{first_rows(unknown)}, and the model was fitted with the classes "

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.cluster import KMeans
 from torch import nn
 
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
@@ -110,6 +109,9 @@ def _fit_parts(
     vectors = user_vectors(trainer, user, 2 * trainer.label - 1, prior_rows=5.0)
 
     def climb(restart: int) -> tuple[float, nn.Module, np.ndarray]:
+        # imported here, as it takes longer than most of the library and only fits need it
+        from sklearn.cluster import KMeans
+
         kmeans = KMeans(n_parts, n_init=3, random_state=trainer.seed % 2**31 + restart)
         assigned = kmeans.fit_predict(vectors.astype(np.float64))
         head = start

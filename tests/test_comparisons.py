@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from pafo_sk import _store
+from pafo_sk._columns import Texts
 from pafo_sk._comparisons import Comparisons, encode_items, from_array, join_prompt
 from pafo_sk._input import read_input
 from pafo_sk._memory_store import MemoryStore
@@ -141,6 +142,10 @@ def test_prompt_is_read(texts, quick, letter_encoder):
     assert len(with_prompt.items) > 40
 
 
+def coded(values):
+    return Texts(*pd.factorize(values))
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["", "p", "q"]), st.text("ab\n", max_size=3), st.text("ab\n")),
@@ -156,13 +161,14 @@ def test_items_scatter_back(rows):
         return np.array([[hash(text)] for text in texts])
 
     responses = np.concatenate([first, second])
-    vectors, index = encode_items(responses, prompts, encode)
+    columns = [coded(first), coded(second)]
+    vectors, index = encode_items(columns, coded(prompts), encode)
     expected = [
         hash(join_prompt(p, r)) for p, r in zip(np.tile(prompts, 2), responses, strict=True)
     ]
     assert vectors[index, 0].tolist() == expected
     assert len(vectors) == len(set(zip(np.tile(prompts, 2), responses, strict=True)))
-    vectors, index = encode_items(responses, None, encode)
+    vectors, index = encode_items(columns, None, encode)
     assert vectors[index, 0].tolist() == [hash(r) for r in responses]
     assert len(vectors) == len(set(responses))
 

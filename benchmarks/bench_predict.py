@@ -1,0 +1,257 @@
+"""How long predictions take beyond encoding, against LogisticRegression and numpy.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_predict.py [--repetitions 9] [--rows 100000]
+
+Prints a Markdown table and writes results/predict.json, or what --name says. Everything is
+measured by turns in one run, medians over repetitions; 1.00 times is as fast. A missed target is
+printed, and is no error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from bench_encode import by_turns, environment
+from sklearn.linear_model import LogisticRegression
+
+from pafo_sk import PafoRewardEstimator, RewardNet
+from pafo_sk.datasets import make_preferences
+
+N_ITEMS, N_FEATURES, N_USERS = 3305, 384, 100
+MILLISECOND = 1e-3
+
+
+class Table:
+    """An encoder that knows the vector of each text, so that all that is measured is the rest."""
+
+    def __init__(self, vectors):
+        self.vectors = vectors
+
+    def encode(self, texts):
+        return self.vectors[[int(text.split()[-1]) for text in texts]]
+
+
+def text_of(item):
+    """A text of usual length for an item."""
+    return f"A response to a question about taxes, cities, buses and bicycles, the number {item}"
+
+
+class Data:
+    """Made comparisons in every form that counts as cached, and a model fitted on each."""
+
+    def __init__(self, n_rows):
+        made = make_preferences(
+            N_USERS,
+            20,
+            n_features=N_FEATURES,
+            n_items=N_ITEMS,
+            form="pairs",
+            random_state=0,
+        )
+        self.items = made.item_features.astype(np.float32)
+        self.texts = np.array([text_of(item) for item in range(N_ITEMS)], dtype=object)
+        self.y, groups = made.y, made.groups
+        a, b, users = made.item_a, made.item_b, made.users
+        rng = np.random.default_rng(0)
+        self.a, self.b = rng.integers(N_ITEMS, size=(2, n_rows))
+        self.users = rng.integers(N_USERS, size=n_rows)
+
+        settings = {"n_prototypes": 1, "distill_weight": 0.5, "specialist_shrinkage": 1.0}
+        settings |= {"reward_net": RewardNet(optimizer__max_iter=10), "random_state": 0}
+        difference = self.items[b] - self.items[a]
+        self.models = {
+            "pairs": PafoRewardEstimator(**settings).fit(self.pairs(a, b), self.y, groups),
+            "numbers": PafoRewardEstimator(**settings, user=-1).fit(
+                np.column_stack([difference, users]), self.y, groups
+            ),
+            "text": PafoRewardEstimator(**settings, encoder=Table(self.items)).fit(
+                self.frame(a, b, users), self.y, groups
+            ),
+        }
+        self.models["text"].decision_function(self.frame(self.a, self.b, self.users))
+        self.logistic = LogisticRegression(max_iter=20).fit(difference, self.y)
+
+    def pairs(self, a, b):
+        """A numeric array of shape (n, 2, d)."""
+        return np.stack([self.items[a], self.items[b]], axis=1)
+
+    def frame(self, a, b, users):
+        """A frame of texts."""
+        return pd.DataFrame(
+            {"response_a": self.texts[a], "response_b": self.texts[b], "user": users}
+        )
+
+
+def compare(ours, reference, repetitions, calls):
+    """Seconds of a call of ours, and of the reference."""
+
+    def often(function):
+        return lambda: [function() for _ in range(calls)]
+
+    often(ours)(), often(reference)()
+    return by_turns([often(ours), often(reference)], repetitions) / calls
+
+
+def product_and_gathers(items, weight, coefficients, a, b, code):
+    """What remains of a linear model's margins where everything is at hand as integers."""
+    rewards = items @ weight
+    return np.einsum("ij,ij->i", rewards[b] - rewards[a], coefficients[code])
+
+
+def parts_of(model, users):
+    """Weights of a linear model's rewards, (d, K), and coefficients of users, (n_users, K)."""
+    module, history = model.model_.module, model.history_
+    with torch.no_grad():
+        weight = module.rewards(torch.eye(N_FEATURES, dtype=torch.float64)).numpy()
+        codes = history.codes(users, len(users))
+        coefficients = module.coefficients(torch.as_tensor(history.of(codes))).numpy()
+    return weight * model.model_.item_scale, coefficients
+
+
+def bench_one_row(data, repetitions):
+    """decision_function of one row against LogisticRegression's."""
+    row = data.items[data.b[:1]] - data.items[data.a[:1]]
+    forms = {
+        "pairs": data.pairs(data.a[:1], data.b[:1]),
+        "numbers": np.column_stack([row, data.users[:1]]),
+        "text": data.frame(data.a[:1], data.b[:1], data.users[:1]),
+    }
+    for form, X in forms.items():
+        model = data.models[form]
+        times = compare(
+            lambda model=model, X=X: model.decision_function(X),
+            lambda: data.logistic.decision_function(row),
+            repetitions,
+            200,
+        )
+        yield "`decision_function`, one row", form, "LogisticRegression, one row", times, 2.0
+
+
+def bench_many_rows(data, repetitions):
+    """decision_function of many rows against a matrix product and gathers."""
+    n = len(data.a)
+    model, X = data.models["text"], data.frame(data.a, data.b, data.users)
+    weight, coefficients = parts_of(model, np.arange(N_USERS))
+
+    def by_numpy():
+        return product_and_gathers(data.items, weight, coefficients, data.a, data.b, data.users)
+
+    np.testing.assert_allclose(model.decision_function(X), by_numpy(), atol=1e-5)
+    times = compare(lambda: model.decision_function(X), by_numpy, repetitions, 2)
+    yield f"`decision_function`, {n:,} rows", "text", f"product of {N_ITEMS:,} items", times, 1.3
+
+    model, X = data.models["pairs"], data.pairs(data.a, data.b)
+    weight, coefficients = parts_of(model, np.array(["nobody"]))
+    a, code = 2 * np.arange(n), np.zeros(n, dtype=int)
+
+    def by_numpy_pairs():
+        return product_and_gathers(X.reshape(2 * n, -1), weight, coefficients, a, a + 1, code)
+
+    np.testing.assert_allclose(model.decision_function(X), by_numpy_pairs(), atol=1e-5)
+    times = compare(lambda: model.decision_function(X), by_numpy_pairs, repetitions, 1)
+    yield f"`decision_function`, {n:,} rows", "pairs", f"product of {2 * n:,} items", times, 1.3
+
+
+def bench_alone(data, repetitions):
+    """reward of 64 candidates of one user, and enroll of a new user with 20 comparisons."""
+    item = np.arange(64)
+    rewards = {
+        "numbers": np.column_stack([data.items[item], np.zeros(64)]),
+        "text": pd.DataFrame({"response": data.texts[item], "user": 0}),
+    }
+    newcomers = itertools.count(N_USERS)
+    answers = np.arange(20) % 2
+    for form, X in rewards.items():
+        model = data.models[form]
+        times = compare(lambda model=model, X=X: model.reward(X), int, repetitions, 50)
+        yield "`reward` of 64 candidates", form, "-", times, MILLISECOND
+    a, b = data.a[:20], data.b[:20]
+    known = {
+        "numbers": np.column_stack([data.items[b] - data.items[a], np.zeros(20)]),
+        "text": data.frame(a, b, np.zeros(20, dtype=int)),
+    }
+    for form, X in known.items():
+        model, before = data.models[form], data.models[form].history_
+
+        def enroll(model=model, X=X):
+            user = next(newcomers)
+            if isinstance(X, pd.DataFrame):
+                X["user"] = user
+            else:
+                X[:, -1] = user
+            model.enroll(X, answers)
+
+        times = compare(enroll, int, repetitions, 50)
+        model.history_ = before
+        yield "`enroll` of 20 comparisons", form, "-", times, MILLISECOND
+
+
+def bench_import(repetitions):
+    """A new interpreter that imports the library, against one that imports what it needs."""
+
+    def start(code):
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    # compiled files are written, and read once
+    for code in ("import sklearn, torch", "import pafo_sk"):
+        start(code)()
+    times = by_turns([start("import pafo_sk"), start("import sklearn, torch")], repetitions)
+    yield "import of `pafo_sk`", "-", "`import sklearn, torch`", times, 1.1
+
+
+def as_row(what, form, reference, times, target):
+    """One measurement, with its verdict: a ratio to the reference, or seconds where it has none."""
+    ours, other = np.median(times, axis=0)
+    measured = ours if reference == "-" else np.median(times[:, 0] / times[:, 1])
+    return {
+        "what": what,
+        "form": form,
+        "reference": reference,
+        "seconds": ours,
+        "reference seconds": None if reference == "-" else other,
+        "measured": measured,
+        "target": target,
+        "met": bool(measured <= target),
+    }
+
+
+def as_table(rows):
+    """Markdown."""
+    lines = ["| what | X | time | reference | measured | target | |", "|" + " --- |" * 7]
+    for row in rows:
+        alone = row["reference seconds"] is None
+        show = (lambda x: f"{1e3 * x:.2f} ms") if alone else "{:.2f} times".format
+        reference = "-" if alone else f"{row['reference']}: {1e3 * row['reference seconds']:.2f} ms"
+        cells = [row["what"], row["form"], f"{1e3 * row['seconds']:.2f} ms", reference]
+        cells += [show(row["measured"]), show(row["target"]), "met" if row["met"] else "missed"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--name", default="predict")
+    arguments = parser.parse_args()
+    data = Data(arguments.rows)
+    parts = [
+        part(data, arguments.repetitions) for part in (bench_one_row, bench_many_rows, bench_alone)
+    ]
+    parts.append(bench_import(arguments.repetitions))
+    rows = [as_row(*row) for row in itertools.chain(*parts)]
+    print(as_table(rows))
+    file = Path(__file__).parent / "results" / f"{arguments.name}.json"
+    file.write_text(json.dumps({"rows": rows, "environment": environment()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
