@@ -103,7 +103,7 @@ def encode_items(
     if prompts is None:
         return encode(list(unique)), codes
     prompt_codes, unique_prompts = pd.factorize(prompts, sort=True)
-    prompt_codes = np.tile(prompt_codes, len(responses) // len(prompts))
+    prompt_codes = np.tile(prompt_codes, len(responses) // max(len(prompts), 1))
     keys, index = np.unique(prompt_codes * len(unique) + codes, return_inverse=True)
     texts = [
         join_prompt(unique_prompts[p], unique[r])

@@ -30,8 +30,7 @@ def check_vectors(texts: Sequence[str], vectors: np.ndarray, dtype: str) -> np.n
     if dtype == "float16" and np.isinf(kept).any():
         raise ValueError(
             f"Vectors reach {np.abs(vectors).max():.3g}, and float16 ends at 65504. Keep them with "
-            "EmbeddingStore(..., dtype='float32'), or encode with "
-            "encode_params={'normalize_embeddings': True}."
+            "dtype='float32', or encode with encode_params={'normalize_embeddings': True}."
         )
     return kept
 
