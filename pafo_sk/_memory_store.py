@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Sequence, Sized
 from hashlib import blake2b
 from typing import Any
 
@@ -20,7 +20,7 @@ def address_of(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def check_vectors(texts: Sequence[str], vectors: np.ndarray, dtype: str) -> np.ndarray:
+def check_vectors(texts: Sized, vectors: np.ndarray, dtype: str) -> np.ndarray:
     """Return the vectors in the dtype in which they are kept, one for each text."""
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):

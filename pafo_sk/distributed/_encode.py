@@ -133,7 +133,7 @@ def encode(
     >>> vectors.to_numpy().reshape(3, -1).shape
     (3, 384)
     """
-    dataframe, get_client, wait = _dask()
+    dataframe, get_client = _dask()
     if not isinstance(ddf, dataframe.DataFrame):
         raise TypeError(
             f"ddf must be a Dask data frame, got {type(ddf).__name__}. Use "
@@ -182,25 +182,26 @@ def encode(
     # merges small partitions, which would number them anew.
     tasks = parts.simplify().to_delayed(optimize_graph=False)
     futures = client.compute(tasks, retries=retries)
-    wait(futures)
-    failed = [number for number, future in enumerate(futures) if future.status != "finished"]
+    # Gathered, not waited for: what was done can be lost again, with the worker that holds it.
+    reports = client.gather(futures, errors="skip")
+    failed = [n for n, future in enumerate(futures) if future.status in ("error", "cancelled")]
     if failed:
-        error = futures[failed[0]].exception()
-        error.add_note(
+        first = futures[failed[0]].exception()
+        first.add_note(
             f"{len(failed)} of {len(futures)} partitions failed, the first of them {failed[:5]}; "
             f"the others are in {folder}. The same call again encodes what is missing."
         )
-        raise error
+        raise first
     remove_leftovers(folder)
-    return pd.concat(client.gather(futures), ignore_index=True)
+    return pd.concat(reports, ignore_index=True)
 
 
-def _dask() -> tuple[Any, Any, Any]:
+def _dask() -> tuple[Any, Any]:
     try:
         import dask.dataframe
         import pyarrow  # noqa: F401
-        from distributed import get_client, wait
+        from distributed import get_client
     except ImportError as error:
         message = 'pafo_sk.distributed.encode needs Dask: pip install "pafo_sk[distributed]"'
         raise ImportError(f"{message}.") from error
-    return dask.dataframe, get_client, wait
+    return dask.dataframe, get_client

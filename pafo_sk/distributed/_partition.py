@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from errno import ENOENT
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,13 @@ def _digest_in(file: Path) -> str | None:
 
     try:
         metadata = pq.read_schema(file).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid):
+    except pa.ArrowInvalid:
         return None
-    return metadata.get(_DIGEST, b"").decode() or None
+    except OSError as error:
+        if error.errno not in (None, ENOENT):  # None: the disk is well, and the file is not
+            raise
+        return None
+    return metadata.get(_DIGEST, b"").decode(errors="replace") or None
 
 
 def _write(file: Path, kept: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
