@@ -85,7 +85,9 @@ def encode_partition(
         encode_texts, encoder=job.encoder, encode_params=job.encode_params, cache=job.cache
     )
     vectors, rows = encode_items(responses, prompts[0] if prompts else None, encode)
-    _write(file, frame[list(job.keep)], check_vectors(responses, vectors[rows], job.dtype), digest)
+    write_partition(
+        file, frame[list(job.keep)], check_vectors(responses, vectors[rows], job.dtype), digest
+    )
     return report_row(name, len(frame), status)
 
 
@@ -116,7 +118,7 @@ def _digest_in(file: Path) -> str | None:
     return metadata.get(_DIGEST, b"").decode(errors="replace") or None
 
 
-def _write(file: Path, kept: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
+def write_partition(file: Path, kept: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
     """Under another name first: under its own, a file is whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq

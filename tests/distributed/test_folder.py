@@ -10,7 +10,7 @@ import pytest
 
 from pafo_sk.distributed import encode
 from pafo_sk.distributed._folder import check_folder, claim_folder, part_name
-from pafo_sk.distributed._partition import _digest_in, _write
+from pafo_sk.distributed._partition import _digest_in, write_partition
 
 ABOUT = {"name": "one", "revision": "r1", "dimension": 4, "settings": ["float32", None]}
 
@@ -76,7 +76,7 @@ def test_damaged_files_have_no_digest(tmp_path):
     file = tmp_path / part_name(0)
     assert _digest_in(file) is None
     vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
-    _write(file, pd.DataFrame({"item": [1, 2, 3]}), vectors, "digest of the rows")
+    write_partition(file, pd.DataFrame({"item": [1, 2, 3]}), vectors, "digest of the rows")
     assert _digest_in(file) == "digest of the rows"
     whole = file.read_bytes()
     for cut in (0, 4, len(whole) // 2, len(whole) - 1):
