@@ -97,7 +97,7 @@ def encode_texts(
         what = f"{len(wrong)} of {len(texts)} texts are no strings, at positions {wrong[:5]}"
         raise TypeError(f"{what}; the first is {texts[wrong[0]]!r}.")
     model = load_encoder(encoder, params, device)
-    settings = _settings(model, params)
+    settings = vector_settings(model, params)
     if not texts:
         return np.zeros((0, encoder_info(encoder, model)["dimension"]), dtype=np.float32)
     rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
@@ -149,7 +149,7 @@ def _fill(vectors, rows, new):
     return vectors
 
 
-def _settings(model, params):
+def vector_settings(model, params):
     """Return those settings that alter vectors, as part of the key under which they are kept."""
     alter = {key: params[key] for key in params if key not in ("batch_size", "device")}
     if not is_sentence_transformer(model):

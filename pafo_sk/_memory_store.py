@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Sequence, Sized
 from hashlib import blake2b
 from typing import Any
 
@@ -20,7 +20,7 @@ def address_of(text: str) -> bytes:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def check_vectors(texts: Sequence[str], vectors: np.ndarray, dtype: str) -> np.ndarray:
+def check_vectors(texts: Sized, vectors: np.ndarray, dtype: str) -> np.ndarray:
     """Return the vectors in the dtype in which they are kept, one for each text."""
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
@@ -30,8 +30,7 @@ def check_vectors(texts: Sequence[str], vectors: np.ndarray, dtype: str) -> np.n
     if dtype == "float16" and np.isinf(kept).any():
         raise ValueError(
             f"Vectors reach {np.abs(vectors).max():.3g}, and float16 ends at 65504. Keep them with "
-            "EmbeddingStore(..., dtype='float32'), or encode with "
-            "encode_params={'normalize_embeddings': True}."
+            "dtype='float32', or encode with encode_params={'normalize_embeddings': True}."
         )
     return kept
 
