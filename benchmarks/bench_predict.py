@@ -167,26 +167,22 @@ def bench_alone(data, repetitions):
         "numbers": np.column_stack([data.items[item], np.zeros(64)]),
         "text": pd.DataFrame({"response": data.texts[item], "user": 0}),
     }
-    newcomers = itertools.count(N_USERS)
     answers = np.arange(20) % 2
     for form, X in rewards.items():
         model = data.models[form]
         times = compare(lambda model=model, X=X: model.reward(X), int, repetitions, 50)
         yield "`reward` of 64 candidates", form, "-", times, MILLISECOND
     a, b = data.a[:20], data.b[:20]
+    newcomer = np.full(20, N_USERS)
     known = {
-        "numbers": np.column_stack([data.items[b] - data.items[a], np.zeros(20)]),
-        "text": data.frame(a, b, np.zeros(20, dtype=int)),
+        "numbers": np.column_stack([data.items[b] - data.items[a], newcomer]),
+        "text": data.frame(a, b, newcomer),
     }
     for form, X in known.items():
         model, before = data.models[form], data.models[form].history_
 
-        def enroll(model=model, X=X):
-            user = next(newcomers)
-            if isinstance(X, pd.DataFrame):
-                X["user"] = user
-            else:
-                X[:, -1] = user
+        def enroll(model=model, X=X, before=before):
+            model.history_ = before
             model.enroll(X, answers)
 
         times = compare(enroll, int, repetitions, 50)
