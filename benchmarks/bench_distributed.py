@@ -2,8 +2,8 @@
 
     python benchmarks/bench_distributed.py --dsp /path/to/dsp [--queries 80]
 
-Worker processes of one thread each (--workers, default 1). Rates are per second of processor
-time, as other work may share the machine. Writes results/distributed.json, with the environment.
+Worker processes of one thread each (--workers, default 1). Rates are per second of processor time,
+as other work may share the machine. Writes results/distributed.json, with the environment.
 """
 
 from __future__ import annotations
