@@ -18,7 +18,7 @@ def test_grid_search_on_workers(workers, quick, data):
     def search():
         return GridSearchCV(
             quick(group_column="group"),
-            {"distill_weight": [0.0, 0.5]},
+            {"strategy": ["pooled", "balanced"]},
             scoring={"accuracy": "accuracy", "process": process},
             refit="accuracy",
             cv=KFold(2, shuffle=True, random_state=0),
