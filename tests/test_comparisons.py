@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from pafo_sk import _store
 from pafo_sk._columns import Texts
-from pafo_sk._comparisons import Comparisons, encode_items, from_array, join_prompt
+from pafo_sk._comparisons import Comparisons, encode_items, join_prompt
 from pafo_sk._input import read_input
 from pafo_sk._memory_store import MemoryStore
 
@@ -390,15 +390,3 @@ def test_unit_makes_items_comparable(table):
 def test_unit_of_equal_items():
     equal = Comparisons(np.ones((3, 2)), np.array([0]), np.array([1]))
     assert equal.unit() == 1.0
-
-
-@pytest.mark.parametrize("form", ["difference", "pair"])
-def test_from_array(form):
-    X = np.arange(12.0).reshape((3, 4) if form == "difference" else (3, 2, 2))
-    comparisons = from_array(X, form=form)
-    a, b = comparisons.items[comparisons.a], comparisons.items[comparisons.b]
-    if form == "difference":
-        np.testing.assert_array_equal(b - a, X)
-        np.testing.assert_array_equal(a, -b)
-    else:
-        np.testing.assert_array_equal(np.stack([a, b], axis=1), X)

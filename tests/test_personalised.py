@@ -96,6 +96,18 @@ def test_only_what_is_linear_has_weights():
     np.testing.assert_allclose(found, 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("form", ["difference", "pair"])
+def test_from_array(form):
+    X = np.arange(12.0).reshape((3, 4) if form == "difference" else (3, 2, 2))
+    comparisons = from_array(X, form=form)
+    a, b = comparisons.items[comparisons.a], comparisons.items[comparisons.b]
+    if form == "difference":
+        np.testing.assert_array_equal(b - a, X)
+        np.testing.assert_array_equal(a, -b)
+    else:
+        np.testing.assert_array_equal(np.stack([a, b], axis=1), X)
+
+
 def test_swapped_pairs_make_one_table():
     """Also where the first numbers of a pair are equal, or all are."""
     X = np.array([[[1.0, 2], [1, 1]], [[0, 0], [0, 0]], [[3, 0], [2, 5]], [[0, 1], [0, 4]]])
