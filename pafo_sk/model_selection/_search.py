@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from sklearn import config_context
@@ -55,12 +58,28 @@ class _GroupSearch:
             If a scorer needs groups and there are none, or their number is wrong.
         """
         groups = self._read_groups(X, params.pop("groups", None))
-        with config_context(enable_metadata_routing=True), shared_fits():
+        with config_context(enable_metadata_routing=True), shared_fits(), self._bar():
             if groups is not None:
                 params["groups"] = groups
             else:
                 self._check_scorers_need_none()
             return super().fit(X, y, **params)  # type: ignore[misc]
+
+    @contextmanager
+    def _bar(self) -> Iterator[None]:
+        """scikit-learn's bar over all fits, where ``verbose`` asks for one."""
+        wanted = self.verbose and not hasattr(self, "_skl_callbacks")  # type: ignore[attr-defined]
+        if not wanted or find_spec("rich") is None or find_spec("sklearn.callback") is None:
+            yield
+            return
+        from sklearn.callback import ProgressBar
+
+        # of the search alone: a fit has a bar of its own
+        self.set_callbacks(ProgressBar(max_propagation_depth=0))  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            self.set_callbacks()  # type: ignore[attr-defined]
 
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """The score of the refitted estimator.
@@ -149,8 +168,9 @@ class GroupGridSearchCV(_GroupSearch, GridSearchCV):
     scoring : str, callable, list, tuple, dict or None, default=None
         As in scikit-learn, or with names such as "minority_accuracy". None: accuracy.
     n_jobs, cv, verbose, pre_dispatch, error_score, return_train_score
-        As in scikit-learn. For ``cv``, `StratifiedPreferenceKFold` keeps every group in every
-        training part.
+        As in scikit-learn; ``verbose`` also shows a bar with a time estimate, where rich and
+        scikit-learn 1.9 or newer are installed. For ``cv``, `StratifiedPreferenceKFold` keeps
+        every group in every training part.
     refit : bool, str or callable, default=True
         As in scikit-learn: with several scores, the name of one, or a rule such as
         `no_harm_refit`.
