@@ -1,8 +1,14 @@
+import os
 from typing import ClassVar
+
+import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # several test processes: more threads in each would get in each other's way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.utils import Bunch
 
 _WORDS = "yes no tax cut raise city bus bike lane more less good bad"
