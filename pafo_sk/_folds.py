@@ -49,17 +49,17 @@ def history_keys(comparisons: Comparisons, user: np.ndarray) -> tuple[np.ndarray
         codes: the sum over a row's neighbours is ``by_a + by_b - by_both``.
     """
     if comparisons.prompt is not None:
-        return (_pair_codes(user, comparisons.prompt),)
-    both = _pair_codes(user, np.concatenate([comparisons.a, comparisons.b]))
+        return (pair_codes(user, comparisons.prompt),)
+    both = pair_codes(user, np.concatenate([comparisons.a, comparisons.b]))
     by_a, by_b = both[: len(user)], both[len(user) :]
     # an item compared with itself would be added twice: its second side is a neighbour of nobody
     alone = both.max() + 1 + np.arange(len(user))
     by_b = np.where(by_a == by_b, alone, by_b)
     low, high = np.minimum(by_a, by_b), np.maximum(by_a, by_b)
-    return by_a, by_b, _pair_codes(low, high)
+    return by_a, by_b, pair_codes(low, high)
 
 
-def _pair_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def pair_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """One code per distinct pair; ``first`` is repeated to the length of ``second``."""
     first = np.tile(first, len(second) // len(first)).astype(np.int64)
     second = second.astype(np.int64)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._folds import pair_codes
 from pafo_sk._groups import Groups
 from pafo_sk._specialists import Trainer, calibrated_losses
 
@@ -67,10 +68,9 @@ def clustered_interval(
     def variance(cluster: np.ndarray) -> float:
         return float((np.bincount(cluster, pull) ** 2).sum()) * n_units / (n_units - 1)
 
-    _, both = np.unique(np.stack([unit, prompt]), axis=1, return_inverse=True)
-    by_unit, by_prompt = variance(unit), variance(prompt)
+    by_unit, by_prompt, by_both = map(variance, (unit, prompt, pair_codes(unit, prompt)))
     # the sum may be negative in small samples; no way of clustering alone gives more certainty
-    total = max(by_unit + by_prompt - variance(both.ravel()), by_unit, by_prompt)
+    total = max(by_unit + by_prompt - by_both, by_unit, by_prompt)
     half = NORMAL * np.sqrt(total)
     return mean, mean - half, mean + half
 
