@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from sklearn import config_context
 from sklearn.metrics import get_scorer_names as sklearn_scorer_names
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_is_fitted
@@ -30,7 +31,7 @@ _SCORING = [
 ]
 
 
-class _GroupSearch:
+class _GroupSearch(BaseSearchCV):
     """What makes a search of scikit-learn one that keeps the groups."""
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -63,23 +64,23 @@ class _GroupSearch:
                 params["groups"] = groups
             else:
                 self._check_scorers_need_none()
-            return super().fit(X, y, **params)  # type: ignore[misc]
+            return super().fit(X, y, **params)
 
     @contextmanager
     def _bar(self) -> Iterator[None]:
         """scikit-learn's bar over all fits, where ``verbose`` asks for one."""
-        wanted = self.verbose and not hasattr(self, "_skl_callbacks")  # type: ignore[attr-defined]
+        wanted = self.verbose and not hasattr(self, "_skl_callbacks")
         if not wanted or find_spec("rich") is None or find_spec("sklearn.callback") is None:
             yield
             return
         from sklearn.callback import ProgressBar
 
         # of the search alone: a fit has a bar of its own
-        self.set_callbacks(ProgressBar(max_propagation_depth=0))  # type: ignore[attr-defined]
+        self.set_callbacks(ProgressBar(max_propagation_depth=0))
         try:
             yield
         finally:
-            self.set_callbacks()  # type: ignore[attr-defined]
+            self.set_callbacks()
 
     def score(self, X: Any, y: Any = None, **params: Any) -> float:
         """The score of the refitted estimator.
@@ -100,17 +101,17 @@ class _GroupSearch:
         """
         check_is_fitted(self)
         groups = self._read_groups(X, params.pop("groups", None))
-        if callable(self.refit) and self.multimetric_:  # type: ignore[attr-defined]
-            return self.best_estimator_.score(X, y, **params)  # type: ignore[attr-defined]
+        if callable(self.refit) and self.multimetric_:
+            return self.best_estimator_.score(X, y, **params)
         with config_context(enable_metadata_routing=True):
             if groups is not None and self._scorers_take_groups():
                 params["groups"] = groups
-            return super().score(X, y, **params)  # type: ignore[misc]
+            return super().score(X, y, **params)
 
     def _read_groups(self, X: Any, groups: Any) -> Any:
         """One label per row; None where there are none."""
         if groups is None:
-            return groups_of(self.estimator, X)  # type: ignore[attr-defined]
+            return groups_of(self.estimator, X)
         groups = check_labels(groups, "groups")
         if len(groups) != _num_samples(X):
             raise ValueError(
@@ -134,8 +135,8 @@ class _GroupSearch:
     def _get_scorers(self) -> Any:
         """scikit-learn's, with our scorers by name."""
         resolved = copy.copy(self)
-        resolved.scoring = _by_name(self.scoring)  # type: ignore[attr-defined]
-        return super(_GroupSearch, resolved)._get_scorers()  # type: ignore[misc]
+        resolved.scoring = _by_name(self.scoring)
+        return super(_GroupSearch, resolved)._get_scorers()
 
 
 def _by_name(scoring: Any) -> Any:
