@@ -141,7 +141,8 @@ def shared(
     @wraps(step)
     def taken(trainer: Any, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Made:
         key = (step.__name__, *map(_comparable, args), *map(_comparable, kwargs.items()))
-        return trainer.memo.once(key, lambda: step(trainer, *args, **kwargs))  # type: ignore[no-any-return]
+        memo: Memo = trainer.memo
+        return memo.once(key, lambda: step(trainer, *args, **kwargs))
 
     return taken
 

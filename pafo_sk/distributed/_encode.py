@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -199,8 +200,9 @@ def encode(
 def _dask() -> tuple[Any, Any]:
     try:
         import dask.dataframe
-        import pyarrow  # noqa: F401
         from distributed import get_client
+
+        import_module("pyarrow")  # which writes the files
     except ImportError as error:
         message = 'pafo_sk.distributed.encode needs Dask: pip install "pafo_sk[distributed]"'
         raise ImportError(f"{message}.") from error

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 # Colours of Okabe and Ito (2008), told apart by colour-blind readers. Every use of two of them also
 # differs in marker or line, so that grey will do.
@@ -39,7 +40,7 @@ class Display:
     """What a display has after it was drawn."""
 
     ax_: Axes
-    figure_: Figure
+    figure_: Figure | SubFigure
 
     def _draw_on(self, ax: Axes | None, figsize: tuple[float, float] | None = None) -> Axes:
         """Axes given, or those of a new figure."""
@@ -48,14 +49,14 @@ class Display:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=figsize, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure  # type: ignore[assignment]
+        self.ax_, self.figure_ = ax, ax.figure
         return ax
 
 
 def require_matplotlib(caller: str) -> None:
     """Raise where matplotlib is not installed, before anything long is computed."""
     try:
-        import matplotlib  # noqa: F401
+        import_module("matplotlib")
     except ImportError as error:
         raise ImportError(f'{caller} needs matplotlib: pip install "pafo_sk[plot]".') from error
 
