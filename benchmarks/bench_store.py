@@ -185,6 +185,7 @@ import numpy as np
 from pathlib import Path
 from bench_store import STORES, texts_of, vectors_of
 texts, good = texts_of({n})[::{n // 1000}], 0
+# Any error counts, whatever the library's class of it: the question is how many vectors are left.
 try:
     store = STORES[{name!r}](Path({str(folder)!r}))
 except Exception:

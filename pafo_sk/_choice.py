@@ -20,9 +20,9 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
     says nothing against them), groups counting equally. Structures come first, taught by labels
     alone: with prototypes, or with taste directions under several penalties. Where directions win,
     more of them are tried, and directions together with several prototypes a group. Then the best
-    structure's distillation weight is chosen. What is tried later for being richer must be better
-    by more than one standard error over users: prototypes and teachers know the groups, and group
-    labels may know something of held-out rows.
+    structure's distillation weight is chosen. Prototypes beside directions, and teachers, must be
+    better by more than one standard error over users: they know the groups, and group labels may
+    know something of held-out rows.
 
     Returns
     -------
