@@ -34,7 +34,7 @@ def warm(texts: Iterable[str], folder: Path) -> dict[str, object]:
     wanted = list(dict.fromkeys(texts))
     old = [text for text in wanted if text in known]
     if old:
-        key = (revision, _encoding._settings(model, {}))
+        key = (revision, _encoding.vector_settings(model, {}))
         memory_store.put_many(key, old, np.stack([known[text] for text in old]))
     if len(old) < len(wanted):
         new = [text for text in wanted if text not in known]
