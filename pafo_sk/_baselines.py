@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
+from pafo_sk._calibration import log_loss
 from pafo_sk._groups import Groups, row_weights
 from pafo_sk._progress import counted, expect
-from pafo_sk._specialists import PENALTIES, CrossFitted, Trainer, fit_pooled, log_loss
-from pafo_sk._training import margins
+from pafo_sk._rows import Rows
+from pafo_sk._specialists import PENALTIES, CrossFitted, fit_pooled
+from pafo_sk._trainer import Trainer
+from pafo_sk._training import score_items
 
 
 def fit_baseline(
@@ -23,11 +26,11 @@ def fit_baseline(
     pooled : CrossFitted
         The pooled model, already fitted.
     """
-    if strategy == "balanced":
-        pooled = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
     if strategy == "group_dro":
         return fit_group_dro(trainer, groups.codes)
-    return pooled.head, pooled.margin
+    if strategy == "balanced":
+        pooled = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
+    return pooled.of_fold(None), pooled.margins(trainer, 0)
 
 
 def fit_group_dro(
@@ -38,37 +41,65 @@ def fit_group_dro(
     Multiplicative weights on the groups' losses (Sagawa et al., 2020), each round warm-started from
     the last; the penalty is the one with the lowest worst-group held-out loss.
     """
-    n_groups = int(group.max()) + 1
-    member = (group == np.arange(n_groups)[:, None]).astype(np.float64)
+    options = {"rounds": rounds, "step": step}
+    parts = trainer.parts()
+    folds = trainer.trains(parts[1 : 1 + trainer.n_folds])
     n_penalties = len(PENALTIES)
-    held_in = np.repeat(trainer.held_in(), n_penalties, axis=1)
-    heads = _run_dro(trainer, member, held_in, np.tile(PENALTIES, trainer.n_folds), rounds, step)
-    margin = trainer.held_out_margins(heads)
-    losses = member @ log_loss(margin, trainer.label) / member.sum(axis=1, keepdims=True)
-    best = int(losses.max(axis=0).argmin())
-    head = _run_dro(trainer, member, np.ones((len(group), 1)), PENALTIES[[best]], rounds, step)
-    return head, margin[:, best]
+    tried = _run_dro(
+        trainer,
+        group,
+        np.repeat(folds, n_penalties, axis=1),
+        np.tile(PENALTIES, trainer.n_folds),
+        **options,
+    )
+    column = trainer.fold * n_penalties + np.arange(n_penalties)[:, None]
+    margin = np.stack([trainer.margins_by(tried, row) for row in column])
+    losses = np.stack([np.bincount(group, log_loss(row, trainer.label)) for row in margin])
+    best = int((losses / np.bincount(group)).max(axis=1).argmin())
+    head = _run_dro(trainer, group, trainer.trains(parts[:1]), PENALTIES[[best]], **options)
+    return head, margin[best]
 
 
 def _run_dro(
     trainer: Trainer,
-    member: np.ndarray,
-    held_in: np.ndarray,
+    group: np.ndarray,
+    trains: np.ndarray,
     penalty: np.ndarray,
+    *,
     rounds: int,
     step: float,
 ) -> nn.Module:
-    """Heads under group weights of their own; ``member`` is (n_groups, n_comparisons)."""
-    size = np.maximum(member @ held_in, 1e-12)
-    share = np.full(size.shape, 1 / len(member))
+    """Heads under group weights of their own; ``trains`` is (n_folds, n_heads)."""
+    n_groups, n_folds = int(group.max()) + 1, trainer.n_folds
+    rows = trainer.rows(cell=group * n_folds + trainer.fold)
+    trains = np.tile(trains, (n_groups, 1))
+
+    def by_group(of_cells: np.ndarray) -> np.ndarray:
+        return of_cells.reshape(n_groups, n_folds, -1).sum(axis=1)
+
+    n_rows = np.bincount(rows.cell, rows.weight, len(trains))[:, None] * trains
+    size = np.maximum(by_group(n_rows), 1e-12)
+    share = np.full(size.shape, 1 / n_groups)
     head = None
     expect(rounds)
     for _ in counted(range(rounds)):
         # weights of mean about one, so that the penalty means the same as elsewhere
-        weight = held_in * (member.T @ (share / size)) * len(held_in)
-        head = trainer.train(weight, penalty, start=head)
-        losses = log_loss(margins(head, trainer.comparisons), trainer.label) * held_in
-        share = share * np.exp(step * (member @ losses) / size)
+        of_groups = share / size * len(trainer)
+        head = trainer.train(
+            rows, trains * np.repeat(of_groups, n_folds, axis=0), penalty, start=head
+        )
+        losses = _cell_losses(trainer, head, rows, len(trains)) * trains
+        share = share * np.exp(step * by_group(losses) / size)
         share = share / share.sum(axis=0)
     assert head is not None, "rounds is at least one"
     return head
+
+
+def _cell_losses(trainer: Trainer, head: nn.Module, rows: Rows, n_cells: int) -> np.ndarray:
+    """Summed Bradley-Terry loss of every cell by every head, (n_cells, n_heads)."""
+    rewards = score_items(head, trainer.comparisons.items)
+    margin = rewards[rows.b] - rewards[rows.a]
+    # of soft targets: the loss of the label is linear in it
+    loss = log_loss(margin, np.ones(len(rows))) + (1 - rows.target)[:, None] * margin
+    loss = loss * rows.weight[:, None]
+    return np.stack([np.bincount(rows.cell, column, n_cells) for column in loss.T], axis=1)

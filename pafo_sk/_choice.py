@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pafo_sk._specialists import calibrated_losses
+from pafo_sk._calibration import calibrated_losses
 from pafo_sk._unified import N_DIRECTIONS, N_PROTOTYPES, Candidate, Task
 
 # Distillation weights tried, beside zero.
@@ -37,7 +37,9 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
         new = [candidate for candidate in candidates if candidate not in losses]
         for candidate, margin in task.held_out(new).items():
             margins[candidate] = margin
-            losses[candidate] = calibrated_losses(margin, trainer, task.group)
+            losses[candidate] = calibrated_losses(
+                margin, trainer.label, trainer.user, task.group
+            )
 
     def mean_loss(candidate: Candidate) -> float:
         return float(losses[candidate].mean())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pafo_sk._specialists import CrossFitted, log_loss
+from pafo_sk._calibration import log_loss
+from pafo_sk._specialists import CrossFitted
+from pafo_sk._trainer import Trainer
 
 
 def distillation_targets(
+    trainer: Trainer,
     pooled: CrossFitted,
     specialists: CrossFitted,
-    label: np.ndarray,
     group: np.ndarray,
     conditioning: str,
     fold: int | None = None,
@@ -23,13 +25,11 @@ def distillation_targets(
 
     Parameters
     ----------
-    label : ndarray of shape (n_comparisons,)
-        1.0 where b won.
     group : ndarray of int, shape (n_comparisons,)
     conditioning : {"group", "correct", "better"}
         "group": every row is taught by its group's specialist. "correct": only rows whose teacher
         agrees with the label. "better": the pooled model teaches the groups that are no better off
-        with a specialist of their own.
+        with a specialist of their own than with it, or than with another group's.
     fold : int or None, default=None
         Fold that the teachers must not have seen, beside the row's own.
 
@@ -37,11 +37,21 @@ def distillation_targets(
     -------
     ndarray of shape (n_comparisons, 3)
     """
-    own, common = specialists.taught_margin(fold), pooled.taught_margin(fold)
-    teacher = own
+    label = trainer.label
+    teacher = specialists.margins(trainer, specialists.model[group], fold)
     if conditioning == "better":
-        gain = log_loss(common, label) - log_loss(own, label)
-        teacher = np.where((np.bincount(group, gain) > 0)[group], own, common)
+        common = pooled.margins(trainer, 0, fold)
+        rivals = [common] + [
+            specialists.margins(trainer, model, fold) for model in range(specialists.n_models)
+        ]
+        own = specialists.model[group]
+        least = np.bincount(group, log_loss(teacher, label))
+        better = np.ones(len(least), dtype=bool)
+        for model, rival in enumerate(rivals, start=-1):
+            # of a group whose own model it is, the rival is the same to the last bit
+            lost = np.bincount(group, np.where(own == model, 0.0, log_loss(rival, label)))
+            better &= (specialists.model == model) | (least < lost)
+        teacher = np.where(better[group], teacher, common)
     taught = np.ones(len(label))
     if conditioning == "correct":
         taught = ((teacher > 0) == (label > 0.5)).astype(float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from pafo_sk._baselines import fit_baseline
 from pafo_sk._choice import rank_candidates
 from pafo_sk._comparisons import Comparisons, Pairs
 from pafo_sk._device import resolve_device
-from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import fold_of_rows
 from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, row_weights, support_rate
 from pafo_sk._histories import Histories, code_users
@@ -26,9 +24,11 @@ from pafo_sk._input import read_input, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._progress import progress
-from pafo_sk._specialists import CrossFitted, Trainer, fit_pooled, fit_specialists
+from pafo_sk._rounding import Rounding
+from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
 from pafo_sk._store import CACHE
 from pafo_sk._student import HistoryModel
+from pafo_sk._trainer import Trainer
 from pafo_sk._training import RewardNet
 from pafo_sk._unified import STUDENT, Task, UnifiedSettings, plain_model
 
@@ -261,7 +261,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             trainer = self._trainer(comparisons, label, user)
 
             # 0. The pooled model, below which nobody may fall.
-            pooled = fit_pooled(trainer, np.ones(len(label)))
+            pooled = fit_pooled(trainer)
             self.support_rate_ = support_rate(trainer, pooled, users)
             if found is None and self.strategy != "pooled":
                 found = infer_groups(self.support_rate_, trainer.user, self.missing_groups)
@@ -272,19 +272,20 @@ class PafoRewardEstimator(ComparisonClassifier):
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage
                 )
-                # 2. Their margins, conditionally on the group.
-                targets = partial(
-                    distillation_targets,
-                    *(pooled, specialists, label, found.codes, self.conditioning),
-                )
-                # 3. One model that is taught them, and reads histories.
-                weight = row_weights(self.group_weights, found, trainer.user)
+                # 2. Their margins, conditionally on the group, teach
+                # 3. one model that reads histories.
+                rows, judged = trainer.sample(found.codes)
+                judges = found.of_rows(rows)
+                weight = row_weights(self.group_weights, judges, judged.user)
                 settings = UnifiedSettings.of(self)
-                unified = Task(trainer, pooled, specialists, targets, weight, found.codes, settings)
+                unified = Task(judged, pooled, specialists, weight, judges.codes, settings)
                 candidates = rank_candidates(unified)
                 # 4. No group worse off than with the pooled model.
-                margins = {"pooled": pooled.margin, "specialist": specialists.margin}
-                verdict = ensure_no_harm(margins, candidates, trainer, found, self.no_harm)
+                margins = {
+                    "pooled": pooled.margins(judged, 0),
+                    "specialist": specialists.margins(judged, specialists.model[judges.codes]),
+                }
+                verdict = ensure_no_harm(margins, candidates, judged, judges, self.no_harm)
                 module = unified.final(verdict.candidate)
                 module.pooled_share = verdict.share
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
@@ -296,9 +297,11 @@ class PafoRewardEstimator(ComparisonClassifier):
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
+        comparisons = comparisons.scaled(comparisons.unit())
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
-            comparisons=comparisons.scaled(comparisons.unit()),
+            comparisons=comparisons,
+            rounding=Rounding.of(comparisons.items, comparisons.a, comparisons.b),
             label=label,
             user=user,
             fold=fold_of_rows(comparisons, user, n_folds, rng),
@@ -311,12 +314,12 @@ class PafoRewardEstimator(ComparisonClassifier):
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
     ) -> HistoryModel:
         """One reward for everybody."""
-        head = pooled.head
+        head = pooled.of_fold(None)
         self.pareto_report_ = None
         self.pareto_status_ = "no groups: the pooled model"
         if groups is not None:
             head, held_out = fit_baseline(self.strategy, trainer, pooled, groups)
-            margins = {"pooled": pooled.margin, "unified": held_out}
+            margins = {"pooled": pooled.margins(trainer, 0), "unified": held_out}
             self.pareto_report_ = pareto_report(margins, trainer, groups)
             self.pareto_status_ = f"strategy {self.strategy!r}: a baseline, not held to no harm"
         return plain_model(head, trainer.comparisons.items.shape[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import pandas as pd
 from scipy.special import expit
 
 from pafo_sk._columns import check_labels, first_rows
-from pafo_sk._specialists import CrossFitted, Trainer
+from pafo_sk._specialists import CrossFitted
+from pafo_sk._trainer import Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
 RULES = {"infer", "pooled", "raise"}
@@ -37,6 +38,10 @@ class Groups:
     labels: list[Hashable]
     codes: np.ndarray
     source: str
+
+    def of_rows(self, rows: np.ndarray) -> Groups:
+        """The groups of some comparisons."""
+        return replace(self, codes=self.codes[rows])
 
 
 def read_groups(
@@ -246,7 +251,7 @@ def support_rate(
     sums = total["sum"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - frame["low_own"]
     share_low = (sums / np.maximum(others, 1)).to_numpy()
     counted = np.where(low_won > 0.5, share_low, 1 - share_low)
-    modelled = expit((2 * label - 1) * pooled.margin)
+    modelled = expit((2 * label - 1) * pooled.margins(trainer, 0))
     support = np.where(others >= min_others, counted, modelled)
     n = np.bincount(user)
     rate = (np.bincount(user, support) + prior_rows * support.mean()) / (n + prior_rows)

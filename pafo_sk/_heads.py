@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 
 class LinearHead(nn.Module):
@@ -128,6 +129,14 @@ def stack_heads(heads: Sequence[nn.Module]) -> nn.Module:
     return stacked
 
 
+def emptied(head: nn.Module, rewards: np.ndarray) -> nn.Module:
+    """A copy of ``head`` in which some rewards (a mask) have zero for every parameter."""
+    head = copy.deepcopy(head)
+    for parameter in head.parameters():
+        parameter.data[torch.as_tensor(rewards)] = 0
+    return head
+
+
 def rescaled(head: nn.Module, factor: float) -> nn.Module:
     """A copy whose rewards are multiplied; heads without ``rescale`` keep their scale."""
     head = copy.deepcopy(head)
@@ -140,8 +149,11 @@ def rescaled(head: nn.Module, factor: float) -> nn.Module:
 def squared_distance(head: nn.Module, anchor: nn.Module | None = None) -> Tensor:
     """Squared distance of every reward's parameters from the anchor's (or zero), (n_rewards,)."""
     anchors = dict(anchor.named_parameters()) if anchor is not None else {}
+    # a head in other coordinates (`_rounding`) has its weights all the same
+    rounded = is_parametrized(head)
+    own = {"weight": head.weight} if rounded else dict(head.named_parameters())
     total: Tensor | float = 0.0
-    for name, parameter in head.named_parameters():
+    for name, parameter in own.items():
         offset = parameter - anchors[name].detach() if anchor is not None else parameter
         total = total + (offset**2).reshape(len(offset), -1).sum(dim=1)
     assert isinstance(total, Tensor), "a head without parameters cannot be trained"

@@ -8,6 +8,7 @@ matter, and nobody else's reward changes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,13 +105,31 @@ class HistoryIndex:
         Tensor of shape (n_comparisons, n_statistics)
             Zero for rows without a user.
         """
-        total = _sum_by([self.user + 1], statistics)
+        found: Tensor = _Others.apply(statistics, self)
+        return found
+
+    def _others(self, statistics: Tensor) -> Tensor:
+        found = _sum_by([self.user + 1], statistics)
         if len(self.keys) == 1:
-            near = _sum_by(list(self.keys), statistics)
+            found -= _sum_by(list(self.keys), statistics)
         else:
             by_a, by_b, by_both = self.keys
-            near = _sum_by([by_a, by_b], statistics) - _sum_by([by_both], statistics)
-        return torch.where((self.user >= 0)[:, None], total - near, 0.0)
+            found -= _sum_by([by_a, by_b], statistics)
+            found += _sum_by([by_both], statistics)
+        return found.masked_fill_((self.user < 0)[:, None], 0.0)
+
+
+class _Others(torch.autograd.Function):
+    """`HistoryIndex.others`. Who is another of whom is symmetric, so its gradient is itself."""
+
+    @staticmethod
+    def forward(ctx: Any, statistics: Tensor, index: HistoryIndex) -> Tensor:
+        ctx.index = index
+        return index._others(statistics)
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.index._others(outputs[0]), None
 
 
 def _sum_by(codes: list[Tensor], values: Tensor) -> Tensor:
@@ -122,5 +141,8 @@ def _sum_by(codes: list[Tensor], values: Tensor) -> Tensor:
     sums = values.new_zeros(size, values.shape[1])
     for code in codes:
         # several times faster than index_add on the CPU
-        sums = sums.scatter_add(0, code[:, None].expand_as(values), values)
-    return sum((sums.index_select(0, code) for code in codes), start=torch.zeros_like(values))
+        sums.scatter_add_(0, code[:, None].expand_as(values), values)
+    gathered = sums.index_select(0, codes[0])
+    for code in codes[1:]:
+        gathered += sums.index_select(0, code)
+    return gathered

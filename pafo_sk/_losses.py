@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
+
+RowWeights = Callable[[slice], Tensor]
+# Numbers worked on at once: what fits in the cache.
+CHUNK = 2**17
 
 
 def bradley_terry(margin: Tensor, target: Tensor) -> Tensor:
@@ -25,6 +32,59 @@ def bradley_terry(margin: Tensor, target: Tensor) -> Tensor:
     """
     assert target.shape[0] == margin.shape[0], (target.shape, margin.shape)
     return binary_cross_entropy_with_logits(margin, target.expand_as(margin), reduction="none")
+
+
+class _BradleyTerrySums(torch.autograd.Function):
+    """Weighted sums of `bradley_terry` with their gradient, made together, some rows at a time.
+
+    Nothing of the size of rows by heads is ever held.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rewards: Tensor, a: Tensor, b: Tensor, target: Tensor, weights: RowWeights
+    ) -> Tensor:
+        n_heads = rewards.shape[1]
+        sums, gradient = rewards.new_zeros(n_heads), torch.zeros_like(rewards)
+        size = max(1, CHUNK // n_heads)
+        for first in range(0, len(a), size):
+            some = slice(first, first + size)
+            left, right, wins = a[some], b[some], target[some]
+            weight = weights(some)
+            margin = rewards.index_select(0, right) - rewards.index_select(0, left)
+            sums += (weight * (softplus(margin) - wins * margin)).sum(dim=0)
+            pull = weight * (margin.sigmoid_() - wins)
+            gradient.index_add_(0, right, pull)
+            gradient.index_add_(0, left, pull, alpha=-1)
+        ctx.save_for_backward(gradient)
+        return sums
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * outputs[0], None, None, None, None
+
+
+def bradley_terry_sums(
+    rewards: Tensor, a: Tensor, b: Tensor, target: Tensor, weights: RowWeights
+) -> Tensor:
+    """Sum over comparisons of every head's weighted Bradley-Terry loss.
+
+    Parameters
+    ----------
+    rewards : Tensor of shape (n_items, n_heads)
+    a, b : Tensor of int64, shape (n_comparisons,)
+        Items compared.
+    target : Tensor of shape (n_comparisons, 1)
+    weights : callable
+        From a slice of the rows to their weights, (n_rows, n_heads).
+
+    Returns
+    -------
+    Tensor of shape (n_heads,)
+    """
+    sums: Tensor = _BradleyTerrySums.apply(rewards, a, b, target, weights)
+    return sums
 
 
 def soft_bradley_terry(teacher: Tensor, margin: Tensor, temperature: float = 1.0) -> Tensor:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._calibration import calibrated_losses
 from pafo_sk._folds import pair_codes
 from pafo_sk._groups import Groups
-from pafo_sk._specialists import Trainer, calibrated_losses
+from pafo_sk._trainer import Trainer
 
 NORMAL = 1.96
 # A loss counts as harm where it is clear of zero at a one-sided level of 5 %.
@@ -213,9 +214,8 @@ def ensure_no_harm(
     preferred = verdict(first, 0.0, candidates[first])
     if harmless(preferred):
         return preferred
-    by_loss = sorted(
-        mixtures(), key=lambda mix: calibrated_losses(mix[2], trainer, groups.codes).sum()
-    )
+    judged = (trainer.label, trainer.user, groups.codes)
+    by_loss = sorted(mixtures(), key=lambda mixed: calibrated_losses(mixed[2], *judged).sum())
     mends = (verdict(*mixture) for mixture in by_loss)
     pooled = verdict(first, 1.0, margins["pooled"])
     return next((mend for mend in mends if harmless(mend)), pooled)

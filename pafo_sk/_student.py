@@ -208,7 +208,9 @@ class HistoryMixture(HistoryModel):
         """Probability of every prototype, (n, K)."""
         count, evidence = sums[:, :1].clamp_min(0), sums[:, 1 : 1 + self.n_prototypes]
         weight = self.evidence_weight.exp() / (1 + count / SATURATION * self.saturation.exp())
-        return torch.softmax(self.log_share + self.prior_offset + weight * evidence, dim=1)
+        logits = self.log_share + self.prior_offset + weight * evidence
+        # over the first dimension, many times faster than over a short last one
+        return torch.softmax(logits.T, dim=0).T
 
     def taste(self, sums: Tensor) -> Tensor:
         """Position of the user along every direction, (n, q)."""

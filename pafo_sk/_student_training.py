@@ -16,16 +16,17 @@ from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, select_rewards
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._losses import DistillationLoss
-from pafo_sk._specialists import Trainer
+from pafo_sk._rounding import leave
 from pafo_sk._student import HistoryModel
 from pafo_sk._tastes import Prototypes, user_vectors
+from pafo_sk._trainer import Trainer
 from pafo_sk._training import RewardNet, finished, items_of, margins, seeded, threads_for
 
 # Share of every history kept, in copies of the data that train together: the model must also do
 # well with short histories.
 THINNING = (1.0, 0.4, 0.1)
 # Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
-MAX_ITER = 80
+MAX_ITER = 20
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,11 @@ class StudentSet:
         for number in torch.unique(batch):
             yield self.take(torch.nonzero(batch == number)[:, 0])
 
-    def margins(self, module: HistoryModel) -> Tensor:
+    def total_weight(self) -> Tensor:
+        """Summed weight of all comparisons."""
+        return self.weight.sum()
+
+    def predict(self, module: HistoryModel) -> Tensor:
         """Margins with the row's own neighbourhood left out, one column per thinning."""
         rewards = module.rewards(self.items)
         margin = rewards.index_select(0, self.b) - rewards.index_select(0, self.a)
@@ -89,26 +94,19 @@ class StudentSet:
         sums = HistoryIndex(self.user, self.keys).others(thinned)
         coefficients = module.coefficients(sums.reshape(-1, module.n_statistics))
         coefficients = coefficients.reshape(len(margin), -1, margin.shape[1])
-        return torch.einsum("ntr,nr->nt", coefficients, margin)
+        return (coefficients * margin[:, None, :]).sum(dim=2)
 
     def loss(self, criterion: nn.Module, margin: Tensor) -> Tensor:
         """Weighted mean of the criterion over comparisons and thinnings."""
         losses = criterion(margin, self.target).mean(dim=1)
-        return (self.weight * losses).sum() / self.weight.sum()
+        return (self.weight * losses).sum() / self.total_weight()
 
     def shrinkage(self, module: HistoryModel, total_weight: Tensor) -> Tensor:
         """The module's penalty on the scale of `loss`."""
         return module.penalty(self.anchor, self.anchor_penalty) / 2 / total_weight.sum()
 
 
-class StudentNet(RewardNet):
-    """RewardNet whose module combines its rewards by history."""
-
-    def infer(self, x: Any, **fit_params: Any) -> Tensor:
-        return x.margins(self.module_)
-
-
-def student_net(prototype: RewardNet, module: HistoryModel, **criterion: Any) -> StudentNet:
+def student_net(prototype: RewardNet, module: HistoryModel, **criterion: Any) -> RewardNet:
     """A net with the training settings of ``prototype`` for the student's module."""
     settings = {
         name: value
@@ -116,7 +114,7 @@ def student_net(prototype: RewardNet, module: HistoryModel, **criterion: Any) ->
         if not name.startswith(("module", "criterion"))
     }
     settings = {**settings, "callbacks": prototype.callbacks}
-    net = StudentNet(module, DistillationLoss, **settings)
+    net = RewardNet(module, DistillationLoss, **settings)
     if net.optimizer is None and module.convex and not hasattr(net, "optimizer__max_iter"):
         net.set_params(optimizer__max_iter=MAX_ITER)
     return net.set_params(**{f"criterion__{k}": v for k, v in criterion.items()})
@@ -215,6 +213,11 @@ def train_student(
         fitted.set_params(device=str(device)).initialize()
         fitted.module_.train().requires_grad_(True)
         fitted.module_.reference.requires_grad_(False)
+        if trainer.rounding and fitted.is_round():
+            for head in fitted.module_.children():
+                if type(head) is LinearHead and head is not fitted.module_.reference:
+                    trainer.rounding.enter(head, 1 / data.total_weight())
         fitted.partial_fit(data)
+        leave(fitted.module_)
     trained: HistoryModel = finished(fitted.module_)
     return trained

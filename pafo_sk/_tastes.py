@@ -8,9 +8,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from torch import nn
 
+from pafo_sk._calibration import log_loss
 from pafo_sk._heads import rescaled, select_rewards, stack_heads
 from pafo_sk._shared_fits import shared
-from pafo_sk._specialists import MOST_SPECIALISTS, Choice, CrossFitted, Trainer, log_loss
+from pafo_sk._specialists import MOST_SPECIALISTS, Choice, CrossFitted
+from pafo_sk._trainer import Trainer
 from pafo_sk._training import margins
 
 # A prototype must be that of several users, or it is nobody's taste but one's.
@@ -44,13 +46,8 @@ def group_prototypes(
     """
     unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
     _, first = np.unique(unit, return_index=True)
-    count = np.bincount(group[first], minlength=len(specialists.choices))
-    codes = np.arange(len(count))
-    as_pooled = np.isinf([choice.penalty for choice in specialists.choices])
-    codes[as_pooled] = as_pooled.argmax()
-    kept, prototype = np.unique(codes, return_inverse=True)
-    share = np.bincount(prototype, count + 0.5)
-    return Prototypes(select_rewards(specialists.of_fold(fold), kept), share / share.sum())
+    share = np.bincount(specialists.model[group[first]], minlength=specialists.n_models) + 0.5
+    return Prototypes(specialists.of_fold(fold), share / share.sum())
 
 
 @shared
@@ -80,7 +77,7 @@ def taste_prototypes(
             n_as_pooled += len(users)
             continue
         if n_parts < 2:
-            heads.append(select_rewards(own, [code]))
+            heads.append(select_rewards(own, [specialists.model[code]]))
             counts.append(np.array([len(users)]))
             continue
         head, assigned = _fit_parts(part, user, anchor, choice, pooled.choices[0], n_parts)
@@ -104,38 +101,55 @@ def _fit_parts(
     """Heads of the parts of one group's users, and the part of every user."""
     # tastes that cancel leave the group no specialist of its own, but may each be worth one
     penalty = choice.penalty if np.isfinite(choice.penalty) else fallback.penalty
-    anchor = None if choice.to_zero else select_rewards(pooled, np.zeros(n_parts, dtype=int))
-    start = select_rewards(pooled, np.zeros(n_parts, dtype=int))
+    head = select_rewards(pooled, np.zeros(RESTARTS * n_parts, dtype=int))
+    anchor = None if choice.to_zero else head
     vectors = user_vectors(trainer, user, 2 * trainer.label - 1, prior_rows=5.0)
+    # imported here, as it takes longer than most of the library and only fits need it
+    from sklearn.cluster import KMeans
 
-    def climb(restart: int) -> tuple[float, nn.Module, np.ndarray]:
-        # imported here, as it takes longer than most of the library and only fits need it
-        from sklearn.cluster import KMeans
-
-        kmeans = KMeans(n_parts, n_init=3, random_state=trainer.seed % 2**31 + restart)
-        assigned = kmeans.fit_predict(vectors.astype(np.float64))
-        head = start
-        for _ in range(ROUNDS):
-            weight = (assigned[user][:, None] == np.arange(n_parts)).astype(np.float64)
-            head = trainer.train(weight, np.full(n_parts, penalty), anchor=anchor, start=head)
-            evidence = _evidence(head, trainer, user, assigned, choice.temperature)
-            moved = evidence.argmax(axis=1)
-            if (moved == assigned).all():
-                break
-            assigned = moved
-        return float(evidence.max(axis=1).sum()), head, assigned
-
-    _, head, assigned = max((climb(r) for r in range(RESTARTS)), key=lambda climbed: climbed[0])
-    return rescaled(head, 1 / choice.temperature), assigned
+    assigned = np.stack(
+        [
+            KMeans(n_parts, n_init=3, random_state=trainer.seed % 2**31 + restart).fit_predict(
+                vectors.astype(np.float64)
+            )
+            for restart in range(RESTARTS)
+        ]
+    )
+    # every user is a cell, and all restarts climb together
+    rows = trainer.rows(cell=user)
+    for _ in range(ROUNDS):
+        member = (assigned[:, :, None] == np.arange(n_parts)).astype(np.float64)
+        head = trainer.train(
+            rows,
+            np.concatenate(list(member), axis=1),
+            np.full(RESTARTS * n_parts, penalty),
+            anchor=anchor,
+            start=head,
+        )
+        evidence = _evidence(head, trainer, user, member, choice.temperature)
+        moved = evidence.argmax(axis=2)
+        if (moved == assigned).all():
+            break
+        assigned = moved
+    best = int(evidence.max(axis=2).sum(axis=1).argmax())
+    head = select_rewards(head, best * n_parts + np.arange(n_parts))
+    return rescaled(head, 1 / choice.temperature), assigned[best]
 
 
 def _evidence(
-    head: nn.Module, trainer: Trainer, user: np.ndarray, assigned: np.ndarray, scale: float
+    head: nn.Module, trainer: Trainer, user: np.ndarray, member: np.ndarray, scale: float
 ) -> np.ndarray:
-    """Log-likelihood of every user's answers under every head and its share, (n_users, n_parts)."""
+    """Log-likelihood of every user's answers under every head and its share.
+
+    Parameters
+    ----------
+    member : ndarray of shape (n_restarts, n_users, n_parts)
+        1.0 for the part of every user; what is returned has this shape.
+    """
     loss = log_loss(margins(head, trainer.comparisons) / scale, trainer.label)
     evidence = -np.stack([np.bincount(user, column) for column in loss.T], axis=1)
-    return evidence + np.log(np.bincount(assigned, minlength=evidence.shape[1]) + 0.5)
+    share = np.log(member.sum(axis=1, keepdims=True) + 0.5)
+    return evidence.reshape(len(evidence), *share.shape[::2]).transpose(1, 0, 2) + share
 
 
 def user_vectors(

@@ -17,7 +17,9 @@ from torch.utils.data import Dataset
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import LinearHead, check_head, squared_distance
-from pafo_sk._losses import BradleyTerryLoss
+from pafo_sk._losses import BradleyTerryLoss, bradley_terry_sums
+from pafo_sk._rounding import Rounding, leave
+from pafo_sk._rows import Rows
 
 # Below this many numbers a second torch thread costs more in handing over than it computes.
 SMALL = 50_000_000
@@ -31,10 +33,13 @@ class TrainingSet(Dataset):
     ----------
     items : Tensor of shape (n_items, n_features)
     a, b : Tensor of int64, shape (n_comparisons,)
-    target : Tensor of shape (n_comparisons, n_heads) or (n_comparisons, 1)
+    target : Tensor of shape (n_comparisons, 1)
         Probability that b wins (or what the criterion of the net expects).
-    weight : Tensor of shape (n_comparisons, n_heads)
-        Weight of every comparison in the loss of every head; zero leaves it out.
+    weight : Tensor of shape (n_comparisons, 1)
+        Weight of every comparison.
+    cell : Tensor of int64, shape (n_comparisons,)
+    heads : Tensor of shape (n_cells, n_heads)
+        By how much a cell's comparisons count for a head; zero leaves them out.
     penalty : Tensor of shape (n_heads,)
         Weight of half the squared distance from the anchor, against the summed loss.
     anchor : nn.Module or None
@@ -46,6 +51,8 @@ class TrainingSet(Dataset):
     b: Tensor
     target: Tensor
     weight: Tensor
+    cell: Tensor
+    heads: Tensor
     penalty: Tensor
     anchor: nn.Module | None = None
 
@@ -62,6 +69,7 @@ class TrainingSet(Dataset):
             b=b,
             target=self.target[rows],
             weight=self.weight[rows],
+            cell=self.cell[rows],
         )
 
     def batches(self, size: int) -> Iterator[TrainingSet]:
@@ -69,11 +77,29 @@ class TrainingSet(Dataset):
         for rows in torch.randperm(len(self)).split(size):
             yield self.take(rows)
 
-    def loss(self, criterion: nn.Module, margin: Tensor) -> Tensor:
+    def weights(self, rows: slice = slice(None)) -> Tensor:
+        """Weight of comparisons for every head, (n_rows, n_heads)."""
+        return self.weight[rows] * self.heads.index_select(0, self.cell[rows])
+
+    def total_weight(self) -> Tensor:
+        """Summed weight of all comparisons for every head, (n_heads,)."""
+        by_cell = self.weight.new_zeros(len(self.heads)).index_add(0, self.cell, self.weight[:, 0])
+        return by_cell @ self.heads
+
+    def predict(self, module: nn.Module) -> Tensor:
+        """Rewards of every item, (n_items, n_heads)."""
+        rewards: Tensor = module(self.items)
+        return rewards
+
+    def loss(self, criterion: nn.Module, rewards: Tensor) -> Tensor:
         """Weighted mean of the criterion for each head, the heads added up."""
-        losses = criterion(margin, self.target)
-        weight = self.weight.sum(dim=0).clamp_min(torch.finfo(losses.dtype).tiny)
-        return ((self.weight * losses).sum(dim=0) / weight).sum()
+        if type(criterion) is BradleyTerryLoss:
+            sums = bradley_terry_sums(rewards, self.a, self.b, self.target, self.weights)
+        else:
+            margin = rewards.index_select(0, self.b) - rewards.index_select(0, self.a)
+            sums = (self.weights() * criterion(margin, self.target)).sum(dim=0)
+        total = self.total_weight().clamp_min(torch.finfo(sums.dtype).tiny)
+        return (sums / total).sum()
 
     def shrinkage(self, head: nn.Module, total_weight: Tensor) -> Tensor:
         """The penalty on the parameters, on the scale of ``loss``."""
@@ -205,6 +231,10 @@ class RewardNet(NeuralNet):
             settings |= {f"optimizer__{k}": v for k, v in defaults.items() if k not in given}
         return net.set_params(**settings)
 
+    def is_round(self) -> bool:
+        """Whether L-BFGS trains everything at once: then coordinates only change its speed."""
+        return self.optimizer is torch.optim.LBFGS
+
     def check_training_readiness(self) -> None:
         if self.optimizer is None:
             raise ValueError("RewardNet: call resolved() before fit, so that the module decides.")
@@ -214,14 +244,13 @@ class RewardNet(NeuralNet):
         return X
 
     def fit_loop(self, X: TrainingSet, y: None = None, **kwargs: Any) -> RewardNet:
-        total = X.weight.sum(dim=0)
+        total = X.total_weight()
         # a head without comparisons is its anchor, not a division by zero
         self.total_weight_ = torch.where(total > 0, total, 1.0)
         return super().fit_loop(X, y, **kwargs)
 
     def infer(self, x: TrainingSet, **fit_params: Any) -> Tensor:
-        rewards = self.module_(x.items)
-        return rewards[x.b] - rewards[x.a]
+        return x.predict(self.module_)
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
@@ -232,62 +261,73 @@ class RewardNet(NeuralNet):
 
 def train_heads(
     net: RewardNet,
-    comparisons: Comparisons,
-    target: np.ndarray,
-    weight: np.ndarray,
+    items: np.ndarray,
+    rows: Rows,
+    heads: np.ndarray,
     penalty: np.ndarray,
     *,
     seed: int,
     device: torch.device,
     anchor: nn.Module | None = None,
     start: nn.Module | None = None,
+    rounding: Rounding | None = None,
 ) -> nn.Module:
-    """Train one head per column of ``weight``, all of them as one problem.
+    """Train one head per column of ``heads``, all of them as one problem.
 
     Parameters
     ----------
     net : RewardNet
         Prototype; cloned.
-    target : ndarray of shape (n_comparisons,)
-        Probability that b wins.
-    weight : ndarray of shape (n_comparisons, n_heads)
+    items : ndarray of shape (n_items, n_features)
+    rows : Rows
+        Comparisons of items.
+    heads : ndarray of shape (n_cells, n_heads)
+        By how much the rows of a cell count for a head.
     penalty : ndarray of shape (n_heads,)
         Weight of half the squared size (or distance from the anchor).
     anchor : nn.Module with n_heads rewards, or None
         What the parameters are shrunk towards; None: zero.
     start : nn.Module with n_heads rewards, or None
         Where training starts; None: as the module initialises itself.
+    rounding : Rounding or None
+        Coordinates for linear heads that L-BFGS trains; None: their weights.
 
     Returns
     -------
     nn.Module with n_heads rewards, on the CPU
     """
-    dtype = torch.float32 if comparisons.items.dtype == np.float32 else torch.float64
+    dtype = torch.float32 if items.dtype == np.float32 else torch.float64
 
     def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
 
     data = TrainingSet(
-        items=tensor(comparisons.items),
-        a=tensor(comparisons.a, torch.int64),
-        b=tensor(comparisons.b, torch.int64),
-        target=tensor(target)[:, None],
-        weight=tensor(weight),
+        items=tensor(items),
+        a=tensor(rows.a, torch.int64),
+        b=tensor(rows.b, torch.int64),
+        target=tensor(rows.target)[:, None],
+        weight=tensor(rows.weight)[:, None],
+        cell=tensor(rows.cell, torch.int64),
+        heads=tensor(heads),
         penalty=tensor(penalty),
         anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
     )
-    with seeded(seed, device), threads_for(data.items.numel() + data.weight.numel()):
+    with seeded(seed, device), threads_for(data.items.numel() + len(rows) * len(penalty)):
         fitted = net.resolved().set_params(
-            module__n_features=data.items.shape[1],
-            module__n_rewards=data.weight.shape[1],
+            module__n_features=items.shape[1],
+            module__n_rewards=len(penalty),
             device=str(device),
         )
         fitted.initialize()
-        check_head(fitted.module_, data.weight.shape[1])
+        check_head(fitted.module_, len(penalty))
         fitted.module_.to(dtype)
         if start is not None:
             fitted.module_.load_state_dict(start.state_dict())
+        if rounding and type(fitted.module_) is LinearHead and fitted.is_round():
+            per_row = data.penalty / data.total_weight().clamp_min(1e-12)
+            rounding.enter(fitted.module_, per_row[:, None])
         fitted.partial_fit(data)
+        leave(fitted.module_)
     return finished(fitted.module_)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,14 +14,16 @@ from sklearn.utils.parallel import Parallel, delayed
 from torch import nn
 
 from pafo_sk._bilinear import BilinearHistory
+from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._progress import advance, counted, expect
-from pafo_sk._specialists import CrossFitted, Trainer
+from pafo_sk._specialists import CrossFitted
 from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
 from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
+from pafo_sk._trainer import Trainer
 
 # Taste directions tried: the first number with every penalty, the second with the best of them.
 N_DIRECTIONS = (4, 8)
@@ -79,6 +80,7 @@ class UnifiedSettings:
     distill_weight: float | str
     distill_loss: str
     margin_temperature: float
+    conditioning: str
     n_jobs: int | None
 
     @classmethod
@@ -115,7 +117,6 @@ class Task:
     trainer: Trainer
     pooled: CrossFitted
     specialists: CrossFitted
-    targets: Callable[..., np.ndarray]
     weight: np.ndarray
     group: np.ndarray
     settings: UnifiedSettings
@@ -143,14 +144,17 @@ class Task:
         mixtures = N_PROTOTYPES if automatic else (with_directions,)
         return directions + [Candidate(k, 0) for k in mixtures]
 
+    def targets(self, fold: int | None) -> np.ndarray:
+        """What every row is taught by teachers that did not see ``fold``."""
+        return distillation_targets(
+            self.trainer,
+            *(self.pooled, self.specialists, self.group, self.settings.conditioning, fold),
+        )
+
     def train(self, candidate: Candidate, fold: int | None) -> HistoryModel:
         """The model without the rows of ``fold``, started from models that lack them too."""
         trainer = self.trainer
-        rows = (
-            np.flatnonzero(trainer.fold != fold)
-            if fold is not None
-            else np.arange(len(trainer.fold))
-        )
+        rows = np.flatnonzero(trainer.fold != (-1 if fold is None else fold))
         pooled = self.pooled.of_fold(fold)
         part = trainer.of_rows(rows)
         if self.student is not None:
@@ -167,7 +171,7 @@ class Task:
         return train_student(
             part,
             module,
-            self.targets(fold=fold)[rows],
+            self.targets(fold)[rows],
             self.weight[rows],
             anchor=anchor,
             anchor_penalty=anchor_penalty,
@@ -185,7 +189,7 @@ class Task:
         if candidate.distill_weight == 0:
             return key
         settings = self.settings
-        taught = (joblib.hash(self.targets(fold=fold)), settings.distill_loss)
+        taught = (joblib.hash(self.targets(fold)), settings.distill_loss)
         return (*key, *taught, settings.margin_temperature)
 
     def prototypes(self, number: int, fold: int | None) -> Prototypes:

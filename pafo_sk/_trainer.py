@@ -1,0 +1,118 @@
+"""What every model of one fit shares: the data, the folds, the net and the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import nn
+
+from pafo_sk._comparisons import Comparisons
+from pafo_sk._rounding import Rounding
+from pafo_sk._rows import Rows
+from pafo_sk._samples import sampled_rows
+from pafo_sk._shared_fits import Memo, memo_for
+from pafo_sk._training import RewardNet, score_items, train_heads
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Comparisons of one fit, and how models are trained on them.
+
+    Models are cross-fitted: of each there is one without no fold, one without every fold and one
+    without every pair of folds, its *parts*. ``memo`` holds what was trained; see `shared`.
+    """
+
+    net: RewardNet
+    comparisons: Comparisons
+    label: np.ndarray
+    user: np.ndarray
+    fold: np.ndarray
+    n_folds: int
+    device: torch.device
+    seed: int
+    memo: Memo = field(default_factory=Memo)
+    rounding: Rounding | None = None
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def sharing(self) -> Trainer:
+        """The same, with the memo of all trainers of this content within `shared_fits`."""
+        comparisons = self.comparisons
+        data = (comparisons.items, comparisons.a, comparisons.b, comparisons.prompt, self.label)
+        split = (self.user, self.fold, self.n_folds)
+        return replace(self, memo=memo_for(*data, *split, str(self.device), self.seed, self.net))
+
+    def of_rows(self, rows: np.ndarray) -> Trainer:
+        """The same for some of the comparisons, over a table of only their items."""
+        return replace(
+            self,
+            comparisons=self.comparisons[rows].compact(),
+            label=self.label[rows],
+            user=self.user[rows],
+            fold=self.fold[rows],
+            memo=Memo(),
+        )
+
+    def sample(self, group: np.ndarray | None = None) -> tuple[np.ndarray, Trainer]:
+        """Rows on which choices are made, of all groups, and the trainer of them.
+
+        All rows and the trainer itself, unless they are many.
+        """
+        rows = sampled_rows(self.user, group, self.seed)
+        if rows is None:
+            return np.arange(len(self)), self
+        return rows, self.memo.once(("sample", rows.tobytes()), lambda: self.of_rows(rows))
+
+    def parts(self) -> list[tuple[int, ...]]:
+        """Folds that every part lacks: none, one, two."""
+        return [part for n in range(3) for part in combinations(range(self.n_folds), n)]
+
+    def trains(self, parts: list[tuple[int, ...]]) -> np.ndarray:
+        """1.0 where the rows of a fold train a part, (n_folds, n_parts)."""
+        lacking = [[fold in part for part in parts] for fold in range(self.n_folds)]
+        return 1.0 - np.array(lacking, dtype=np.float64)
+
+    def rows(self, weight: np.ndarray | None = None, cell: np.ndarray | None = None) -> Rows:
+        """The comparisons in the cells of their folds (or others), equal ones counted."""
+        comparisons = self.comparisons
+        weight = np.ones(len(self)) if weight is None else weight
+        cell = self.fold if cell is None else cell
+        return Rows(comparisons.a, comparisons.b, self.label, weight, cell).counted()
+
+    def train(
+        self,
+        rows: Rows,
+        heads: np.ndarray,
+        penalty: np.ndarray,
+        *,
+        anchor: nn.Module | None = None,
+        start: nn.Module | None = None,
+    ) -> nn.Module:
+        """One head per column of ``heads``; see `train_heads`."""
+        return train_heads(
+            self.net,
+            self.comparisons.items,
+            rows,
+            heads,
+            penalty,
+            seed=self.seed,
+            device=self.device,
+            anchor=anchor,
+            start=start,
+            rounding=self.rounding,
+        )
+
+    def margins_by(self, head: nn.Module, column: np.ndarray) -> np.ndarray:
+        """Margin of every row by a reward of its own, (n_comparisons,).
+
+        Parameters
+        ----------
+        column : ndarray of int, shape (n_comparisons,)
+            Which reward of the head.
+        """
+        rewards = score_items(head, self.comparisons.items)
+        return rewards[self.comparisons.b, column] - rewards[self.comparisons.a, column]
