@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from torch import nn
 
@@ -41,23 +43,16 @@ def fit_group_dro(
     Multiplicative weights on the groups' losses (Sagawa et al., 2020), each round warm-started from
     the last; the penalty is the one with the lowest worst-group held-out loss.
     """
-    options = {"rounds": rounds, "step": step}
+    run = partial(_run_dro, trainer, group, rounds=rounds, step=step)
     parts = trainer.parts()
     folds = trainer.trains(parts[1 : 1 + trainer.n_folds])
     n_penalties = len(PENALTIES)
-    tried = _run_dro(
-        trainer,
-        group,
-        np.repeat(folds, n_penalties, axis=1),
-        np.tile(PENALTIES, trainer.n_folds),
-        **options,
-    )
+    tried = run(np.repeat(folds, n_penalties, axis=1), np.tile(PENALTIES, trainer.n_folds))
     column = trainer.fold * n_penalties + np.arange(n_penalties)[:, None]
     margin = np.stack([trainer.margins_by(tried, row) for row in column])
     losses = np.stack([np.bincount(group, log_loss(row, trainer.label)) for row in margin])
     best = int((losses / np.bincount(group)).max(axis=1).argmin())
-    head = _run_dro(trainer, group, trainer.trains(parts[:1]), PENALTIES[[best]], **options)
-    return head, margin[best]
+    return run(trainer.trains(parts[:1]), PENALTIES[[best]]), margin[best]
 
 
 def _run_dro(

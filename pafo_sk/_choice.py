@@ -11,6 +11,8 @@ from pafo_sk._unified import N_DIRECTIONS, N_PROTOTYPES, Candidate, Task
 
 # Distillation weights tried, beside zero.
 DISTILL_WEIGHTS = (0.25, 0.5)
+# A candidate is out of the race with a loss this many standard errors above the leader's.
+OUT = 2.0
 
 
 def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
@@ -22,7 +24,8 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
     more of them are tried, and directions together with several prototypes a group. Then the best
     structure's distillation weight is chosen. Prototypes beside directions, and teachers, must be
     better by more than one standard error over users: they know the groups, and group labels may
-    know something of held-out rows.
+    know something of held-out rows. Candidates race: one that is clearly behind on the first fold
+    is not trained on the others.
 
     Returns
     -------
@@ -32,21 +35,29 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
     trainer, settings = task.trainer, task.settings
     margins: dict[Candidate, np.ndarray] = {}
     losses: dict[Candidate, np.ndarray] = {}
+    first, others = [0], list(range(1, trainer.n_folds))
 
-    def judge(candidates: list[Candidate]) -> None:
+    def losses_of(margin: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+        judged = (trainer.label, trainer.user, task.group)
+        return calibrated_losses(margin[rows], *(values[rows] for values in judged))
+
+    def judge(candidates: list[Candidate], *, race: bool = True) -> None:
         new = [candidate for candidate in candidates if candidate not in losses]
-        for candidate, margin in task.held_out(new).items():
-            margins[candidate] = margin
-            losses[candidate] = calibrated_losses(
-                margin, trainer.label, trainer.user, task.group
-            )
+        started = dict(zip(new, task.held_out(new, first), strict=True))
+        rows = trainer.fold == 0
+        racing = {c: losses_of(margin, rows) for c, margin in {**margins, **started}.items()}
+        leader = min(racing.values(), key=np.mean)
+        kept = [c for c in new if not (race and behind(racing[c], leader))]
+        for candidate, rest in zip(kept, task.held_out(kept, others), strict=True):
+            margins[candidate] = started[candidate] + rest
+            losses[candidate] = losses_of(margins[candidate], slice(None))
 
     def mean_loss(candidate: Candidate) -> float:
         return float(losses[candidate].mean())
 
     def clearly_better(best: Candidate, rivals: list[Candidate]) -> Candidate:
         judge(rivals)
-        for rival in rivals:
+        for rival in filter(losses.__contains__, rivals):
             gain = losses[best] - losses[rival]
             if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
                 best = rival
@@ -57,19 +68,25 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
     automatic = isinstance(settings.distill_weight, str)
     if automatic or len(structures) > 1:
         judge(structures)
-        best = min(structures, key=mean_loss)
+        best = min(losses, key=mean_loss)
         if len(structures) > 1 and best.n_directions:
             more = replace(best, n_directions=N_DIRECTIONS[1])
             judge([more])
             both = replace(best, n_prototypes=N_PROTOTYPES[-1])
-            best = min([best, more], key=mean_loss)
+            best = min([c for c in (best, more) if c in losses], key=mean_loss)
             if isinstance(settings.n_prototypes, str):
                 best = clearly_better(best, [both])
     if automatic:
         best = clearly_better(best, [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS])
     else:
         best = replace(best, distill_weight=float(settings.distill_weight))
-        judge([best])
+        judge([best], race=False)
     allowed = [c for c in losses if automatic or c.distill_weight == best.distill_weight]
     ranked = sorted(allowed, key=lambda c: (c != best, mean_loss(c)))
     return {candidate: margins[candidate] for candidate in ranked}
+
+
+def behind(loss: np.ndarray, leader: np.ndarray) -> bool:
+    """Whether the loss of every user (or row) is clearly larger than that of the leader."""
+    lag = loss - leader
+    return bool(lag.mean() > OUT * lag.std(ddof=1) / np.sqrt(len(lag))) if len(lag) > 1 else False

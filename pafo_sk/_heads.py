@@ -149,9 +149,10 @@ def rescaled(head: nn.Module, factor: float) -> nn.Module:
 def squared_distance(head: nn.Module, anchor: nn.Module | None = None) -> Tensor:
     """Squared distance of every reward's parameters from the anchor's (or zero), (n_rewards,)."""
     anchors = dict(anchor.named_parameters()) if anchor is not None else {}
-    # a head in other coordinates (`_rounding`) has its weights all the same
-    rounded = is_parametrized(head)
-    own = {"weight": head.weight} if rounded else dict(head.named_parameters())
+    own: dict[str, Tensor] = dict(head.named_parameters())
+    if isinstance(head, LinearHead) and is_parametrized(head):
+        # trained in other coordinates (see `_rounding`), it has its weights all the same
+        own = {"weight": head.weight}
     total: Tensor | float = 0.0
     for name, parameter in own.items():
         offset = parameter - anchors[name].detach() if anchor is not None else parameter

@@ -46,9 +46,7 @@ def level(sizes: np.ndarray, total: int) -> np.ndarray:
     return shares
 
 
-def _of_group(
-    rows: np.ndarray, user: np.ndarray, n: int, rng: np.random.RandomState
-) -> np.ndarray:
+def _of_group(rows: np.ndarray, user: np.ndarray, n: int, rng: np.random.RandomState) -> np.ndarray:
     """``n`` rows, or a few less, in which users stand equally."""
     rows = rng.permutation(rows)
     if n >= len(rows) or not len(rows) or user[rows[0]] < 0:

@@ -167,7 +167,8 @@ def fit_specialists(
     """
     codes = range(int(group.max()) + 1)
     expect(len(codes))
-    heads, choices = [], []
+    heads: list[nn.Module] = []
+    choices: list[Choice] = []
     model = np.full(len(codes), -1)
     for code in counted(codes):
         choice = AS_POOLED

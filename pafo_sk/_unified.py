@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import joblib
@@ -18,7 +18,7 @@ from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import history_keys
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
-from pafo_sk._progress import advance, counted, expect
+from pafo_sk._progress import counted, expect
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
@@ -151,21 +151,28 @@ class Task:
             *(self.pooled, self.specialists, self.group, self.settings.conditioning, fold),
         )
 
-    def train(self, candidate: Candidate, fold: int | None) -> HistoryModel:
-        """The model without the rows of ``fold``, started from models that lack them too."""
+    def train(
+        self, candidate: Candidate, fold: int | None, start: HistoryModel | None = None
+    ) -> HistoryModel:
+        """The model without the rows of ``fold``, whose prototypes come from models without them.
+
+        It starts from ``start``, where there is one.
+        """
         trainer = self.trainer
         rows = np.flatnonzero(trainer.fold != (-1 if fold is None else fold))
         pooled = self.pooled.of_fold(fold)
         part = trainer.of_rows(rows)
         if self.student is not None:
             prototypes = self.prototypes(candidate.n_prototypes, fold)
-            module = start_student(self.student, pooled, prototypes, part, candidate.n_directions)
+            module = start or start_student(
+                self.student, pooled, prototypes, part, candidate.n_directions
+            )
             module.direction_penalty = candidate.direction_penalty
             anchor = prototypes.head
             own = max(self.pooled.choices[0].penalty, LEAST_POOLED_PENALTY)
             anchor_penalty = SPECIALIST_PENALTY if candidate.n_prototypes else own
         else:
-            module = plain_model(pooled, part.comparisons.items.shape[1])
+            module = start or plain_model(pooled, part.comparisons.items.shape[1])
             # the pooled model's own penalty, which is on the distance from zero
             anchor, anchor_penalty = rescaled(pooled, 0.0), self.pooled.choices[0].penalty
         return train_student(
@@ -181,6 +188,29 @@ class Task:
                 "temperature": self.settings.margin_temperature,
             },
         )
+
+    def trained(self, jobs: list[tuple[Candidate, int | None]]) -> list[HistoryModel]:
+        """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""
+        memo = self.trainer.memo
+        keys = [self.key(*job) for job in jobs]
+        missing = [n for n, key in enumerate(keys) if key not in memo]
+        starts = self._starts([jobs[n] for n in missing])
+        expect(len(missing))
+        trained = Parallel(n_jobs=self.settings.n_jobs, return_as="generator")(
+            delayed(self.train)(*jobs[n], start) for n, start in zip(missing, starts, strict=True)
+        )
+        memo.update(zip([keys[n] for n in missing], counted(trained), strict=True))
+        return [memo[key] for key in keys]
+
+    def _starts(self, jobs: list[tuple[Candidate, int | None]]) -> list[HistoryModel | None]:
+        """Where training starts: what margins teach, from the model that only labels taught."""
+        taught = [n for n, (candidate, _) in enumerate(jobs) if candidate.distill_weight]
+        starts: list[HistoryModel | None] = [None] * len(jobs)
+        if taught and self.trainer.net.optimizer is None:
+            by_labels = [(replace(jobs[n][0], distill_weight=0.0), jobs[n][1]) for n in taught]
+            for n, module in zip(taught, self.trained(by_labels), strict=True):
+                starts[n] = copy.deepcopy(module) if module.convex else None
+        return starts
 
     def key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
         """What `train` depends on, beside the trainer."""
@@ -202,32 +232,30 @@ class Task:
             self.trainer, self.pooled, self.specialists, self.group, fold, number
         )
 
-    def held_out(self, candidates: list[Candidate]) -> dict[Candidate, np.ndarray]:
-        """Held-out margins of every candidate, from models and histories without the row."""
+    def held_out(self, candidates: list[Candidate], folds: list[int]) -> list[np.ndarray]:
+        """Margins by models and histories without the row, for the rows of some folds.
+
+        Returns
+        -------
+        list of ndarray of shape (n_comparisons,)
+            For every candidate; zero in the other folds.
+        """
         trainer = self.trainer
-        jobs = [(candidate, fold) for candidate in candidates for fold in range(trainer.n_folds)]
-        job_keys = [self.key(*job) for job in jobs]
-        missing = [n for n, key in enumerate(job_keys) if key not in trainer.memo]
-        expect(len(missing))
-        trained = Parallel(n_jobs=self.settings.n_jobs, return_as="generator")(
-            delayed(self.train)(*jobs[n]) for n in missing
-        )
-        trainer.memo.update(zip([job_keys[n] for n in missing], counted(trained), strict=True))
-        modules = [trainer.memo[key] for key in job_keys]
+        jobs = [(candidate, fold) for candidate in candidates for fold in folds]
+        modules = iter(self.trained(list(jobs)))
         keys = history_keys(trainer.comparisons, trainer.user)
-        margins = {candidate: np.empty(len(trainer.fold)) for candidate in candidates}
-        for (candidate, fold), module in zip(jobs, modules, strict=True):
-            out = trainer.fold == fold
-            margins[candidate][out] = history_margins(module, trainer, keys, ~out)[out]
-        return margins
+        found = []
+        for _ in candidates:
+            margins = np.zeros(len(trainer))
+            for fold in folds:
+                out = trainer.fold == fold
+                margins[out] = history_margins(next(modules), trainer, keys, ~out)[out]
+            found.append(margins)
+        return found
 
     def final(self, candidate: Candidate) -> HistoryModel:
         """The model of all rows, which may be changed."""
-        expect(1)
-        key = self.key(candidate, None)
-        module = self.trainer.memo.once(key, lambda: self.train(candidate, None))
-        advance()
-        return copy.deepcopy(module)
+        return copy.deepcopy(self.trained([(candidate, None)])[0])
 
 
 def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
