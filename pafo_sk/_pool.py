@@ -60,7 +60,8 @@ class DevicePool:
             pool["input"].cancel_join_thread()
             self._model.stop_multi_process_pool(pool)
         if self._model.device != self._home:
-            self._keep_revision(lambda: self._model.to(self._home))
+            with _same_revision(self._model):
+                self._model.to(self._home)
 
     def _start(self) -> dict[str, Any]:
         if multiprocessing.current_process().daemon:
@@ -71,30 +72,35 @@ class DevicePool:
             )
         before = set(multiprocessing.active_children())
         window = self._model.max_seq_length
-        try:
-            if self._window is not None:  # each process gets a copy of the model as it is now
-                self._model.max_seq_length = self._window
-            devices = list(self.devices)
-            pool = self._keep_revision(lambda: self._model.start_multi_process_pool(devices))
-        except BaseException:
-            for process in set(multiprocessing.active_children()) - before:
-                if process.daemon:  # those of the pool are
-                    process.terminate()
-                    process.join()
-            raise
-        finally:
-            if self._window is not None:
-                self._model.max_seq_length = window
+        with _same_revision(self._model):
+            try:
+                if self._window is not None:  # each process gets a copy of the model as it is now
+                    self._model.max_seq_length = self._window
+                pool = self._model.start_multi_process_pool(list(self.devices))
+            except BaseException:
+                for process in set(multiprocessing.active_children()) - before:
+                    if process.daemon:  # those of the pool are
+                        process.terminate()
+                        process.join()
+                raise
+            finally:
+                if self._window is not None:
+                    self._model.max_seq_length = window
         pool["output"] = _Results(pool["output"], pool["processes"], self.devices)
         return pool
 
-    def _keep_revision(self, move: Any) -> Any:
-        """Move tensors: other addresses, the same encoder; nothing has to be hashed again."""
-        revision = revision_of(self._model)
-        try:
-            return move()
-        finally:
-            encoder_facts[self._model].update(revision=revision, state=state_of(self._model))
+
+@contextmanager
+def _same_revision(model: Any) -> Iterator[None]:
+    """Let tensors move: at other addresses it is the same encoder, and need not be hashed again.
+
+    In half precision it must not be: a revision is that of the weights before the cast.
+    """
+    revision = revision_of(model)
+    try:
+        yield
+    finally:
+        encoder_facts[model].update(revision=revision, state=state_of(model))
 
 
 def share(n_texts: int, devices: tuple[str, ...]) -> int:

@@ -169,7 +169,7 @@ def test_shared_memory_is_the_same_encoder(fake, tiny_encoder_path, monkeypatch)
     from pafo_sk import _encoder_loading
 
     monkeypatch.setattr(_encoder_loading, "_models", {})  # none whose memory is shared already
-    params = {**TWO, "dtype": "bfloat16"}
+    params = {**TWO, "dtype": "bfloat16", "max_length": 5}
     model = load_encoder(tiny_encoder_path, params)
     revision, places = revision_of(model), [t.data_ptr() for t in model.parameters()]
     encode_texts(["yes"], tiny_encoder_path, encode_params=params)
