@@ -1,10 +1,12 @@
 """How fast texts are encoded, looked up and searched over, against doing it by hand.
 
     python benchmarks/bench_encode.py [--dsp /path/to/dsp] [--repetitions 5]
+    python benchmarks/bench_encode.py --only-gpu --peak-tflops 989 --name encode_h100
 
 Every ratio is of two things measured by turns in this run, the median over repetitions; 1 is as
 fast, more is faster. Writes results/encode.json, or what --name says, with the environment.
---clock processor counts processor time: for one thread on a CPU that others use as well.
+--clock processor counts processor time: for one thread on a CPU that others use as well. Where
+there is a GPU, texts and tokens a second and the share of its arithmetic are measured too.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _throughput import bench_gpus, varied_texts
 from sklearn.model_selection import GridSearchCV
 
 from pafo_sk import EmbeddingStore, PafoRewardEstimator
@@ -147,6 +150,21 @@ def bench_search(X, y):
     }
 
 
+def on_this_machine(arguments):
+    """What a CPU is enough for."""
+    short = make_text_preferences(random_state=0)
+    results = {"unique short texts": bench_unique(texts_of(short.X)[:1800], arguments.repetitions)}
+    if arguments.dsp:
+        users = {"academy": 3, "business": 1, "entertainment": 1, "literature": 1}
+        dsp = load_dsp(arguments.dsp, users=users, n_comparisons=30, queries=range(30))
+        results["unique texts of DSP"] = bench_unique(texts_of(dsp.X), arguments.repetitions)
+        results["pairs of DSP"] = bench_pairs(texts_of(dsp.X), arguments.repetitions)
+    results["pairs of short texts"] = bench_pairs(texts_of(short.X[:600]), arguments.repetitions)
+    results["look up"] = bench_look_up(arguments.n_look_up, arguments.repetitions)
+    results["search"] = bench_search(short.X[:600], short.y[:600])
+    return results
+
+
 def environment():
     """What the numbers depend on."""
     names = ("pafo_sk", "torch", "sentence-transformers", "transformers", "numpy", "scikit-learn")
@@ -170,21 +188,22 @@ def main():
     parser.add_argument("--n-look-up", type=int, default=200_000)
     parser.add_argument("--name", default="encode")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
+    parser.add_argument("--only-gpu", action="store_true", help="nothing that a CPU measures")
+    parser.add_argument("--n-gpu", type=int, default=20_000, help="texts encoded on GPUs")
+    parser.add_argument(
+        "--peak-tflops",
+        type=float,
+        help="of one GPU in half precision, dense; default: of a measured matrix product",
+    )
     arguments = parser.parse_args()
     if arguments.clock == "processor":
         global clock
         clock = time.process_time
     warnings.filterwarnings("ignore", message=".*longer than the encoder's window")
-    short = make_text_preferences(random_state=0)
-    results = {"unique short texts": bench_unique(texts_of(short.X)[:1800], arguments.repetitions)}
-    if arguments.dsp:
-        users = {"academy": 3, "business": 1, "entertainment": 1, "literature": 1}
-        dsp = load_dsp(arguments.dsp, users=users, n_comparisons=30, queries=range(30))
-        results["unique texts of DSP"] = bench_unique(texts_of(dsp.X), arguments.repetitions)
-        results["pairs of DSP"] = bench_pairs(texts_of(dsp.X), arguments.repetitions)
-    results["pairs of short texts"] = bench_pairs(texts_of(short.X[:600]), arguments.repetitions)
-    results["look up"] = bench_look_up(arguments.n_look_up, arguments.repetitions)
-    results["search"] = bench_search(short.X[:600], short.y[:600])
+    results = {} if arguments.only_gpu else on_this_machine(arguments)
+    sentences = make_text_preferences(random_state=0).X["response_a"].unique()
+    texts = varied_texts(sentences, arguments.n_gpu)
+    results["gpu"] = bench_gpus(ENCODER, texts, arguments.repetitions, arguments.peak_tflops)
     results["environment"] = environment()
     print(json.dumps(results, indent=1))
     file = Path(__file__).parent / "results" / f"{arguments.name}.json"

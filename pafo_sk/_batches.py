@@ -11,6 +11,7 @@ import torch
 
 from pafo_sk._caller import warn_caller
 from pafo_sk._encoder_identity import is_sentence_transformer
+from pafo_sk._pool import ROUND, share
 
 # Most texts and most characters (texts times the longest of them) of a batch: on a CPU, for each
 # thread, as many as its cache holds (benchmarks/bench_encode.py); on a GPU, as many as fill it. An
@@ -27,13 +28,16 @@ class BatchSize:
     model : object
         The encoder; its device and window matter.
     params : dict
-        With ``batch_size``, the most texts of a batch.
+        With ``batch_size``, the most texts of a batch. With several devices, a batch here is
+        what they share until all have done: several batches for each of them.
     """
 
     def __init__(self, model: Any, params: dict[str, Any]):
-        kind = "object"
+        kind, device = "object", params.get("device")
+        self._devices = device if isinstance(device, tuple) else None
         if is_sentence_transformer(model):
-            kind = "cpu" if model.device.type == "cpu" else "gpu"
+            device = self._devices[0] if self._devices else model.device
+            kind = "cpu" if torch.device(device).type == "cpu" else "gpu"
         self._most: int
         self._characters: float
         self._most, self._characters = _LIMITS[kind]
@@ -42,6 +46,9 @@ class BatchSize:
             self._most, self._characters = self._most * n_threads, self._characters * n_threads
         if "batch_size" in params:
             self._most, self._characters = params["batch_size"], np.inf
+        if self._devices:
+            n_batches = ROUND * len(self._devices)
+            self._most, self._characters = self._most * n_batches, self._characters * n_batches
         window = params.get("max_length") or getattr(model, "max_seq_length", None) or np.inf
         self._longest = window * _CHARACTERS_PER_TOKEN  # what lies beyond costs nothing
         self._again = self._told = False
@@ -69,14 +76,15 @@ class BatchSize:
         try:
             yield
         except torch.cuda.OutOfMemoryError:
-            if n_texts == 1:
+            n_at_once = share(n_texts, self._devices) if self._devices else n_texts
+            if n_at_once == 1:
                 raise
             self._again = True
             torch.cuda.empty_cache()
             if not self._told:
                 self._told = True
                 warn_caller(
-                    f"The GPU has not enough memory for a batch of {n_texts} texts; going on with "
-                    f"half of it. encode_params={{'batch_size': {n_texts // 2}}} starts there, and "
+                    f"The GPU has not enough memory for a batch of {n_at_once} texts; going on "
+                    f"with half. encode_params={{'batch_size': {n_at_once // 2}}} starts so, and "
                     "'dtype': 'float16' or a smaller 'max_length' need less."
                 )

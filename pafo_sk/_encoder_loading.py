@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from pafo_sk._device import check_devices, check_present
 from pafo_sk._encoder_identity import (
     EncoderReference,
     encoder_facts,
@@ -38,11 +39,14 @@ def load_encoder(encoder, encode_params=None, device=None):
         Objects come back as they are. A name is looked for as a folder, in the Hugging Face
         cache, in the package of the ``offline`` extra, then on the hub.
     encode_params : dict or None
-        Its ``device`` and ``dtype`` matter here.
+        Its ``device`` and ``dtype`` matter here; for a list of devices the model is on the CPU.
     device : str or None
         Used if ``encode_params`` has none. None: the best available.
     """
     params = check_params(encode_params)
+    several = isinstance(params.get("device"), tuple)
+    if several:
+        check_present(params["device"])
     if isinstance(encoder, EncoderReference):
         return find_encoder(encoder)
     if not isinstance(encoder, str | os.PathLike):  # asked first, as strings have an `encode`
@@ -58,7 +62,9 @@ def load_encoder(encoder, encode_params=None, device=None):
         stamp = max(file.stat().st_mtime_ns for file in folder.rglob("*"))
     best = "mps" if torch.backends.mps.is_available() else "cpu"
     best = "cuda" if torch.cuda.is_available() else best
-    key = (place, str(params.get("device") or device or best), params.get("dtype"))
+    # A model for several devices waits on the CPU until a pool takes it there.
+    device = "cpu" if several else params.get("device") or device or best
+    key = (place, str(device), params.get("dtype"))
     with encoder_lock:
         if key not in _models or _models[key][0] != stamp:
             with undisturbed():
@@ -77,6 +83,8 @@ def check_params(encode_params):
             raise ValueError(f"encode_params has no {key!r}; allowed are {sorted(ENCODE_PARAMS)}.")
         if key in ("batch_size", "max_length") and not value >= 1:
             raise ValueError(f"encode_params[{key!r}] must be at least 1, got {value!r}.")
+    if "device" in params:
+        params["device"] = check_devices(params["device"])
     if "dtype" in params:
         params["dtype"] = str(params["dtype"]).removeprefix("torch.")
         if params["dtype"] not in ("float32", "float16", "bfloat16"):

@@ -27,6 +27,7 @@ from pafo_sk._encoder_loading import (
     load_encoder,
     undisturbed,
 )
+from pafo_sk._pool import DevicePool, device_pool
 from pafo_sk._progress import open_bar
 from pafo_sk._store import open_store
 
@@ -78,7 +79,7 @@ def encode_texts(
     ----------
     texts : iterable of str
     encoder, encode_params, device
-        As in :func:`load_encoder`. An object stays on its device.
+        As in :func:`load_encoder`. An object stays on its device, unless several are given.
     cache : "memory", folder, EmbeddingStore or None, default="memory"
         Where vectors are kept for later calls. What was encoded before an error is kept as well.
     verbose : int, default=0
@@ -119,6 +120,7 @@ def encode_texts(
             undisturbed(model),
             closing(store.claim(key, [unique[row] for row in missing])) as claims,
             open_bar(len(missing), "Encoding", "text", silent=not verbose) as progress,
+            device_pool(model, params) as pool,
         ):
             for claimed in claims:
                 wanted = missing[claimed]
@@ -131,7 +133,7 @@ def encode_texts(
                     batch = wanted[batch]
                     some = [unique[row] for row in batch]
                     with size.halved_when_out_of_memory(len(some)):
-                        new = _encode(model, some, params, who)
+                        new = _encode(model, some, params, who, pool)
                         _check_vectors(new, first[batch], facts.get("dimension"), who)
                         facts["dimension"] = new.shape[1]
                         if cache is not None:
@@ -156,6 +158,12 @@ def vector_settings(model, params):
         foreign = sorted(alter.keys() & {"max_length", "prompt", "prompt_name"})
         if foreign:
             raise ValueError(f"encode_params {foreign} need a SentenceTransformer, got {model!r}.")
+        if isinstance(params.get("device"), tuple):
+            message = f"{list(params['device'])} needs a SentenceTransformer, got {model!r}"
+            raise ValueError(
+                f"encode_params['device']={message}. Leave it out, and let the object's `encode` "
+                "use its devices."
+            )
     tensors = model.parameters() if isinstance(model, torch.nn.Module) else ()
     dtype = next((str(tensor.dtype).removeprefix("torch.") for tensor in tensors), None)
     if alter.setdefault("dtype", dtype) != dtype:
@@ -173,15 +181,17 @@ def encodable(text):
     return text
 
 
-def _encode(model, texts, params, who):
+def _encode(model, texts, params, who, pool):
     try:
-        return _vectors_of(model, [encodable(text) for text in texts], params)
+        return _vectors_of(model, [encodable(text) for text in texts], params, pool)
     except Exception as error:
-        error.add_note(f"{who} failed on a batch of {len(texts)} texts; cache keeps those before.")
+        where = f" on {', '.join(pool.devices)}" if pool else ""
+        message = f"failed{where} on a batch of {len(texts)} texts; cache keeps those before"
+        error.add_note(f"{who} {message}.")
         raise
 
 
-def _vectors_of(model, texts, params):
+def _vectors_of(model, texts, params, pool: DevicePool | None):
     with torch.no_grad():
         if not is_sentence_transformer(model):
             if isinstance(model, torch.nn.Module):
@@ -192,6 +202,8 @@ def _vectors_of(model, texts, params):
                 vectors = vectors / np.maximum(norms, 1e-12)
             return vectors
         options = {key: params[key] for key in FORWARDED if key in params}
+        if pool is not None:
+            return as_float32(pool.encode(texts, **options))
         options["batch_size"] = len(texts)
         window = model.max_seq_length
         try:

@@ -50,8 +50,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     encoder : str, path or object with ``encode``, default="all-MiniLM-L6-v2"
         sentence-transformers model for text. Kept in no attribute and no pickle.
     encode_params : dict or None, default=None
-        Settings of the encoder: device, batch_size, dtype, max_length, normalize_embeddings,
-        prompt, prompt_name.
+        Settings of the encoder: device (a list uses several GPUs), batch_size, dtype, max_length,
+        normalize_embeddings, prompt, prompt_name.
     cache : "memory", folder, EmbeddingStore or None, default="memory"
         Where the vectors of texts are kept: in this process, or in a folder that others share.
     user : str, int or None, default="user"

@@ -156,7 +156,12 @@ def encode(
     encoder = os.fspath(encoder)
     if (local := Path(encoder).expanduser()).is_dir():
         encoder = str(local.resolve())  # workers have working directories of their own
-    check_params(encode_params)
+    if isinstance(check_params(encode_params).get("device"), tuple):
+        raise ValueError(
+            f"encode_params['device'] must be one device here, got {encode_params}. Start a worker "
+            "for each GPU, which sees only its own as those of dask-cuda do, and pass "
+            "encode_params={'device': 'cuda'}."
+        )
     folder = check_folder(out, ddf.npartitions)
     try:
         client = get_client()

@@ -32,6 +32,7 @@ def small():
         ({"keep": ["key"]}, ValueError, "ddf lacks the column 'key'"),
         ({"encoder": np.ones(2)}, TypeError, "Save it with `encoder.save(folder)`"),
         ({"encode_params": {"size": 3}}, ValueError, "encode_params has no 'size'"),
+        ({"encode_params": {"device": ["cpu", "cpu"]}}, ValueError, "a worker for each GPU"),
         ({"dtype": "int8"}, ValueError, "'dtype' parameter of encode"),
         ({"retries": -1}, ValueError, "'retries' parameter of encode"),
         ({"out": "s3://bucket/vectors"}, ValueError, "is an address, and a folder is needed"),
