@@ -18,13 +18,14 @@ from pafo_sk._choice import rank_candidates
 from pafo_sk._comparisons import Comparisons, Pairs
 from pafo_sk._device import resolve_device
 from pafo_sk._folds import fold_of_rows
-from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, row_weights, support_rate
+from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
 from pafo_sk._histories import Histories, code_users
 from pafo_sk._input import read_input, read_items, read_labels
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._progress import progress
 from pafo_sk._rounding import Rounding
+from pafo_sk._samples import MOST_JUDGED, MOST_TAUGHT
 from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
 from pafo_sk._store import CACHE
 from pafo_sk._student import HistoryModel
@@ -274,19 +275,15 @@ class PafoRewardEstimator(ComparisonClassifier):
                 )
                 # 2. Their margins, conditionally on the group, teach
                 # 3. one model that reads histories.
-                rows, judged = trainer.sample(found.codes)
-                judges = found.of_rows(rows)
-                weight = row_weights(self.group_weights, judges, judged.user)
                 settings = UnifiedSettings.of(self)
-                unified = Task(judged, pooled, specialists, weight, judges.codes, settings)
+                task = Task(trainer, pooled, specialists, found, self.group_weights, settings)
+                unified = task.sample(MOST_JUDGED)
                 candidates = rank_candidates(unified)
                 # 4. No group worse off than with the pooled model.
-                margins = {
-                    "pooled": pooled.margins(judged, 0),
-                    "specialist": specialists.margins(judged, specialists.model[judges.codes]),
-                }
-                verdict = ensure_no_harm(margins, candidates, judged, judges, self.no_harm)
-                module = unified.final(verdict.candidate)
+                verdict = ensure_no_harm(
+                    unified.references(), candidates, unified.trainer, unified.groups, self.no_harm
+                )
+                module = unified.final(verdict.candidate, task.sample(MOST_TAUGHT))
                 module.pooled_share = verdict.share
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.distill_weight_ = verdict.candidate.distill_weight

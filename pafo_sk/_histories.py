@@ -45,7 +45,9 @@ class Histories:
         unknown = np.flatnonzero(position < 0)
         position[unknown] = len(self) + np.arange(len(unknown))
         sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
-        np.add.at(sums, position[codes], statistics)
+        rows = position[codes]
+        for column, values in enumerate(statistics.T):
+            sums[:, column] += np.bincount(rows, values, len(sums))
         return Histories(self.users.append(named[unknown]), sums)
 
     def codes(self, users: np.ndarray | None, n: int) -> np.ndarray:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-# With more comparisons than this, structures and penalties are chosen, and the unified model is
-# trained and judged, on so many of them. The pooled model and the specialists learn from all.
-MOST_ROWS = 20_000
+# With more comparisons than this, penalties and structures are chosen, and judged, on so many of
+# them. The pooled model and the specialists learn from all.
+MOST_JUDGED = 10_000
+# The unified model costs most for each comparison, and learns from so many at the most.
+MOST_TAUGHT = 200_000
 # Comparisons of a user that are kept together where there are many users: histories must be some.
 LEAST_HISTORY = 20
 
 
-def sampled_rows(user: np.ndarray, group: np.ndarray | None, seed: int) -> np.ndarray | None:
-    """Rows of the sample in rising order; None where it is everything.
+def sampled_rows(
+    user: np.ndarray, group: np.ndarray | None, most: int, seed: int
+) -> np.ndarray | None:
+    """At most (about) ``most`` rows in rising order; None where that is everything.
 
     Small groups are kept whole, and large ones share what is left equally; within a group the same
     holds for users. Where there are too many users for that, some are drawn.
@@ -24,14 +28,14 @@ def sampled_rows(user: np.ndarray, group: np.ndarray | None, seed: int) -> np.nd
     group : ndarray of int, shape (n_comparisons,), or None
         None: one group.
     """
-    if len(user) <= MOST_ROWS:
+    if len(user) <= most:
         return None
     rng = np.random.RandomState(seed)
     group = np.zeros(len(user), dtype=np.int64) if group is None else group
     sizes = np.bincount(group)
-    most = level(sizes, max(MOST_ROWS, len(sizes)))
+    shares = level(sizes, max(most, len(sizes)))
     kept = [
-        _of_group(np.flatnonzero(group == code), user, int(n), rng) for code, n in enumerate(most)
+        _of_group(np.flatnonzero(group == code), user, int(n), rng) for code, n in enumerate(shares)
     ]
     return np.sort(np.concatenate(kept))
 

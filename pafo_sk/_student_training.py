@@ -27,6 +27,8 @@ from pafo_sk._training import RewardNet, finished, items_of, margins, seeded, th
 THINNING = (1.0, 0.4, 0.1)
 # Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
 MAX_ITER = 20
+# Comparisons worked on at once: they take about two kilobytes each.
+PART = 10_000
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class StudentSet:
     keys: tuple[Tensor, ...]
     anchor: nn.Module
     anchor_penalty: float
+    pieces: tuple[StudentSet, ...] = ()
 
     def __len__(self) -> int:
         return len(self.a)
@@ -79,6 +82,10 @@ class StudentSet:
         batch = batch_of_user[torch.searchsorted(users, unit)]
         for number in torch.unique(batch):
             yield self.take(torch.nonzero(batch == number)[:, 0])
+
+    def parts(self) -> tuple[StudentSet, ...]:
+        """Sets of whole users that add up to this one: what is worked on at once."""
+        return self.pieces or (self,)
 
     def total_weight(self) -> Tensor:
         """Summed weight of all comparisons."""
@@ -209,6 +216,8 @@ def train_student(
         anchor_penalty=anchor_penalty,
     )
     with seeded(trainer.seed, device), threads_for(data.items.numel()):
+        if len(data) > 2 * PART:
+            data = replace(data, pieces=tuple(data.batches(PART)))
         fitted = student_net(trainer.net, module, **distillation).resolved()
         fitted.set_params(device=str(device)).initialize()
         fitted.module_.train().requires_grad_(True)

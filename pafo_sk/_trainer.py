@@ -12,7 +12,7 @@ from torch import nn
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._rounding import Rounding
 from pafo_sk._rows import Rows
-from pafo_sk._samples import sampled_rows
+from pafo_sk._samples import MOST_JUDGED, sampled_rows
 from pafo_sk._shared_fits import Memo, memo_for
 from pafo_sk._training import RewardNet, score_items, train_heads
 
@@ -57,12 +57,17 @@ class Trainer:
             memo=Memo(),
         )
 
-    def sample(self, group: np.ndarray | None = None) -> tuple[np.ndarray, Trainer]:
-        """Rows on which choices are made, of all groups, and the trainer of them.
+    def sample(
+        self, group: np.ndarray | None = None, most: int | None = None
+    ) -> tuple[np.ndarray, Trainer]:
+        """Some rows, of all groups, and the trainer of them: all rows unless they are many.
 
-        All rows and the trainer itself, unless they are many.
+        Parameters
+        ----------
+        most : int or None, default=None
+            None: as many as choices are made on.
         """
-        rows = sampled_rows(self.user, group, self.seed)
+        rows = sampled_rows(self.user, group, MOST_JUDGED if most is None else most, self.seed)
         if rows is None:
             return np.arange(len(self)), self
         return rows, self.memo.once(("sample", rows.tobytes()), lambda: self.of_rows(rows))

@@ -81,6 +81,10 @@ class TrainingSet(Dataset):
         """Weight of comparisons for every head, (n_rows, n_heads)."""
         return self.weight[rows] * self.heads.index_select(0, self.cell[rows])
 
+    def parts(self) -> tuple[TrainingSet, ...]:
+        """Sets that add up to this one."""
+        return (self,)
+
     def total_weight(self) -> Tensor:
         """Summed weight of all comparisons for every head, (n_heads,)."""
         by_cell = self.weight.new_zeros(len(self.heads)).index_add(0, self.cell, self.weight[:, 0])
@@ -248,6 +252,25 @@ class RewardNet(NeuralNet):
         # a head without comparisons is its anchor, not a division by zero
         self.total_weight_ = torch.where(total > 0, total, 1.0)
         return super().fit_loop(X, y, **kwargs)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        whole, _ = batch
+        parts = whole.parts()
+        if len(parts) == 1:
+            step: dict[str, Any] = super().train_step_single(batch, **fit_params)
+            return step
+        # gradients of the parts add up, and only one part's graph is in memory at a time
+        self._set_training(True)
+        total = whole.shrinkage(self.module_, self.total_weight_)
+        total.backward()
+        total = total.detach()
+        for part in parts:
+            predicted = self.infer(part, **fit_params)
+            share = part.total_weight() / whole.total_weight()
+            loss = share * part.loss(self.criterion_, predicted)
+            loss.backward()
+            total += loss.detach()
+        return {"loss": total, "y_pred": predicted.detach()}
 
     def infer(self, x: TrainingSet, **fit_params: Any) -> Tensor:
         return x.predict(self.module_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import joblib
@@ -16,9 +17,10 @@ from torch import nn
 from pafo_sk._bilinear import BilinearHistory
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import history_keys
+from pafo_sk._groups import Groups, row_weights
 from pafo_sk._heads import LinearHead, rescaled, select_rewards
 from pafo_sk._histories import HistoryIndex
-from pafo_sk._progress import counted, expect
+from pafo_sk._progress import advance, counted, expect
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student import HistoryMixture, HistoryModel
 from pafo_sk._student_training import start_student, train_student
@@ -117,9 +119,34 @@ class Task:
     trainer: Trainer
     pooled: CrossFitted
     specialists: CrossFitted
-    weight: np.ndarray
-    group: np.ndarray
+    groups: Groups
+    group_weights: str | dict
     settings: UnifiedSettings
+
+    def sample(self, most: int) -> Task:
+        """The same with at most so many comparisons; itself where there are no more."""
+        rows, trainer = self.trainer.sample(self.groups.codes, most)
+        if trainer is self.trainer:
+            return self
+        return replace(self, trainer=trainer, groups=self.groups.of_rows(rows))
+
+    @property
+    def group(self) -> np.ndarray:
+        """Code of every row's group, (n_comparisons,)."""
+        return self.groups.codes
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """Weight of every row in the loss, (n_comparisons,)."""
+        return row_weights(self.group_weights, self.groups, self.trainer.user)
+
+    def references(self) -> dict[str, np.ndarray]:
+        """Held-out margins of the models that the unified one is compared with."""
+        own = self.specialists.model[self.group]
+        return {
+            "pooled": self.pooled.margins(self.trainer, 0),
+            "specialist": self.specialists.margins(self.trainer, own),
+        }
 
     @property
     def student(self) -> type[HistoryModel] | None:
@@ -158,28 +185,48 @@ class Task:
 
         It starts from ``start``, where there is one.
         """
-        trainer = self.trainer
-        rows = np.flatnonzero(trainer.fold != (-1 if fold is None else fold))
+        rows = np.flatnonzero(self.trainer.fold != (-1 if fold is None else fold))
+        part = self.trainer.of_rows(rows)
+        if start is None:
+            start = self._start(candidate, fold, part)
+        return self._taught(
+            candidate, start, part, self.targets(fold)[rows], self.weight[rows], fold
+        )
+
+    def _start(self, candidate: Candidate, fold: int | None, part: Trainer) -> HistoryModel:
+        """The model before training, made without the rows of ``fold``."""
         pooled = self.pooled.of_fold(fold)
-        part = trainer.of_rows(rows)
-        if self.student is not None:
-            prototypes = self.prototypes(candidate.n_prototypes, fold)
-            module = start or start_student(
-                self.student, pooled, prototypes, part, candidate.n_directions
-            )
-            module.direction_penalty = candidate.direction_penalty
-            anchor = prototypes.head
-            own = max(self.pooled.choices[0].penalty, LEAST_POOLED_PENALTY)
-            anchor_penalty = SPECIALIST_PENALTY if candidate.n_prototypes else own
-        else:
-            module = start or plain_model(pooled, part.comparisons.items.shape[1])
+        if self.student is None:
+            return plain_model(pooled, part.comparisons.items.shape[1])
+        prototypes = self.prototypes(candidate.n_prototypes, fold)
+        module = start_student(self.student, pooled, prototypes, part, candidate.n_directions)
+        module.direction_penalty = candidate.direction_penalty
+        return module
+
+    def _taught(
+        self,
+        candidate: Candidate,
+        module: HistoryModel,
+        part: Trainer,
+        target: np.ndarray,
+        weight: np.ndarray,
+        fold: int | None,
+    ) -> HistoryModel:
+        """The module, trained on the comparisons of ``part``."""
+        own = self.pooled.choices[0].penalty
+        if self.student is None:
             # the pooled model's own penalty, which is on the distance from zero
-            anchor, anchor_penalty = rescaled(pooled, 0.0), self.pooled.choices[0].penalty
+            anchor, anchor_penalty = rescaled(self.pooled.of_fold(fold), 0.0), own
+        else:
+            anchor = self.prototypes(candidate.n_prototypes, fold).head
+            anchor_penalty = max(own, LEAST_POOLED_PENALTY)
+            if candidate.n_prototypes:
+                anchor_penalty = SPECIALIST_PENALTY
         return train_student(
             part,
             module,
-            self.targets(fold)[rows],
-            self.weight[rows],
+            target,
+            weight,
             anchor=anchor,
             anchor_penalty=anchor_penalty,
             distillation={
@@ -253,9 +300,22 @@ class Task:
             found.append(margins)
         return found
 
-    def final(self, candidate: Candidate) -> HistoryModel:
-        """The model of all rows, which may be changed."""
-        return copy.deepcopy(self.trained([(candidate, None)])[0])
+    def final(self, candidate: Candidate, larger: Task) -> HistoryModel:
+        """The model of all rows, which may be changed.
+
+        Parameters
+        ----------
+        larger : Task
+            With more of the comparisons, from which it learns on; or the task itself.
+        """
+        module = copy.deepcopy(self.trained([(candidate, None)])[0])
+        if larger is self:
+            return module
+        expect(1)
+        part = larger.trainer
+        module = self._taught(candidate, module, part, larger.targets(None), larger.weight, None)
+        advance()
+        return module
 
 
 def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
