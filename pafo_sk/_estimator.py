@@ -263,7 +263,7 @@ class PafoRewardEstimator(ComparisonClassifier):
 
             # 0. The pooled model, below which nobody may fall.
             pooled = fit_pooled(trainer)
-            self.support_rate_ = support_rate(trainer, pooled, users)
+            self.support_rate_ = support_rate(trainer, pooled.margins(trainer, 0), users)
             if found is None and self.strategy != "pooled":
                 found = infer_groups(self.support_rate_, trainer.user, self.missing_groups)
             if found is None or self.strategy != "pafo":

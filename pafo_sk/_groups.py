@@ -12,7 +12,6 @@ import pandas as pd
 from scipy.special import expit
 
 from pafo_sk._columns import check_labels, first_rows
-from pafo_sk._specialists import CrossFitted
 from pafo_sk._trainer import Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
@@ -215,7 +214,7 @@ def _check_sides(codes: np.ndarray, labels: Any, label: np.ndarray, name: str) -
 
 def support_rate(
     trainer: Trainer,
-    pooled: CrossFitted,
+    margin: np.ndarray,
     users: pd.Index,
     *,
     min_others: int = 3,
@@ -229,6 +228,8 @@ def support_rate(
 
     Parameters
     ----------
+    margin : ndarray of shape (n_comparisons,)
+        Held-out margins of the pooled model.
     users : Index of length n_users
         Users by code.
 
@@ -251,7 +252,7 @@ def support_rate(
     sums = total["sum"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - frame["low_own"]
     share_low = (sums / np.maximum(others, 1)).to_numpy()
     counted = np.where(low_won > 0.5, share_low, 1 - share_low)
-    modelled = expit((2 * label - 1) * pooled.margins(trainer, 0))
+    modelled = expit((2 * label - 1) * margin)
     support = np.where(others >= min_others, counted, modelled)
     n = np.bincount(user)
     rate = (np.bincount(user, support) + prior_rows * support.mean()) / (n + prior_rows)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,7 @@ from pafo_sk._groups import (
     split_by_support,
     support_rate,
 )
-from pafo_sk._specialists import Trainer, fit_pooled
+from pafo_sk._trainer import Trainer
 
 NOBODY = np.full(6, -1)
 NO_USERS = pd.Index([], dtype=object)
@@ -136,18 +134,11 @@ def trainer_of(a, b, label, user):
     )
 
 
-@cache
-def some_pooled_model():
-    trainer = trainer_of([0, 1, 2, 0, 1, 2], [1, 2, 0, 2, 0, 1], [0, 1, 0, 1, 1, 0], [0] * 6)
-    return fit_pooled(trainer, np.ones(6))
-
-
 def rate_of(a, b, label, user, margin=None, **options):
     """Support rates, given the pooled model's held-out margins."""
     margin = np.zeros(len(a)) if margin is None else margin
-    pooled = replace(some_pooled_model(), margin=margin)
     users = pd.Index([f"user {code}" for code in range(max(user) + 1)], dtype=object)
-    rate = support_rate(trainer_of(a, b, label, user), pooled, users, **options)
+    rate = support_rate(trainer_of(a, b, label, user), margin, users, **options)
     assert rate.index.equals(users)
     return rate.to_numpy()
 

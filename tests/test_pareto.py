@@ -12,7 +12,7 @@ from pafo_sk._pareto import (
     paired_interval,
     pareto_report,
 )
-from pafo_sk._specialists import Trainer
+from pafo_sk._trainer import Trainer
 
 N_USERS, EACH = 20, 10
 

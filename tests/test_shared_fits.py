@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pafo_sk import LinearHead, RewardNet, _shared_fits, _specialists, _unified
+from pafo_sk import LinearHead, RewardNet, _shared_fits, _trainer, _unified
 from pafo_sk.datasets import make_preferences
 from pafo_sk.model_selection import shared_fits
 
@@ -44,7 +44,7 @@ def data():
 def trainings(monkeypatch):
     """Names of what was trained, by the functions that train."""
     made = []
-    for module, name in ((_specialists, "train_heads"), (_unified, "train_student")):
+    for module, name in ((_trainer, "train_heads"), (_unified, "train_student")):
         train = getattr(module, name)
 
         def counted(*args, _train=train, _name=name, **kwargs):

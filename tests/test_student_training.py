@@ -45,11 +45,11 @@ USER = np.array([0, 0, 0, 1, 1, 2, 0, 1, 1])
 def test_own_answer_is_left_out(student):
     """Nothing of a row's answer is in the margin by which the row is trained."""
     module, answer = make(student), np.ones(len(USER))
-    before = student_set(USER, answer=answer).margins(module)
+    before = student_set(USER, answer=answer).predict(module)
     for row in range(len(USER)):
         flipped = answer.copy()
         flipped[row] = -1
-        after = student_set(USER, answer=flipped).margins(module)
+        after = student_set(USER, answer=flipped).predict(module)
         changed = (before != after)[:, 0].numpy()
         np.testing.assert_allclose(after[row], before[row], rtol=1e-12)
         others = (USER[row] == USER) & (np.arange(len(USER)) != row)
@@ -64,9 +64,9 @@ def test_thinned_histories_are_those_of_the_rows_kept(student):
     keep[1:, 1] = 0
     keep[:, 2] = 0
     module = make(student)
-    margins = student_set(USER, keep=keep).margins(module)
+    margins = student_set(USER, keep=keep).predict(module)
     data = student_set(USER)
-    np.testing.assert_allclose(margins[:, :1], data.margins(module))
+    np.testing.assert_allclose(margins[:, :1], data.predict(module))
     # nothing kept: the pooled model
     reward = module.reference(data.items)[:, 0]
     pooled = reward[data.b] - reward[data.a]
@@ -75,7 +75,7 @@ def test_thinned_histories_are_those_of_the_rows_kept(student):
     reads = (USER == 0) & (np.arange(len(USER)) > 0)
     assert ((margins[:, 1] - pooled).abs() > 1e-9).tolist() == reads.tolist()
     only = student_set(USER, answer=np.where(np.arange(len(USER)) == 0, -1.0, data.answer))
-    assert not np.allclose(only.margins(module)[reads, 0], margins[reads, 0])
+    assert not np.allclose(only.predict(module)[reads, 0], margins[reads, 0])
 
 
 def test_thinnings_begin_with_whole_histories():
@@ -100,8 +100,8 @@ def test_minibatches_hold_users_whole():
             assert (data.user == user_of).sum() == (batch.user == user_of).sum()
             original = (data.items[data.a] == batch.items[first]).all(dim=1).nonzero()[0, 0]
             if row == 0:
-                whole = data.margins(module)[original]
-                torch.testing.assert_close(batch.margins(module)[row], whole)
+                whole = data.predict(module)[original]
+                torch.testing.assert_close(batch.predict(module)[row], whole)
 
 
 def test_minibatches_without_users():
@@ -113,13 +113,13 @@ def test_minibatches_without_users():
 @pytest.mark.parametrize("student", ["mixture", "bilinear", "plain"])
 def test_minibatches_with_a_head_that_is_not_convex(student, data, monkeypatch):
     sizes = []
-    original = StudentSet.margins
+    original = StudentSet.predict
 
     def noted(self, module):
         sizes.append(len(self))
         return original(self, module)
 
-    monkeypatch.setattr(StudentSet, "margins", noted)
+    monkeypatch.setattr(StudentSet, "predict", noted)
     net = RewardNet(MLPHead, module__hidden=4, batch_size=64, max_epochs=3)
     model = PafoRewardEstimator(
         reward_net=net,
@@ -156,7 +156,7 @@ def test_training_lowers_the_loss(student):
 
     def objective(module):
         with torch.no_grad():
-            loss = data.loss(criterion, data.margins(module))
+            loss = data.loss(criterion, data.predict(module))
             return (loss + data.shrinkage(module, total)).item()
 
     start = make(student)

@@ -11,6 +11,7 @@ from torch import nn
 
 from pafo_sk import LinearHead, MLPHead, RewardNet
 from pafo_sk._comparisons import Comparisons
+from pafo_sk._rows import Rows
 from pafo_sk._training import (
     IndexIterator,
     TrainingSet,
@@ -35,15 +36,12 @@ def problem(seed=0, n=400, n_items=60, n_features=5, reward=None):
 
 def train(comparisons, label, weight=None, penalty=(1.0,), net=None, **options):
     weight = np.ones((len(label), len(penalty))) if weight is None else weight
+    # every row is a cell of its own, so that heads weigh them as they like
+    n = len(label)
+    rows = Rows(comparisons.a, comparisons.b, label, np.ones(n), np.arange(n))
     options = {"seed": 0, "device": CPU, **options}
-    return train_heads(
-        RewardNet() if net is None else net,
-        comparisons,
-        label,
-        weight,
-        np.array(penalty),
-        **options,
-    )
+    net = RewardNet() if net is None else net
+    return train_heads(net, comparisons.items, rows, weight, np.array(penalty), **options)
 
 
 def training_set(comparisons, label, n_heads=1):
@@ -52,7 +50,9 @@ def training_set(comparisons, label, n_heads=1):
         a=torch.as_tensor(comparisons.a),
         b=torch.as_tensor(comparisons.b),
         target=torch.as_tensor(label)[:, None],
-        weight=torch.ones(len(label), n_heads, dtype=torch.float64),
+        weight=torch.ones(len(label), 1, dtype=torch.float64),
+        cell=torch.zeros(len(label), dtype=torch.int64),
+        heads=torch.ones(1, n_heads, dtype=torch.float64),
         penalty=torch.ones(n_heads, dtype=torch.float64),
     )
 
