@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pafo_sk._columns import check_labels, first_rows
+from pafo_sk._categories import categorical, codes_of
+from pafo_sk._columns import first_rows
 from pafo_sk._specialists import CrossFitted, Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
@@ -56,12 +57,12 @@ def read_groups(
     users : Index
         Users by code.
     """
-    values = check_labels(groups, name)
+    values = categorical(groups, name)
     if len(values) != len(label):
         raise ValueError(
             f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
         )
-    codes, labels = pd.factorize(values)
+    codes, labels = codes_of(values)
     if len(labels) < 2:
         raise ValueError(
             f"{name} holds the single group {labels[0]!r}; there must be two or more. Leave groups "

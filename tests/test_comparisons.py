@@ -377,10 +377,13 @@ def test_compact_keeps_the_pairs(table):
 
 
 def test_unit_makes_items_comparable(table):
-    """Scaled by the unit, two random items are at squared distance 1 on average."""
+    """Scaled by the unit, two random items are at squared distance 1 on average.
+
+    Items that no comparison has do not count.
+    """
     for factor in (1e-3, 1.0, 1e4):
         other = table.scaled(factor)
-        items = other.scaled(other.unit()).items
+        items = other.scaled(other.unit()).compact().items
         distance = ((items[:, None] - items[None]) ** 2).sum(axis=-1).mean()
         assert distance == pytest.approx(1.0)
     single = Comparisons(table.items.astype(np.float32), table.a, table.b)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from pafo_sk._columns import listed
 from pafo_sk._histories import Histories
-from pafo_sk._input import read_input, read_labels
+from pafo_sk._input import read_input
+from pafo_sk._winners import read_labels
 from pafo_sk.inspection._drawing import (
     INTERVAL,
     MAJORITY,

@@ -1,0 +1,87 @@
+"""A ComparisonTable as X: checked, and made comparisons without a copy of its items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pafo_sk._categories import codes_of
+from pafo_sk._columns import first_rows
+from pafo_sk._comparison_table import ComparisonTable
+from pafo_sk._comparisons import Comparisons
+from pafo_sk._memory_map import chunks
+
+# Where a smaller share of the items is compared, a table of those alone is made: it costs less than
+# what all others would cost in training.
+MOST_COPIED = 0.5
+
+
+def read_table(estimator: Any, X: ComparisonTable, *, reset: bool) -> Comparisons:
+    """Comparisons of a table whose items are finite, as far as they are compared."""
+    n_features = X.items.shape[1]
+    if reset:
+        estimator.n_features_in_ = n_features
+    elif n_features != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input. Pass a ComparisonTable of items from "
+            "the encoder that made those of fit."
+        )
+    comparisons = Comparisons(
+        items=X.items,
+        a=X.a,
+        b=X.b,
+        # numbers without gaps, in the order of the rows, as those of a text frame
+        prompt=None if X.prompts is None else codes_of(X.prompts)[0],
+        users=X.users if reads_users(estimator, X, reset) else None,
+    )
+    _check_items(comparisons)
+    return comparisons.compact(MOST_COPIED)
+
+
+def reads_users(estimator: Any, X: ComparisonTable, reset: bool) -> bool:
+    """Whether a table's users are the model's; an estimator with ``user=None`` reads none."""
+    return X.users is not None and estimator.user is not None and (reset or estimator.has_users_)
+
+
+def check_labels_there(estimator: Any, X: ComparisonTable) -> None:
+    """Raise where the estimator names a column that a table has not."""
+    if estimator.group_column is not None and X.groups is None:
+        raise ValueError(
+            f"group_column={estimator.group_column!r}, and X is a ComparisonTable without groups. "
+            "Pass ComparisonTable(..., groups=...), or fit(X, y, groups=...)."
+        )
+    if estimator.user not in (None, "user") and X.users is None:
+        raise ValueError(
+            f"user={estimator.user!r}, and X is a ComparisonTable without users. Pass "
+            "ComparisonTable(..., users=...), or user=None for a model without personalisation."
+        )
+
+
+def _check_items(comparisons: Comparisons) -> None:
+    """Raise for NaN or infinity in items that are compared."""
+    items, used = comparisons.items, comparisons.used()
+    everything = len(used) == len(items)
+    finite = [_finite_rows(items[rows]) for rows in chunks(items, None if everything else used)]
+    wrong = used[~np.concatenate(finite)] if finite else used
+    if not len(wrong):
+        return
+    rows = np.isin(comparisons.a, wrong) | np.isin(comparisons.b, wrong)
+    kind = "NaN" if np.isnan(items[wrong]).any() else "infinity"
+    raise ValueError(
+        f"The items of X contain {kind} in {len(wrong)} of the {len(used)} rows that are compared, "
+        f"the first of them {wrong[:5].tolist()}; they are compared in {rows.sum()} of "
+        f"{len(comparisons)} rows of X, the first of them {first_rows(rows)}. Drop these "
+        "comparisons, for instance X[~np.isin(X.a, bad) & ~np.isin(X.b, bad)], and with them "
+        "their y and groups; or mend the items."
+    )
+
+
+def _finite_rows(items: np.ndarray) -> np.ndarray:
+    """Whether all numbers of a row are finite."""
+    if items.dtype == np.float16:
+        # by its bits: numpy computes with half precision one number after another
+        exponent = np.ascontiguousarray(items).view(np.uint16) & 0x7C00
+        return exponent.max(axis=1) < 0x7C00
+    return np.isfinite(items).all(axis=1)
