@@ -115,8 +115,12 @@ class ComparisonTable:
         if isinstance(rows, tuple) and len(rows) == 2 and isinstance(rows[1], EllipsisType):
             rows = rows[0]  # as scikit-learn asks for rows of an array
         if not isinstance(rows, slice):
-            rows = np.asarray(rows)
-            if rows.ndim != 1 or not (rows.dtype.kind in "bui" or not len(rows)):
+            given, rows = rows, np.asarray(rows)
+            if (
+                isinstance(given, tuple)
+                or rows.ndim != 1
+                or not (rows.dtype.kind in "bui" or not len(rows))
+            ):
                 raise TypeError(
                     "A ComparisonTable is indexed by a slice, row numbers or a mask, each of one "
                     "dimension; a single comparison is X[i:i + 1], and its columns are X.a, X.b "

@@ -230,7 +230,7 @@ class PafoRewardEstimator(ComparisonClassifier):
 
         Parameters
         ----------
-        X : frame, array of shape (n, n_features) or (n, 2, n_features)
+        X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
             Comparisons; see the class.
         y : array-like of shape (n,)
             The winner: the smaller of the two classes where response_a won.

@@ -288,6 +288,11 @@ def text_encoder(estimator: Any, reset: bool) -> Any:
 
 def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Vectors and users of single responses, one row each, for `reward`."""
+    if isinstance(items, ComparisonTable):
+        raise TypeError(
+            "items is a ComparisonTable, and reward takes vectors, a row for each: items.items, or "
+            "some of its rows."
+        )
     if not is_frame(items):
         items, users = split_user_index(estimator, items)
         columns, text = None, False

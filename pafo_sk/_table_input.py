@@ -36,8 +36,12 @@ def read_table(estimator: Any, X: ComparisonTable, *, reset: bool) -> Comparison
         prompt=None if X.prompts is None else codes_of(X.prompts)[0],
         users=X.users if reads_users(estimator, X, reset) else None,
     )
-    _check_items(comparisons)
-    return comparisons.compact(MOST_COPIED)
+    used = comparisons.used()
+    few = len(used) <= MOST_COPIED * len(X.items)
+    finite = _finite_rows(X.items, used if few else np.arange(len(X.items)))
+    _check_items(comparisons, used, used[~finite] if few else used[~finite[used]])
+    # what training does with all items, it cannot do with NaN
+    return comparisons.compact(MOST_COPIED if finite.all() else 1.0)
 
 
 def reads_users(estimator: Any, X: ComparisonTable, reset: bool) -> bool:
@@ -59,16 +63,12 @@ def check_labels_there(estimator: Any, X: ComparisonTable) -> None:
         )
 
 
-def _check_items(comparisons: Comparisons) -> None:
-    """Raise for NaN or infinity in items that are compared."""
-    items, used = comparisons.items, comparisons.used()
-    everything = len(used) == len(items)
-    finite = [_finite_rows(items[rows]) for rows in chunks(items, None if everything else used)]
-    wrong = used[~np.concatenate(finite)] if finite else used
+def _check_items(comparisons: Comparisons, used: np.ndarray, wrong: np.ndarray) -> None:
+    """Raise for the items in ``wrong``, which are compared, and not finite."""
     if not len(wrong):
         return
     rows = np.isin(comparisons.a, wrong) | np.isin(comparisons.b, wrong)
-    kind = "NaN" if np.isnan(items[wrong]).any() else "infinity"
+    kind = "NaN" if np.isnan(comparisons.items[wrong]).any() else "infinity"
     raise ValueError(
         f"The items of X contain {kind} in {len(wrong)} of the {len(used)} rows that are compared, "
         f"the first of them {wrong[:5].tolist()}; they are compared in {rows.sum()} of "
@@ -78,8 +78,13 @@ def _check_items(comparisons: Comparisons) -> None:
     )
 
 
-def _finite_rows(items: np.ndarray) -> np.ndarray:
-    """Whether all numbers of a row are finite."""
+def _finite_rows(items: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Whether all numbers of an item are finite, for some of the items, read by parts."""
+    found = [_finite(items[part]) for part in chunks(items, rows)]
+    return np.concatenate(found) if found else np.ones(0, dtype=bool)
+
+
+def _finite(items: np.ndarray) -> np.ndarray:
     if items.dtype == np.float16:
         # by its bits: numpy computes with half precision one number after another
         exponent = np.ascontiguousarray(items).view(np.uint16) & 0x7C00

@@ -307,6 +307,8 @@ LABELS = {
     "list": list,
     "series": lambda y: pd.Series(y, index=np.arange(len(y))[::-1]),
     "series with category": lambda y: pd.Series(np.where(y, "b", "a"), dtype="category"),
+    "more categories": lambda y: pd.Categorical(np.where(y, "b", "a"), categories=["b", "z", "a"]),
+    "numpy strings": lambda y: np.where(y, "b", "a"),
     "nullable integers": lambda y: pd.Series(y, dtype="Int64"),
     "strings": lambda y: pd.Series(np.where(y, "model_b", "model_a"), dtype="string"),
     "objects": lambda y: np.where(y, "model_b", "model_a").astype(object),
