@@ -165,7 +165,9 @@ def _warn(message: str) -> None:
 def _largest_first(labels: Any, codes: np.ndarray, user: np.ndarray, source: str) -> Groups:
     """Order groups by their users (by rows where there are no users), the largest first."""
     if user.min() >= 0:
-        size = pd.DataFrame({"g": codes, "u": user}).groupby("g")["u"].nunique().to_numpy()
+        group = np.full(user.max() + 1, -1)
+        group[user] = codes  # the same in all rows of a user
+        size = np.bincount(group[group >= 0], minlength=codes.max() + 1)
     else:
         size = np.bincount(codes)
     order = np.argsort(-size, kind="stable")
