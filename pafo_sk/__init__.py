@@ -1,5 +1,6 @@
 """Fair, personalised reward models with fit, predict and score."""
 
+from pafo_sk._comparison_table import ComparisonTable
 from pafo_sk._estimator import PafoRewardEstimator
 from pafo_sk._heads import LinearHead, MLPHead
 from pafo_sk._store import EmbeddingStore
@@ -9,6 +10,7 @@ from pafo_sk._training import RewardNet
 __version__ = "0.1.0"
 
 __all__ = [
+    "ComparisonTable",
     "EmbeddingStore",
     "HistoryMixture",
     "HistoryModel",

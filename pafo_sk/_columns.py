@@ -192,17 +192,21 @@ def check_labels(values: Any, name: str) -> np.ndarray:
         values = array
     if values.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
-    missing = pd.isna(values)
-    if missing.any():
-        raise ValueError(
-            f"{name} has no value (None or NaN) in {missing.sum()} of {len(values)} rows, the "
-            f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
-            "their own."
-        )
+    check_none_missing(pd.isna(values), name)
     if values.dtype != object:
         return values.astype(object)
     _check_hashable(values, name)
     return values
+
+
+def check_none_missing(missing: np.ndarray, name: str) -> None:
+    """Raise for labels that are missing, naming the first rows."""
+    if missing.any():
+        raise ValueError(
+            f"{name} has no value (None or NaN) in {missing.sum()} of {len(missing)} rows, the "
+            f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
+            "their own."
+        )
 
 
 def _check_hashable(values: np.ndarray, name: str) -> None:

@@ -6,13 +6,17 @@ it is compared, and a margin is a gather.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from pafo_sk._columns import Texts, first_rows
+from pafo_sk._memory_map import chunks
+
+# A table with this many times as many items as comparisons is not gone through for each question.
+FEW = 16
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,14 @@ class Comparisons:
 
     Parameters
     ----------
-    items : ndarray of shape (n_items, n_features)
-        One row per unique item.
-    a, b : ndarray of int, shape (n_comparisons,)
+    items : ndarray or memmap of shape (n_items, n_features)
+        One row per unique item, in float64, float32 or float16. Of a table that is given as such
+        up to half of the items may be in no comparison, and all may lie on disk.
+    a, b : ndarray of int32 or int64, shape (n_comparisons,)
         Rows of ``items`` compared.
     prompt : ndarray of int, shape (n_comparisons,), or None
         Code of the prompt of each comparison.
-    users : ndarray of object, shape (n_comparisons,), or None
+    users : ndarray of object or Categorical, shape (n_comparisons,), or None
         User of each comparison, as given.
     """
 
@@ -35,7 +40,7 @@ class Comparisons:
     a: np.ndarray
     b: np.ndarray
     prompt: np.ndarray | None = None
-    users: np.ndarray | None = None
+    users: np.ndarray | pd.Categorical | None = None
 
     def __len__(self) -> int:
         return len(self.a)
@@ -50,24 +55,61 @@ class Comparisons:
             users=None if self.users is None else self.users[rows],
         )
 
-    def compact(self) -> Comparisons:
-        """The same comparisons over a table of only their items."""
-        used, index = np.unique(np.concatenate([self.a, self.b]), return_inverse=True)
-        if len(used) == len(self.items):
+    def used(self) -> np.ndarray:
+        """Rows of the items that are compared, in their order."""
+        n_items = len(self.items)
+        if FEW * len(self) < n_items:  # a sort of few numbers, or a pass over many
+            return np.unique(np.concatenate([self.a, self.b]))
+        found = np.zeros(n_items, dtype=bool)
+        found[self.a] = True
+        found[self.b] = True
+        return np.flatnonzero(found)
+
+    def compact(self, most: float = 1.0) -> Comparisons:
+        """The same comparisons over a table of only their items.
+
+        Parameters
+        ----------
+        most : float, default=1.0
+            Nothing is copied where a larger share of the items than this is compared.
+        """
+        used = self.used()
+        if len(used) > most * len(self.items) or len(used) == len(self.items):
             return self
-        return replace(self, items=self.items[used], a=index[: len(self)], b=index[len(self) :])
+        position = np.empty(len(self.items), dtype=self.a.dtype)
+        position[used] = np.arange(len(used))
+        return replace(self, items=self.items[used], a=position[self.a], b=position[self.b])
 
     def scaled(self, factor: float) -> Comparisons:
-        """The same comparisons with every item multiplied by ``factor``."""
-        return replace(self, items=self.items * self.items.dtype.type(factor))
+        """The same comparisons with every item multiplied by ``factor``, not in half precision."""
+        dtype = np.promote_types(self.items.dtype, np.float32)
+        items = np.multiply(self.items, dtype.type(factor), dtype=dtype)
+        return replace(self, items=np.asarray(items))
 
     def unit(self) -> float:
         """The factor that makes the mean squared distance of two random items one.
 
         Items multiplied by it give penalties one meaning, whatever the scale of the embeddings.
+        Items that are not compared do not count.
         """
-        variance = float(self.items.var(axis=0, dtype=np.float64).sum())
+        used = self.used()
+        parts = chunks(self.items, None if len(used) == len(self.items) else used)
+        variance = variance_by_parts(self.items[rows] for rows in parts)
         return 1 / np.sqrt(2 * variance) if variance > 0 else 1.0
+
+
+def variance_by_parts(parts: Iterable[np.ndarray]) -> float:
+    """Sum of the columns' variances, in double precision, of a table that comes in parts."""
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for part in parts:
+        part = np.asarray(part, dtype=np.float64)
+        n, own_mean = len(part), part.mean(axis=0)
+        total = count + n
+        # sums of squares about each part's own mean, and of the means about one another
+        apart = (own_mean - mean) ** 2 * count * n / total
+        squares = squares + part.var(axis=0) * n + apart
+        mean, count = mean + (own_mean - mean) * n / total, total
+    return float(squares.sum() / count) if count else 0.0
 
 
 def from_texts(

@@ -20,7 +20,7 @@ from pafo_sk._device import resolve_device
 from pafo_sk._folds import fold_of_rows
 from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
 from pafo_sk._histories import Histories, code_users
-from pafo_sk._input import read_input, read_items, read_labels
+from pafo_sk._input import read_input, read_items
 from pafo_sk._pareto import ensure_no_harm, pareto_report
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._progress import progress
@@ -32,6 +32,7 @@ from pafo_sk._student import HistoryModel
 from pafo_sk._trainer import Trainer
 from pafo_sk._training import RewardNet
 from pafo_sk._unified import STUDENT, Task, UnifiedSettings, plain_model
+from pafo_sk._winners import read_labels
 
 
 class PafoRewardEstimator(ComparisonClassifier):
@@ -230,7 +231,7 @@ class PafoRewardEstimator(ComparisonClassifier):
 
         Parameters
         ----------
-        X : frame, array of shape (n, n_features) or (n, 2, n_features)
+        X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
             Comparisons; see the class.
         y : array-like of shape (n,)
             The winner: the smaller of the two classes where response_a won.
@@ -391,6 +392,4 @@ class PafoRewardEstimator(ComparisonClassifier):
         return self
 
     def _add_to_histories(self, comparisons: Comparisons | Pairs, label: np.ndarray) -> None:
-        assert comparisons.users is not None
-        statistics = self.model_.statistics(comparisons, label)
-        self.history_ = self.history_.add(comparisons.users, statistics)
+        self.history_ = self.model_.enrolled(comparisons, label, self.history_)

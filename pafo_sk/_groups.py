@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pafo_sk._columns import check_labels, first_rows
+from pafo_sk._categories import categorical, codes_of
+from pafo_sk._columns import first_rows
 from pafo_sk._trainer import Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
@@ -60,12 +61,12 @@ def read_groups(
     users : Index
         Users by code.
     """
-    values = check_labels(groups, name)
+    values = categorical(groups, name)
     if len(values) != len(label):
         raise ValueError(
             f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
         )
-    codes, labels = pd.factorize(values)
+    codes, labels = codes_of(values)
     if len(labels) < 2:
         raise ValueError(
             f"{name} holds the single group {labels[0]!r}; there must be two or more. Leave groups "
@@ -168,7 +169,9 @@ def _warn(message: str) -> None:
 def _largest_first(labels: Any, codes: np.ndarray, user: np.ndarray, source: str) -> Groups:
     """Order groups by their users (by rows where there are no users), the largest first."""
     if user.min() >= 0:
-        size = pd.DataFrame({"g": codes, "u": user}).groupby("g")["u"].nunique().to_numpy()
+        group = np.full(user.max() + 1, -1)
+        group[user] = codes  # the same in all rows of a user
+        size = np.bincount(group[group >= 0], minlength=codes.max() + 1)
     else:
         size = np.bincount(codes)
     order = np.argsort(-size, kind="stable")

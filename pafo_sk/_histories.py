@@ -7,6 +7,7 @@ matter, and nobody else's reward changes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+
+from pafo_sk._categories import codes_of
 
 
 @dataclass(frozen=True)
@@ -38,22 +41,39 @@ class Histories:
     def __len__(self) -> int:
         return len(self.users)
 
-    def add(self, users: np.ndarray, statistics: np.ndarray) -> Histories:
-        """A new object with the rows of ``statistics`` added to their users' sums."""
+    def add(
+        self,
+        users: np.ndarray | pd.Categorical,
+        statistics: np.ndarray | Iterable[tuple[slice, np.ndarray]],
+    ) -> Histories:
+        """A new object with the rows of ``statistics`` added to their users' sums.
+
+        Parameters
+        ----------
+        statistics : ndarray of shape (n, n_statistics), or iterable of parts of it
+            Each part with the rows where it stands.
+        """
         codes, named = code_users(users, len(users))
         position = self.users.get_indexer(named)
         unknown = np.flatnonzero(position < 0)
         position[unknown] = len(self) + np.arange(len(unknown))
         sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
-        rows = position[codes]
-        for column, values in enumerate(statistics.T):
-            sums[:, column] += np.bincount(rows, values, len(sums))
+        parts = [(slice(None), statistics)] if isinstance(statistics, np.ndarray) else statistics
+        for rows, part in parts:
+            # users one after the other: many times faster than adding row by row
+            row = position[codes[rows]]
+            order = np.argsort(row, kind="stable")
+            first = np.flatnonzero(np.diff(row[order], prepend=-1))
+            sums[row[order[first]]] += np.add.reduceat(part[order], first)
         return Histories(self.users.append(named[unknown]), sums)
 
-    def codes(self, users: np.ndarray | None, n: int) -> np.ndarray:
+    def codes(self, users: np.ndarray | pd.Categorical | None, n: int) -> np.ndarray:
         """Position of every row's user, -1 where unknown or where no users are given."""
         if users is None:
             return np.full(n, -1)
+        if isinstance(users, pd.Categorical) and n > len(users.categories):
+            # every user is looked up once, and not in every row
+            return self.users.get_indexer(users.categories)[users.codes]
         return self.users.get_indexer(pd.Index(users, dtype=object))
 
     def of(self, codes: np.ndarray) -> np.ndarray:
@@ -68,11 +88,11 @@ class Histories:
         return pd.Series(self.sums[:, 0].astype(int), index=self.users, name="n_comparisons")
 
 
-def code_users(users: np.ndarray | None, n: int) -> tuple[np.ndarray, pd.Index]:
+def code_users(users: np.ndarray | pd.Categorical | None, n: int) -> tuple[np.ndarray, pd.Index]:
     """Code of every row's user, -1 without users, and the users by code."""
     if users is None:
         return np.full(n, -1), pd.Index([], dtype=object)
-    codes, unique = pd.factorize(users)
+    codes, unique = codes_of(users)
     return codes, pd.Index(unique, dtype=object)
 
 

@@ -1,4 +1,4 @@
-"""What users pass as X and y, checked and turned into comparisons."""
+"""What users pass as X, checked and turned into comparisons."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, column_or_1d, validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 from pafo_sk._columns import Columns, check_labels, first_rows, is_frame, listed
+from pafo_sk._comparison_table import ComparisonTable
 from pafo_sk._comparisons import Comparisons, Pairs, check_finite, encode_items, from_texts
 from pafo_sk._encoder_loading import load_encoder
 from pafo_sk._encoding import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._store import open_store
+from pafo_sk._table_input import check_labels_there, read_table, reads_users
 from pafo_sk._truncation import warn_truncated
 
 RESPONSES = ("response_a", "response_b")
@@ -31,9 +32,9 @@ class Input:
     ----------
     n : int
         Number of comparisons.
-    users : ndarray of object, shape (n,), or None
-    groups : ndarray of object, shape (n,), or None
-        Labels in ``group_column``, read in fit only.
+    users : ndarray of object or Categorical, shape (n,), or None
+    groups : ndarray of object or Categorical, shape (n,), or None
+        Labels in ``group_column`` or of a table, read in fit only.
     comparisons : callable
         Encodes the texts, where there are any, and returns `Comparisons`.
     pairs : Pairs or None
@@ -41,8 +42,8 @@ class Input:
     """
 
     n: int
-    users: np.ndarray | None
-    groups: np.ndarray | None
+    users: np.ndarray | pd.Categorical | None
+    groups: np.ndarray | pd.Categorical | None
     comparisons: Callable[[], Comparisons]
     pairs: Pairs | None = None
 
@@ -66,6 +67,8 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
             "Sparse data was passed as X, and dense data is required: embeddings are dense. "
             "Use X.toarray()."
         )
+    if isinstance(X, ComparisonTable):
+        return _read_table(estimator, X, reset)
     columns = Columns(X) if is_frame(X) else None
     pairs = None
     form, users, groups = "difference", None, None
@@ -96,6 +99,21 @@ def read_input(estimator: Any, X: Any, *, reset: bool) -> Input:
         estimator.input_form_ = form
         estimator.has_users_ = users is not None
     return Input(n, users, groups, comparisons, pairs)
+
+
+def _read_table(estimator: Any, X: ComparisonTable, reset: bool) -> Input:
+    has_users = reads_users(estimator, X, reset)
+    if reset:
+        check_labels_there(estimator, X)
+    else:
+        _check_form(estimator, "table", has_users)
+    check_n_rows(len(X), 2 if reset else 1)
+    comparisons = read_table(estimator, X, reset=reset)
+    if reset:
+        estimator.input_form_ = "table"
+        estimator.has_users_ = has_users
+    groups = X.groups if reset else None
+    return Input(len(X), comparisons.users, groups, lambda: comparisons)
 
 
 def split_user_index(estimator: Any, X: Any) -> tuple[Any, np.ndarray | None]:
@@ -132,19 +150,28 @@ def _check_special_columns(estimator: Any, columns: Columns, reset: bool) -> Non
 
 
 def _check_form(estimator: Any, form: str, has_users: bool) -> None:
-    if form != estimator.input_form_:
+    fitted = estimator.input_form_
+    # both hold the vectors of two responses
+    if form != fitted and {form, fitted} != {"pair", "table"}:
         # the width of numeric input is compared by scikit-learn's own check
         raise ValueError(
-            f"X is of the form {form!r}, and the model was fitted on the form "
-            f"{estimator.input_form_!r}: text frames hold the columns response_a and response_b, "
-            '"difference" arrays have the shape (n, d), "pair" arrays (n, 2, d).'
+            f"X is of the form {form!r}, and the model was fitted on the form {fitted!r}: text "
+            "frames hold the columns response_a and response_b, "
+            '"difference" arrays have the shape (n, d), "pair" arrays (n, 2, d); a "table" is a '
+            "ComparisonTable of vectors."
         )
-    if estimator.has_users_ and not has_users:
+    if not estimator.has_users_ or has_users:
+        return
+    if fitted == "table":
         raise ValueError(
-            f"X has no user column {estimator.user!r}, and the model was fitted with one. Add it; "
-            f"a user it does not know, as in X.assign({estimator.user}='new'), gets the "
-            "population's reward."
+            "X has no users, and the model was fitted with some. Pass ComparisonTable(..., "
+            "users=...); a user it does not know, such as 'new', gets the population's reward."
         )
+    raise ValueError(
+        f"X has no user column {estimator.user!r}, and the model was fitted with one. Add it; "
+        f"a user it does not know, as in X.assign({estimator.user}='new'), gets the "
+        "population's reward."
+    )
 
 
 def _read_texts(
@@ -261,6 +288,11 @@ def text_encoder(estimator: Any, reset: bool) -> Any:
 
 def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Vectors and users of single responses, one row each, for `reward`."""
+    if isinstance(items, ComparisonTable):
+        raise TypeError(
+            "items is a ComparisonTable, and reward takes vectors, a row for each: items.items, or "
+            "some of its rows."
+        )
     if not is_frame(items):
         items, users = split_user_index(estimator, items)
         columns, text = None, False
@@ -300,69 +332,3 @@ def read_items(estimator: Any, items: Any) -> tuple[np.ndarray, np.ndarray | Non
         text_encoder(estimator, reset=False),
     )
     return vectors[index], users
-
-
-def read_labels(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Whether b won, as 0.0 or 1.0, and the two classes.
-
-    Parameters
-    ----------
-    n : int
-        Rows of X.
-    classes : ndarray of shape (2,) or None
-        Classes that y must be among; None: whatever two classes it holds.
-    """
-    if y is None:
-        raise ValueError("PafoRewardEstimator requires y to be passed, but the target y is None.")
-    y = column_or_1d(y, warn=True)
-    if len(y) != n:
-        raise ValueError(
-            f"y has {len(y)} labels and X has {n} rows: they have inconsistent numbers of samples; "
-            "give one label per row, naming the winner."
-        )
-    missing = _missing(y)
-    if missing.any():
-        raise ValueError(
-            f"y contains NaN or None in {missing.sum()} of {n} rows, the first of them "
-            f"{first_rows(missing)}. Drop these rows of X, y and groups (a tie has no winner)."
-        )
-    if classes is None:
-        check_classification_targets(y)
-        found = np.unique(y)
-        if len(found) > 2:
-            raise ValueError(_too_many_classes(y, found))
-        if len(found) < 2:
-            raise ValueError(
-                f"y holds one class only, {found.tolist()[0]!r} in all {n} rows, and two are "
-                "needed: response_a wins, response_b wins. Swap response_a and response_b, and "
-                "with them y, in a random half of the rows (pafo_sk.datasets.from_chosen_rejected "
-                "does this)."
-            )
-        classes = found
-    unknown = ~np.isin(y, classes)
-    if unknown.any():
-        check_classification_targets(y)
-        found = np.unique(y)
-        raise ValueError(
-            f"y holds {found[~np.isin(found, classes)][:5].tolist()!r} in rows "
-            f"{first_rows(unknown)}, and the model was fitted with the classes "
-            f"{classes.tolist()!r}. Drop these rows, or name the winners as in fit."
-        )
-    return (y == classes[1]).astype(np.float64), classes
-
-
-def _too_many_classes(y: np.ndarray, found: np.ndarray) -> str:
-    count = pd.Series(y).value_counts(sort=True)
-    rest = [label for label in found.tolist() if label not in count.index[:2]]
-    rows = np.isin(y, rest)
-    return (
-        "Only binary classification is supported. The type of the target is "
-        f"{type_of_target(y)}: y names the winner of each comparison, and holds {len(found)} "
-        f"classes ({', '.join(map(repr, found[:5].tolist()))}). Besides the two most frequent it "
-        f"holds {', '.join(map(repr, rest[:5]))} in {rows.sum()} rows, the first of them "
-        f"{first_rows(rows)}. Drop ties; keep one label for response_a and one for response_b."
-    )
-
-
-def _missing(y: np.ndarray) -> np.ndarray:
-    return pd.isna(y) if y.dtype.kind in "fOmM" else np.zeros(len(y), dtype=bool)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import torch
 
 from pafo_sk._bilinear import BilinearHistory
@@ -17,6 +18,8 @@ from pafo_sk._student import HistoryMixture, HistoryModel
 
 # Numbers scored at once: a part of a large table that is converted and multiplied in the cache.
 CHUNK = 2**17
+# Comparisons whose rewards are held at once.
+BLOCK = 2**17
 
 
 @dataclass(frozen=True)
@@ -53,28 +56,54 @@ class PersonalisedReward:
 
     def margins(self, comparisons: Comparisons | Pairs, histories: Histories) -> np.ndarray:
         """Margins ``r(b) - r(a)`` of every comparison for its user, (n_comparisons,)."""
-        return self._combine(self._differences(comparisons), comparisons.users, histories)
+        n = len(comparisons)
+        weighed = self._weighing(comparisons.users, n, histories)
+        margin = np.empty(n)
+        for rows, difference in self._differences(comparisons):
+            margin[rows] = weighed(rows, difference)
+        return margin
 
     def rewards(
         self, items: np.ndarray, users: np.ndarray | None, histories: Histories
     ) -> np.ndarray:
         """Reward of every item for the user beside it, (n_items,)."""
-        return self._combine(self._rewards(items), users, histories)
+        return self._weighing(users, len(items), histories)(slice(None), self._rewards(items))
 
-    @torch.no_grad()
     def statistics(self, comparisons: Comparisons | Pairs, label: np.ndarray) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
-        margin = torch.as_tensor(self._differences(comparisons))
-        return self.module.statistics(margin, torch.as_tensor(2 * label - 1)).numpy()
+        found = np.empty((len(label), self.module.n_statistics))
+        for rows, statistics in self._statistics(comparisons, label):
+            found[rows] = statistics
+        return found
 
-    def _differences(self, comparisons: Comparisons | Pairs) -> np.ndarray:
-        """Rewards of b minus those of a, (n_comparisons, n_rewards)."""
+    def enrolled(
+        self, comparisons: Comparisons | Pairs, label: np.ndarray, histories: Histories
+    ) -> Histories:
+        """Histories with the comparisons added to those of their users."""
+        assert comparisons.users is not None
+        return histories.add(comparisons.users, self._statistics(comparisons, label))
+
+    @torch.no_grad()
+    def _statistics(
+        self, comparisons: Comparisons | Pairs, label: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Statistics of every comparison, by blocks of rows."""
+        for rows, difference in self._differences(comparisons):
+            answer = torch.as_tensor(2 * label[rows] - 1)
+            yield rows, self.module.statistics(torch.as_tensor(difference), answer).numpy()
+
+    def _differences(self, comparisons: Comparisons | Pairs) -> Iterator[tuple[slice, np.ndarray]]:
+        """Rewards of b minus those of a, by blocks of rows: (n_rows, n_rewards) each."""
         if isinstance(comparisons, Pairs):
             if self.weight is not None:
-                return _in_chunks(self._linear, comparisons.values, comparisons.differences)
+                values = comparisons.values
+                yield slice(None), _in_chunks(self._linear, values, comparisons.differences)
+                return
             comparisons = comparisons.table()
         rewards = self._rewards(comparisons.items)
-        return rewards[comparisons.b] - rewards[comparisons.a]
+        for start in range(0, len(comparisons), BLOCK):
+            rows = slice(start, start + BLOCK)
+            yield rows, rewards[comparisons.b[rows]] - rewards[comparisons.a[rows]]
 
     def _rewards(self, items: np.ndarray) -> np.ndarray:
         return _in_chunks(self._module if self.weight is None else self._linear, items)
@@ -88,20 +117,23 @@ class PersonalisedReward:
         return score(torch.as_tensor(items * self.item_scale)).numpy()
 
     @torch.no_grad()
-    def _combine(
-        self, rewards: np.ndarray, users: np.ndarray | None, histories: Histories
-    ) -> np.ndarray:
-        """Weigh the rewards of every row by the coefficients of its user."""
+    def _weighing(
+        self, users: np.ndarray | pd.Categorical | None, n: int, histories: Histories
+    ) -> Callable[[slice, np.ndarray], np.ndarray]:
+        """A function that weighs rewards of some rows by the coefficients of their users."""
         if users is None:
-            return rewards @ self.population
-        codes = histories.codes(users, len(rewards))
+            return lambda rows, rewards: rewards @ self.population
+        codes = histories.codes(users, n)
         # of every user once, or of every row once, whichever are fewer
-        by_user = len(codes) > len(histories)
+        by_user = n > len(histories)
         asked = np.arange(-1, len(histories)) if by_user else codes
         coefficients = self.module.coefficients(torch.as_tensor(histories.of(asked))).numpy()
-        if by_user:
-            coefficients = coefficients[codes + 1]
-        return np.einsum("ij,ij->i", rewards, coefficients)
+
+        def weighed(rows: slice, rewards: np.ndarray) -> np.ndarray:
+            own = coefficients[codes[rows] + 1] if by_user else coefficients[rows]
+            return np.einsum("ij,ij->i", rewards, own)
+
+        return weighed
 
 
 def linear_weight(module: HistoryModel) -> np.ndarray | None:

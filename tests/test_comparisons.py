@@ -307,6 +307,8 @@ LABELS = {
     "list": list,
     "series": lambda y: pd.Series(y, index=np.arange(len(y))[::-1]),
     "series with category": lambda y: pd.Series(np.where(y, "b", "a"), dtype="category"),
+    "more categories": lambda y: pd.Categorical(np.where(y, "b", "a"), categories=["b", "z", "a"]),
+    "numpy strings": lambda y: np.where(y, "b", "a"),
     "nullable integers": lambda y: pd.Series(y, dtype="Int64"),
     "strings": lambda y: pd.Series(np.where(y, "model_b", "model_a"), dtype="string"),
     "objects": lambda y: np.where(y, "model_b", "model_a").astype(object),
@@ -377,10 +379,13 @@ def test_compact_keeps_the_pairs(table):
 
 
 def test_unit_makes_items_comparable(table):
-    """Scaled by the unit, two random items are at squared distance 1 on average."""
+    """Scaled by the unit, two random items are at squared distance 1 on average.
+
+    Items that no comparison has do not count.
+    """
     for factor in (1e-3, 1.0, 1e4):
         other = table.scaled(factor)
-        items = other.scaled(other.unit()).items
+        items = other.scaled(other.unit()).compact().items
         distance = ((items[:, None] - items[None]) ** 2).sum(axis=-1).mean()
         assert distance == pytest.approx(1.0)
     single = Comparisons(table.items.astype(np.float32), table.a, table.b)

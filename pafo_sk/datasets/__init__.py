@@ -1,11 +1,13 @@
 """Preference data: fetched, loaded, converted or made.
 
 Every function returns a :class:`sklearn.utils.Bunch` with `frame`, `X`, `y`, `groups`, `users` and
-`DESCR`; `y` is 0 where `response_a` won and 1 where `response_b` did.
+`DESCR`; `y` is 0 where `response_a` won and 1 where `response_b` did. Only `load_parquet` makes no
+frame: its rows may not fit in memory as one.
 """
 
 from pafo_sk.datasets._dsp import fetch_dsp, load_dsp
 from pafo_sk.datasets._pairs import from_chosen_rejected
+from pafo_sk.datasets._parquet import load_parquet
 from pafo_sk.datasets._personal_llm import load_personal_llm
 from pafo_sk.datasets._polis import load_polis, polis_groups
 from pafo_sk.datasets._synthetic import make_preferences
@@ -15,6 +17,7 @@ __all__ = [
     "fetch_dsp",
     "from_chosen_rejected",
     "load_dsp",
+    "load_parquet",
     "load_personal_llm",
     "load_polis",
     "make_preferences",

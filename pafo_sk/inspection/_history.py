@@ -10,7 +10,8 @@ import pandas as pd
 
 from pafo_sk._columns import listed
 from pafo_sk._histories import Histories
-from pafo_sk._input import read_input, read_labels
+from pafo_sk._input import read_input
+from pafo_sk._winners import read_labels
 from pafo_sk.inspection._drawing import (
     INTERVAL,
     MAJORITY,
@@ -142,8 +143,10 @@ class HistoryDisplay(Display):
         label, _ = read_labels(y_history, given.n, estimator.classes_)
         asked = read_input(estimator, X, reset=False)
         known = estimator.history_.users
-        for name, users in {"X_history": given.users, "X": asked.users}.items():
-            assert users is not None, "read_input demands the user column of fit"
+        assert given.users is not None, "read_input demands the user column of fit"
+        assert asked.users is not None
+        given_users, asked_users = np.asarray(given.users), np.asarray(asked.users)
+        for name, users in {"X_history": given_users, "X": asked_users}.items():
             familiar = pd.unique(users[pd.Index(users, dtype=object).isin(known)])
             if len(familiar):
                 raise ValueError(
@@ -151,7 +154,7 @@ class HistoryDisplay(Display):
                     f"{listed(familiar.tolist())}. Leave users out of fit, and pass their "
                     "comparisons here."
                 )
-        owner = pd.Series(given.users)
+        owner = pd.Series(given_users)
         position = owner.groupby(owner, sort=False).cumcount().to_numpy()
         lengths = _checked_lengths(lengths, int(position.max()) + 1)
         # encoded once for all lengths
@@ -165,7 +168,7 @@ class HistoryDisplay(Display):
             margin = estimator.model_.margins(comparisons, enrolled)
             y_pred[length] = estimator.classes_[(margin > 0).astype(int)]
         majority = None if groups is None else majority_of(estimator, groups)
-        return cls.from_predictions(y, y_pred, asked.users, groups, majority=majority, ax=ax)
+        return cls.from_predictions(y, y_pred, asked_users, groups, majority=majority, ax=ax)
 
     @classmethod
     def from_predictions(

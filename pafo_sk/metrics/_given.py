@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._columns import Columns, check_labels, is_frame
+from pafo_sk._comparison_table import ComparisonTable
 from pafo_sk._input import split_user_index
 
 
@@ -30,6 +31,8 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
     column = getattr(final, "user", None)
     if column is None:
         return None
+    if isinstance(X, ComparisonTable):
+        return None if X.users is None else np.asarray(X.users)
     if not is_frame(X):
         return split_user_index(final, X)[1]
     columns = Columns(X)
@@ -37,9 +40,11 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
 
 
 def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
-    """Groups as given, else the estimator's ``group_column`` of X; None where it has none."""
+    """Groups as given, else the estimator's ``group_column`` of X or a table's; None without."""
     if groups is not None:
         return check_labels(groups, "groups")
+    if isinstance(X, ComparisonTable):
+        return None if X.groups is None else np.asarray(X.groups)
     column = getattr(final_estimator(estimator), "group_column", None)
     if column is None or not is_frame(X):
         return None

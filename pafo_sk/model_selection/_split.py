@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from pafo_sk._columns import Columns, check_labels, is_frame, listed
+from pafo_sk._comparison_table import ComparisonTable
 
 # Random orders tried, until every group is in every training part.
 ATTEMPTS = 20
@@ -33,8 +34,9 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         Number of folds, at least 2.
     keep_together : str, int or None, default=None
         Column of X (for arrays, its index) whose equal values are in one fold: "prompt", "user" or
-        any other. The folds then are those of `StratifiedGroupKFold`, in sizes as equal as they
-        can be made greedily. None: those of `StratifiedKFold`.
+        any other; of a `ComparisonTable`, "prompt", "user" or "group". The folds then are those of
+        `StratifiedGroupKFold`, in sizes as equal as they can be made greedily. None: those of
+        `StratifiedKFold`.
     shuffle : bool, default=True
         Draw the folds at random. False: in the order of the rows.
     random_state : int, RandomState instance or None, default=None
@@ -157,7 +159,9 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         name = self.keep_together
         if name is None:
             return np.arange(n)
-        if is_frame(X):
+        if isinstance(X, ComparisonTable):
+            values = _labels_of(X, name)
+        elif is_frame(X):
             columns = Columns(X)
             if name not in columns:
                 raise ValueError(
@@ -245,6 +249,17 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
             for number, (_, test) in enumerate(folds.split(stratum, stratum, together)):
                 fold[test] = number
         return fold
+
+
+def _labels_of(X: ComparisonTable, name: str | int) -> np.ndarray:
+    """Users, prompts or groups of a table, by the name that a column of them has elsewhere."""
+    values = {"user": X.users, "prompt": X.prompts, "group": X.groups}.get(str(name))
+    if values is None:
+        raise ValueError(
+            f"keep_together={name!r}, and X is a ComparisonTable without such labels. Pass "
+            "'user' or 'prompt' for a table with users or prompts, or keep_together=None."
+        )
+    return np.asarray(values)
 
 
 def _listed(names: pd.Index) -> str:
