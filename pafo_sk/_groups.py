@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from pafo_sk._categories import categorical, codes_of
 from pafo_sk._columns import first_rows
+from pafo_sk._folds import pair_codes
 from pafo_sk._trainer import Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
@@ -244,17 +245,16 @@ def support_rate(
         return None
     comparisons, label, user = trainer.comparisons, trainer.label, trainer.user
     low, high = np.minimum(comparisons.a, comparisons.b), np.maximum(comparisons.a, comparisons.b)
-    low_won = np.where(comparisons.a == low, 1 - label, label)
-    pair = pd.factorize(low.astype(np.int64) * (high.max() + 1) + high)[0]
-    frame = pd.DataFrame({"pair": pair, "user": user, "low": low_won})
+    low_won = np.where(comparisons.a == low, label, 1 - label) == 0
+    pair = pair_codes(low, high)
     # one vote per user and pair, however often they were asked
-    votes = frame.groupby(["pair", "user"], sort=False)["low"].mean().reset_index()
-    total = votes.groupby("pair")["low"].agg(["sum", "count"])
-    frame = frame.merge(votes, on=["pair", "user"], suffixes=("", "_own"), how="left")
-    others = total["count"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - 1
-    sums = total["sum"].to_numpy()[np.argsort(total.index.to_numpy())][pair] - frame["low_own"]
-    share_low = (sums / np.maximum(others, 1)).to_numpy()
-    counted = np.where(low_won > 0.5, share_low, 1 - share_low)
+    vote = pair_codes(user, pair)
+    n_asked = np.bincount(vote)
+    own = np.bincount(vote, low_won) / n_asked
+    each = 1 / n_asked[vote]
+    others = np.rint(np.bincount(pair, each)[pair]) - 1
+    share_low = (np.bincount(pair, own[vote] * each)[pair] - own[vote]) / np.maximum(others, 1)
+    counted = np.where(low_won, share_low, 1 - share_low)
     modelled = expit((2 * label - 1) * margin)
     support = np.where(others >= min_others, counted, modelled)
     n = np.bincount(user)

@@ -253,7 +253,8 @@ class Task:
         """Where training starts: what margins teach, from the model that only labels taught."""
         taught = [n for n, (candidate, _) in enumerate(jobs) if candidate.distill_weight]
         starts: list[HistoryModel | None] = [None] * len(jobs)
-        if taught and self.trainer.net.optimizer is None:
+        # a single structure is never trained on labels alone
+        if taught and self.trainer.net.optimizer is None and len(self.structures()) > 1:
             by_labels = [(replace(jobs[n][0], distill_weight=0.0), jobs[n][1]) for n in taught]
             for n, module in zip(taught, self.trained(by_labels), strict=True):
                 starts[n] = copy.deepcopy(module) if module.convex else None

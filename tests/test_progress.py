@@ -35,8 +35,8 @@ def test_texts_are_encoded_quietly(texts, quick, tiny_encoder, capfd):
     ("params", "steps"),
     [
         # the pooled model, two specialists, on three folds four structures, one with more
-        # directions and the distillation weight, the model itself
-        ({}, 1 + 2 + 5 * 3 + 3 + 1),
+        # directions and the distillation weight, the model itself on labels, then on margins
+        ({}, 1 + 2 + 5 * 3 + 3 + 2),
         # two distillation weights besides zero
         ({"distill_weight": "auto"}, 1 + 2 + 5 * 3 + 2 * 3 + 1),
         ({"student": "plain"}, 1 + 2 + 3 + 1),
@@ -56,7 +56,7 @@ def test_bar_ends_at_all_of_its_steps(params, steps, data, quick, capfd):
 @pytest.mark.slow
 def test_bar_counts_what_other_processes_do(data, quick, capfd):
     quick(verbose=1, n_jobs=2).fit(data.X, data.y, groups=data.groups)
-    assert shown(capfd.readouterr().err)[-1] == (22, 22)
+    assert shown(capfd.readouterr().err)[-1] == (23, 23)
 
 
 def test_models_are_the_same(data, quick):
@@ -68,9 +68,9 @@ def test_bar_is_closed_when_fit_fails(data, quick, capfd, monkeypatch):
     train = Trainer.train
     calls, bars = [], []
 
-    def fails_at_the_fourth(self, *args, **kwargs):
+    def fails_at_the_third(self, *args, **kwargs):
         calls.append(1)
-        if len(calls) == 4:
+        if len(calls) == 3:
             raise RuntimeError("out of luck")
         return train(self, *args, **kwargs)
 
@@ -79,7 +79,7 @@ def test_bar_is_closed_when_fit_fails(data, quick, capfd, monkeypatch):
         bars.append(open_bar(*args))
         return bars[-1]
 
-    monkeypatch.setattr(Trainer, "train", fails_at_the_fourth)
+    monkeypatch.setattr(Trainer, "train", fails_at_the_third)
     monkeypatch.setattr("pafo_sk._progress.open_bar", kept)
     with pytest.raises(RuntimeError, match="out of luck"):
         quick(verbose=1).fit(data.X, data.y, groups=data.groups)

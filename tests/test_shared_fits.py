@@ -93,7 +93,10 @@ def test_what_fits_agree_on_is_trained_once(data, quick, trainings):
         assert count(distill_weight=0.0, conditioning="correct") == (0, 0)
         assert count(specialist_shrinkage=2.0)[0] == heads - 2  # the pooled model is known
         assert count(strategy="pooled") == (0, 0)
-        assert count(random_state=1) == (heads, students)
+        # other folds: as many heads, and students from the start, of which others leave the race
+        others = count(random_state=1)
+        assert others[0] == heads
+        assert others[1] > 2 * 4
     assert count(no_harm=None) == (heads, students)
 
 
