@@ -55,13 +55,14 @@ def _of_group(rows: np.ndarray, user: np.ndarray, n: int, rng: np.random.RandomS
     rows = rng.permutation(rows)
     if n >= len(rows) or not len(rows) or user[rows[0]] < 0:
         return rows[:n]
-    _, code, count = np.unique(user[rows], return_inverse=True, return_counts=True)
-    order = rng.permutation(len(count))
+    count = np.bincount(user[rows])
+    order = rng.permutation(np.flatnonzero(count))
     least = np.minimum(count[order], LEAST_HISTORY)
     drawn = order[: max(1, np.count_nonzero(np.cumsum(least) <= n))]
     most = np.zeros(len(count), dtype=np.int64)
     most[drawn] = level(count[drawn], n)
     # place of every row among those of its user, which stand in random order
+    code = user[rows]
     by_user = np.argsort(code, kind="stable")
     place = np.empty(len(rows), dtype=np.int64)
     place[by_user] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)

@@ -27,6 +27,8 @@ from pafo_sk._training import RewardNet, finished, items_of, margins, seeded, th
 THINNING = (1.0, 0.4, 0.1)
 # Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
 MAX_ITER = 20
+# Iterations on more comparisons, from where a sample of them has led.
+MORE_ITER = 10
 # Comparisons worked on at once: they take about two kilobytes each.
 PART = 10_000
 
@@ -113,7 +115,9 @@ class StudentSet:
         return module.penalty(self.anchor, self.anchor_penalty) / 2 / total_weight.sum()
 
 
-def student_net(prototype: RewardNet, module: HistoryModel, **criterion: Any) -> RewardNet:
+def student_net(
+    prototype: RewardNet, module: HistoryModel, max_iter: int = MAX_ITER, **criterion: Any
+) -> RewardNet:
     """A net with the training settings of ``prototype`` for the student's module."""
     settings = {
         name: value
@@ -123,7 +127,7 @@ def student_net(prototype: RewardNet, module: HistoryModel, **criterion: Any) ->
     settings = {**settings, "callbacks": prototype.callbacks}
     net = RewardNet(module, DistillationLoss, **settings)
     if net.optimizer is None and module.convex and not hasattr(net, "optimizer__max_iter"):
-        net.set_params(optimizer__max_iter=MAX_ITER)
+        net.set_params(optimizer__max_iter=max_iter)
     return net.set_params(**{f"criterion__{k}": v for k, v in criterion.items()})
 
 
@@ -178,6 +182,7 @@ def train_student(
     anchor: nn.Module,
     anchor_penalty: float,
     distillation: dict[str, Any],
+    max_iter: int = MAX_ITER,
 ) -> HistoryModel:
     """Train the student end to end.
 
@@ -192,6 +197,8 @@ def train_student(
         Weight of half the squared distance, against the summed loss.
     distillation : dict
         Parameters of `DistillationLoss`.
+    max_iter : int
+        Iterations of L-BFGS, where ``reward_net`` does not say.
     """
     comparisons, device = trainer.comparisons, trainer.device
     user = trainer.user if module.personal else np.full(len(weight), -1)
@@ -218,7 +225,7 @@ def train_student(
     with seeded(trainer.seed, device), threads_for(data.items.numel()):
         if len(data) > 2 * PART:
             data = replace(data, pieces=tuple(data.batches(PART)))
-        fitted = student_net(trainer.net, module, **distillation).resolved()
+        fitted = student_net(trainer.net, module, max_iter, **distillation).resolved()
         fitted.set_params(device=str(device)).initialize()
         fitted.module_.train().requires_grad_(True)
         fitted.module_.reference.requires_grad_(False)

@@ -23,7 +23,7 @@ from pafo_sk._histories import HistoryIndex
 from pafo_sk._progress import advance, counted, expect
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student import HistoryMixture, HistoryModel
-from pafo_sk._student_training import start_student, train_student
+from pafo_sk._student_training import MAX_ITER, MORE_ITER, start_student, train_student
 from pafo_sk._tastes import Prototypes, group_prototypes, taste_prototypes
 from pafo_sk._trainer import Trainer
 
@@ -211,6 +211,7 @@ class Task:
         target: np.ndarray,
         weight: np.ndarray,
         fold: int | None,
+        max_iter: int = MAX_ITER,
     ) -> HistoryModel:
         """The module, trained on the comparisons of ``part``."""
         own = self.pooled.choices[0].penalty
@@ -234,6 +235,7 @@ class Task:
                 "loss": self.settings.distill_loss,
                 "temperature": self.settings.margin_temperature,
             },
+            max_iter=max_iter,
         )
 
     def trained(self, jobs: list[tuple[Candidate, int | None]]) -> list[HistoryModel]:
@@ -314,7 +316,8 @@ class Task:
             return module
         expect(1)
         part = larger.trainer
-        module = self._taught(candidate, module, part, larger.targets(None), larger.weight, None)
+        target, weight = larger.targets(None), larger.weight
+        module = self._taught(candidate, module, part, target, weight, None, MORE_ITER)
         advance()
         return module
 
