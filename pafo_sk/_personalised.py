@@ -74,7 +74,9 @@ class PersonalisedReward:
                 return _in_chunks(self._linear, comparisons.values, comparisons.differences)
             comparisons = comparisons.table()
         rewards = self._rewards(comparisons.items)
-        return rewards[comparisons.b] - rewards[comparisons.a]
+        difference = rewards.take(comparisons.b, axis=0)
+        difference -= rewards.take(comparisons.a, axis=0)
+        return difference
 
     def _rewards(self, items: np.ndarray) -> np.ndarray:
         return _in_chunks(self._module if self.weight is None else self._linear, items)
@@ -87,7 +89,6 @@ class PersonalisedReward:
         score: Callable = self.module.rewards
         return score(torch.as_tensor(items * self.item_scale)).numpy()
 
-    @torch.no_grad()
     def _combine(
         self, rewards: np.ndarray, users: np.ndarray | None, histories: Histories
     ) -> np.ndarray:
@@ -95,13 +96,7 @@ class PersonalisedReward:
         if users is None:
             return rewards @ self.population
         codes = histories.codes(users, len(rewards))
-        # of every user once, or of every row once, whichever are fewer
-        by_user = len(codes) > len(histories)
-        asked = np.arange(-1, len(histories)) if by_user else codes
-        coefficients = self.module.coefficients(torch.as_tensor(histories.of(asked))).numpy()
-        if by_user:
-            coefficients = coefficients[codes + 1]
-        return np.einsum("ij,ij->i", rewards, coefficients)
+        return np.einsum("ij,ij->i", rewards, histories.coefficients(self.module, codes))
 
 
 def linear_weight(module: HistoryModel) -> np.ndarray | None:
