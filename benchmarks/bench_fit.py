@@ -5,6 +5,7 @@
 Prints a Markdown table and writes results/fit.json, or what --name says. Everything is measured
 by turns in one run, medians over repetitions; 1.00 times is as fast. A missed target is printed,
 and is no error. --quick tries everything on small data in a minute: its numbers mean nothing.
+--clock processor counts processor time: for one thread on a CPU that others use as well.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ import json
 import resource
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from bench_encode import by_turns, environment
+from bench_encode import CLOCKS, by_turns, environment, seconds, use_clock
 from bench_predict import N_FEATURES, N_USERS, Table, text_of
 from sklearn.linear_model import LogisticRegression
 
@@ -181,23 +181,22 @@ def fit_alone(n):
     """Print the seconds of one fit, and the bytes it added: for a process of its own."""
     data = Data(n)
     X = data.frame()
-    before, begin = held_bytes()[0], time.perf_counter()
-    fit_pafo(data, X)
-    seconds = time.perf_counter() - begin
-    print(json.dumps({"seconds": seconds, "bytes": held_bytes()[1] - before}))
+    before = held_bytes()[0]
+    time = seconds(lambda: fit_pafo(data, X))
+    print(json.dumps({"seconds": time, "bytes": held_bytes()[1] - before}))
 
 
-def bench_growth(sizes, repetitions):
+def bench_growth(sizes, repetitions, clock):
     """Seconds and memory of fits of several sizes, each in a process of its own."""
     found = {n: [] for n in sizes}
     for repetition in range(repetitions):
         for n in sizes:
             if n >= LARGE and repetition:
                 continue
-            command = [sys.executable, __file__, "--alone", str(n)]
+            command = [sys.executable, __file__, "--clock", clock, "--alone", str(n)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found[n].append(json.loads(done.stdout.splitlines()[-1]))
-    seconds, held = (
+    times, held = (
         [float(np.median([one[name] for one in found[n]])) for n in sizes]
         for name in ("seconds", "bytes")
     )
@@ -206,11 +205,11 @@ def bench_growth(sizes, repetitions):
         common = {
             "data": f"{before:,} to {n:,} comparisons within prompts",
             "repetitions": len(found[n]),
-            "seconds": seconds[i],
+            "seconds": times[i],
             "reference": f"a fit of {before:,}",
-            "reference seconds": seconds[i - 1],
+            "reference seconds": times[i - 1],
         }
-        slope = float(np.log(seconds[i] / seconds[i - 1]) / np.log(n / before))
+        slope = float(np.log(times[i] / times[i - 1]) / np.log(n / before))
         yield {
             "what": "growth of time",
             **common,
@@ -296,7 +295,7 @@ def measure(arguments):
     if "large" in arguments.parts:
         yield from bench_whole(large, 1, within_prompt=True, target=2.0, with_game=False)
     if "growth" in arguments.parts:
-        yield from bench_growth(sorted(arguments.sizes), repetitions)
+        yield from bench_growth(sorted(arguments.sizes), repetitions, arguments.clock)
     if "epoch" in arguments.parts:
         yield from bench_epoch(n, repetitions)
 
@@ -313,8 +312,10 @@ def main(argv=None):
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--quick", action="store_true", help="small sizes, to try the script")
     parser.add_argument("--name", default="fit")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
+    use_clock(arguments.clock)
     if arguments.alone is not None:
         fit_alone(arguments.alone)
         return

@@ -101,8 +101,9 @@ class MemoryStore:
                 count=len(texts),
             )
             found = rows >= 0
-            self._n_hits += int(found.sum())
-            if found.all():
+            n_found = int(np.count_nonzero(found))
+            self._n_hits += n_found
+            if n_found == len(texts):
                 return found, shelf.matrix[rows].astype(np.float32, copy=False)
             vectors = np.zeros((len(texts), shelf.matrix.shape[1]), dtype=np.float32)
             vectors[found] = shelf.matrix[rows[found]]

@@ -149,7 +149,7 @@ def test_growth_is_a_slope_and_bytes_a_comparison(bench_fit, monkeypatch):
         return type("Done", (), {"stdout": f"a warning\n{line}\n"})
 
     monkeypatch.setattr(bench_fit.subprocess, "run", run)
-    time, memory = bench_fit.bench_growth([100, 1000], repetitions=2)
+    time, memory = bench_fit.bench_growth([100, 1000], repetitions=2, clock="wall")
     assert time["measured"] == pytest.approx(1)
     assert memory["measured"] == pytest.approx(300)
     assert not memory["met"]
