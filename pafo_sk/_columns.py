@@ -23,6 +23,10 @@ def listed(names: Sequence[Hashable]) -> str:
     return f"{', '.join(map(repr, names[:8]))} ... {names[-1]!r} ({len(names)} columns)"
 
 
+# Up to so many rows a loop is done before pandas has begun.
+FEW = 64
+
+
 class Texts(NamedTuple):
     """A column of strings.
 
@@ -40,12 +44,21 @@ class Texts(NamedTuple):
     @classmethod
     def joined(cls, *columns: Texts) -> Texts:
         """Columns one below the other, the unique texts sorted."""
-        starts = np.cumsum([0, *(len(column.unique) for column in columns[:-1])])
-        rank, unique = pd.factorize(
-            np.concatenate([column.unique for column in columns]), sort=True
-        )
-        codes = [column.codes + start for column, start in zip(columns, starts, strict=True)]
-        return cls(rank[np.concatenate(codes)], unique)
+        texts = [column.unique.tolist() for column in columns]
+        unique = sorted(set().union(*texts))
+        rank = dict(zip(unique, range(len(unique)), strict=True))
+        codes = [
+            np.array([rank[text] for text in some], dtype=np.intp)[column.codes]
+            for some, column in zip(texts, columns, strict=True)
+        ]
+        return cls(np.concatenate(codes), as_objects(unique))
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Texts:
+        """A column as a sequence."""
+        position: dict[str, int] = {}
+        codes = [position.setdefault(value, len(position)) for value in values]
+        return cls(np.array(codes, dtype=np.intp), as_objects(list(position)))
 
 
 class Columns:
@@ -62,7 +75,7 @@ class Columns:
         self.argument = argument
         if isinstance(frame, Mapping):  # how a Hugging Face dataset answers an array of rows
             frame = pd.DataFrame(dict(frame))
-        elif hasattr(frame, "with_format") and hasattr(frame, "column_names"):
+        elif not isinstance(frame, pd.DataFrame) and hasattr(frame, "with_format"):
             frame = frame.with_format("arrow")[:]
         self.frame = frame
         if isinstance(frame, pd.DataFrame):
@@ -109,6 +122,10 @@ class Columns:
     def texts(self, name: str) -> Texts:
         """One column of strings; anything else in it raises."""
         column = self._column(name)
+        if len(column) <= FEW:
+            values = column.tolist()
+            if all(isinstance(value, str) for value in values):
+                return Texts.of(values)
         # factorised as it stands: Arrow's strings, categories and objects all know a faster way
         # than by one Python string for each row
         try:
@@ -182,14 +199,8 @@ def check_labels(values: Any, name: str) -> np.ndarray:
         raise TypeError(
             f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
         )
-    if hasattr(values, "__array__"):
-        values = np.asarray(values)
-    else:
-        # element by element: labels that are tuples must not become columns
-        values = list(values)
-        array = np.empty(len(values), dtype=object)
-        array[:] = values
-        values = array
+    # element by element: labels that are tuples must not become columns
+    values = np.asarray(values) if hasattr(values, "__array__") else as_objects(list(values))
     if values.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
     check_none_missing(pd.isna(values), name)
@@ -207,6 +218,13 @@ def check_none_missing(missing: np.ndarray, name: str) -> None:
             f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
             "their own."
         )
+
+
+def as_objects(values: list) -> np.ndarray:
+    """An array of one dimension, whatever the values are."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
 
 
 def _check_hashable(values: np.ndarray, name: str) -> None:

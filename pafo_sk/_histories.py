@@ -7,9 +7,11 @@ matter, and nobody else's reward changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,12 @@ import torch
 from torch import Tensor
 
 from pafo_sk._categories import codes_of
+
+if TYPE_CHECKING:
+    from pafo_sk._student import HistoryModel
+
+# Up to so many rows users are looked up one by one; pandas reads an array in some fifty of those.
+FEW = 16
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,15 @@ class Histories:
         if isinstance(users, pd.Categorical) and n > len(users.categories):
             # every user is looked up once, and not in every row
             return self.users.get_indexer(users.categories)[users.codes]
+        if len(users) <= FEW:
+            return np.array([self._position(user) for user in users], dtype=np.intp)
         return self.users.get_indexer(pd.Index(users, dtype=object))
+
+    def _position(self, user: Hashable) -> int:
+        try:
+            return self.users.get_loc(user)
+        except KeyError:
+            return -1
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Sums of the users at ``codes``; zeros, the empty history, for -1."""
@@ -82,6 +98,38 @@ class Histories:
         known = codes >= 0
         sums[known] = self.sums[codes[known]]
         return sums
+
+    def coefficients(self, module: HistoryModel, codes: np.ndarray) -> np.ndarray:
+        """Coefficients of the users at ``codes``, of nobody for -1, (n, n_rewards)."""
+        table, computed = self._tables.get(module) or self._new_table(module)
+        asked = computed[codes]
+        if not asked.all():
+            missing = pd.unique(codes[~asked])
+            table[missing] = self._compute(module, missing)
+            computed[missing] = True
+        return table.take(codes, axis=0)  # -1 is the last row
+
+    @torch.no_grad()
+    def _compute(self, module: HistoryModel, codes: np.ndarray) -> np.ndarray:
+        return module.coefficients(torch.as_tensor(self.of(codes))).numpy()
+
+    @cached_property
+    def _tables(self) -> WeakKeyDictionary[HistoryModel, tuple[np.ndarray, np.ndarray]]:
+        """Coefficients by module and which of them are computed: only of users who were asked for.
+
+        A row for each user, and the last for nobody.
+        """
+        return WeakKeyDictionary()
+
+    def _new_table(self, module: HistoryModel) -> tuple[np.ndarray, np.ndarray]:
+        n_rewards = self._compute(module, np.array([-1])).shape[1]
+        table = np.empty((len(self) + 1, n_rewards))
+        self._tables[module] = table, np.zeros(len(table), dtype=bool)
+        return self._tables[module]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what is computed from them stays out of pickles
+        return {"users": self.users, "sums": self.sums}
 
     def counts(self) -> pd.Series:
         """Known comparisons of every user."""

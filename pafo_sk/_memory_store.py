@@ -100,10 +100,14 @@ class MemoryStore:
                 dtype=np.intp,
                 count=len(texts),
             )
+            found = rows >= 0
+            n_found = int(np.count_nonzero(found))
+            self._n_hits += n_found
+            if n_found == len(texts):
+                return found, shelf.matrix[rows].astype(np.float32, copy=False)
             vectors = np.zeros((len(texts), shelf.matrix.shape[1]), dtype=np.float32)
-            vectors[rows >= 0] = shelf.matrix[rows[rows >= 0]]
-            self._n_hits += int(np.sum(rows >= 0))
-            return rows >= 0, vectors
+            vectors[found] = shelf.matrix[rows[found]]
+            return found, vectors
 
     def put_many(self, key: Hashable, texts: Sequence[str], vectors: np.ndarray) -> None:
         """Keep one vector for each text; a text that has one already keeps that."""

@@ -103,7 +103,9 @@ class PersonalisedReward:
         rewards = self._rewards(comparisons.items)
         for start in range(0, len(comparisons), BLOCK):
             rows = slice(start, start + BLOCK)
-            yield rows, rewards[comparisons.b[rows]] - rewards[comparisons.a[rows]]
+            difference = rewards.take(comparisons.b[rows], axis=0)
+            difference -= rewards.take(comparisons.a[rows], axis=0)
+            yield rows, difference
 
     def _rewards(self, items: np.ndarray) -> np.ndarray:
         return _in_chunks(self._module if self.weight is None else self._linear, items)
@@ -116,7 +118,6 @@ class PersonalisedReward:
         score: Callable = self.module.rewards
         return score(torch.as_tensor(items * self.item_scale)).numpy()
 
-    @torch.no_grad()
     def _weighing(
         self, users: np.ndarray | pd.Categorical | None, n: int, histories: Histories
     ) -> Callable[[slice, np.ndarray], np.ndarray]:
@@ -124,16 +125,9 @@ class PersonalisedReward:
         if users is None:
             return lambda rows, rewards: rewards @ self.population
         codes = histories.codes(users, n)
-        # of every user once, or of every row once, whichever are fewer
-        by_user = n > len(histories)
-        asked = np.arange(-1, len(histories)) if by_user else codes
-        coefficients = self.module.coefficients(torch.as_tensor(histories.of(asked))).numpy()
-
-        def weighed(rows: slice, rewards: np.ndarray) -> np.ndarray:
-            own = coefficients[codes[rows] + 1] if by_user else coefficients[rows]
-            return np.einsum("ij,ij->i", rewards, own)
-
-        return weighed
+        return lambda rows, rewards: np.einsum(
+            "ij,ij->i", rewards, histories.coefficients(self.module, codes[rows])
+        )
 
 
 def linear_weight(module: HistoryModel) -> np.ndarray | None:

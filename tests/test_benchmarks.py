@@ -1,4 +1,4 @@
-"""The benchmark's measures, on numbers small enough to work out by hand."""
+"""The benchmarks' measures, on numbers small enough to work out by hand, and their references."""
 
 import importlib.util
 import sys
@@ -6,18 +6,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-FILE = Path(__file__).parents[1] / "benchmarks" / "_measures.py"
+from pafo_sk._encoding import encode_texts
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def measures():
-    spec = importlib.util.spec_from_file_location("bench_measures", FILE)
+    spec = importlib.util.spec_from_file_location("bench_measures", FOLDER / "_measures.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def bench_fit():
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))  # scripts import one another
+        yield importlib.import_module("bench_fit")
+    for name in set(sys.modules) - before:
+        if name.startswith("bench_"):
+            del sys.modules[name]
 
 
 def results(measures, accuracy, group, n=10, user=None):
@@ -95,3 +109,57 @@ def test_headroom(measures):
     method = [{"majority": 0.9, "minority": 0.5}]
     assert measures.headroom(method, pooled, oracle) == pytest.approx(0.5)
     assert np.isnan(measures.headroom(method, pooled, pooled))
+
+
+@pytest.mark.parametrize("within_prompt", [True, False])
+def test_data_of_fits_are_the_same_in_every_form(bench_fit, within_prompt):
+    data = bench_fit.Data(300, within_prompt)
+    X, differences = data.frame(), data.differences()
+    data.encoder.vectors = None  # a text that is not in the store could not be encoded
+    vectors = []
+    for side in ("response_a", "response_b"):
+        texts = X[side].astype(str)
+        if within_prompt:
+            texts = X["prompt"].astype(str) + "\n" + texts
+        vectors.append(encode_texts(texts, data.encoder))
+    np.testing.assert_array_equal(vectors[1] - vectors[0], differences)
+    table = data.training_set()
+    np.testing.assert_array_equal(table.items[table.b] - table.items[table.a], differences)
+    assert (data.a != data.b).all()
+    assert set(data.groups[data.users < 70]) == {0}
+    assert ("prompt" in X) == within_prompt
+
+
+def test_an_epoch_by_hand_is_the_net_s(bench_fit):
+    data = bench_fit.Data(2000).training_set()
+    torch.manual_seed(0)
+    start = bench_fit.MLPHead(bench_fit.N_FEATURES)
+    ours, other = (
+        epoch(data, start) for epoch in (bench_fit.epoch_of_net, bench_fit.epoch_by_hand)
+    )
+    for name, parameter in other.named_parameters():
+        torch.testing.assert_close(ours.get_parameter(name), parameter, atol=1e-5, rtol=0)
+        assert not torch.equal(parameter, start.get_parameter(name))
+
+
+def test_growth_is_a_slope_and_bytes_a_comparison(bench_fit, monkeypatch):
+    def run(command, **_):
+        n = int(command[-1])
+        line = f'{{"seconds": {n / 1000}, "bytes": {1000 + 300 * n}}}'
+        return type("Done", (), {"stdout": f"a warning\n{line}\n"})
+
+    monkeypatch.setattr(bench_fit.subprocess, "run", run)
+    time, memory = bench_fit.bench_growth([100, 1000], repetitions=2, clock="wall")
+    assert time["measured"] == pytest.approx(1)
+    assert memory["measured"] == pytest.approx(300)
+    assert not memory["met"]
+    assert memory["repetitions"] == 2
+
+
+def test_a_missed_target_is_printed_and_no_error(bench_fit, capsys):
+    bench_fit.main(["--quick", "--parts", "epoch"])
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 3
+    row = bench_fit.ratio_row("fit", "data", np.array([[3.0, 1], [4, 1], [8, 2]]), "other", 2.0)
+    assert (row["measured"], row["met"], row["repetitions"]) == (4, False, 3)
+    assert bench_fit.as_table([row]).endswith("| 4.00 times | 2.00 times | missed |")

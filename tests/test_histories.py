@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pafo_sk import LinearHead
+from pafo_sk._columns import as_objects
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._folds import fold_of_rows, history_keys
-from pafo_sk._histories import Histories, HistoryIndex, code_users
+from pafo_sk._histories import FEW, Histories, HistoryIndex, code_users
 from pafo_sk._personalised import PersonalisedReward
 from pafo_sk._student import HistoryMixture
 
@@ -140,6 +144,45 @@ def test_users_of_any_kind():
     codes, index = code_users(users, 6)
     assert codes.tolist() == [0, 1, 2, 0, 3, 0]
     assert index[0] == ("a", 1)
+
+
+@pytest.mark.parametrize("n", [1, FEW, FEW + 1, 3 * FEW])
+def test_few_users_are_found_as_many_are(n):
+    here, day, nan = frozenset("ab"), pd.Timestamp("2020-01-01"), float("nan")
+    known = ["a", np.str_("b"), 1, 2.5, ("a", 1), ("a", nan), False, day, b"a", here]
+    asked = [np.str_("a"), "b", 1.0, np.float64(2.5), ("a", 1), ("a", float("nan")), 0, day, b"a"]
+    asked += [frozenset("ba"), "c", True, ("a",)]
+    known, asked = as_objects(known), as_objects(asked)
+    histories = Histories.empty(1).add(known, np.ones((10, 1)))
+    expected = [*range(10), -1, 2, -1]
+    for start in range(13):
+        users = np.resize(np.roll(asked, -start), n)
+        found = histories.codes(users, n)
+        np.testing.assert_array_equal(found, np.resize(np.roll(expected, -start), n))
+
+
+def test_coefficients_are_computed_once_for_those_who_are_asked_for(mixture):
+    statistics = np.random.default_rng(0).normal(size=(40, mixture.n_statistics)) ** 2
+    histories = Histories.empty(mixture.n_statistics).add(np.arange(40), statistics)
+    with torch.no_grad():
+        expected = mixture.coefficients(torch.as_tensor(histories.of(np.arange(-1, 40)))).numpy()
+    calls, other = [], copy.deepcopy(mixture)
+    compute = mixture.coefficients
+    mixture.coefficients = lambda sums: calls.append(len(sums)) or compute(sums)
+    histories.coefficients(mixture, np.array([], dtype=int))
+    del calls[:]
+    for codes in ([3], [3, 3], [-1, 3, 5, 5], [-1]):
+        found = histories.coefficients(mixture, np.array(codes))
+        np.testing.assert_array_equal(found, expected[np.array(codes) + 1])
+    assert calls == [1, 2]
+    everybody = np.arange(-1, 40)
+    np.testing.assert_array_equal(histories.coefficients(mixture, everybody), expected)
+    # other histories and other modules have coefficients of their own
+    more = histories.add(np.array([3]), statistics[:1])
+    assert (more.coefficients(mixture, np.array([3])) != expected[4]).any()
+    other.pooled_share = 1.0
+    assert histories.coefficients(other, np.array([3]))[0, 0] == 1
+    assert set(vars(pickle.loads(pickle.dumps(histories)))) == {"users", "sums"}
 
 
 # The mixture

@@ -7,7 +7,7 @@ import torch
 
 from pafo_sk import HistoryMixture, LinearHead, MLPHead
 from pafo_sk._bilinear import BilinearHistory
-from pafo_sk._columns import Texts
+from pafo_sk._columns import FEW, Columns, Texts
 from pafo_sk._comparisons import Pairs, check_finite, from_array
 from pafo_sk._histories import Histories
 from pafo_sk._personalised import CHUNK, PersonalisedReward, linear_weight
@@ -136,3 +136,22 @@ def test_columns_of_texts_one_below_the_other():
     codes, unique = Texts.joined(first, second)
     assert unique.tolist() == ["a", "b", "c"]
     assert codes.tolist() == [2, 0, 2, 1, 2, 0]
+
+
+@pytest.mark.parametrize("kind", [object, "str", "category", "string[python]"])
+def test_short_columns_are_read_as_long_ones_are(kind):
+    values = [f"text {i % 7}" for i in range(FEW + 1)]
+    frame = pd.DataFrame({"response": pd.Series(values, dtype=kind)})
+    long, short = Columns(frame).texts("response"), Columns(frame[:-1]).texts("response")
+    assert long.unique.tolist() == short.unique.tolist() == values[:7]
+    np.testing.assert_array_equal(long.codes[:-1], short.codes)
+    assert (long.codes.dtype, long.unique.dtype) == (short.codes.dtype, short.unique.dtype)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(None, ValueError), (3, TypeError), ([], TypeError), (np.nan, ValueError)]
+)
+def test_short_columns_must_hold_texts(wrong, error):
+    frame = pd.DataFrame({"response": ["a", "b", wrong]}, dtype=object)
+    with pytest.raises(error, match=r"in 1 of 3 rows, the first of them \[2\]"):
+        Columns(frame).texts("response")
