@@ -53,11 +53,15 @@ class Data:
         Number of comparisons.
     within_prompt : bool, default=True
         Whether both items answer one prompt, as in DSP; else any two items, and no prompts.
+    white : bool, default=False
+        Whether items vary as much in all directions. Vectors of texts do not: by default singular
+        values fall about as those of MiniLM on DSP.
     """
 
-    def __init__(self, n, within_prompt=True):
+    def __init__(self, n, within_prompt=True, white=False):
         rng = np.random.default_rng(0)
-        items = rng.normal(size=(N_ITEMS, N_FEATURES)).astype(np.float32)
+        spread = 1 if white else (1 + np.arange(N_FEATURES) / 12) ** -0.6
+        items = (rng.normal(size=(N_ITEMS, N_FEATURES)) * spread).astype(np.float32)
         self.items = items / np.linalg.norm(items, axis=1, keepdims=True)
         self.prompt = rng.integers(N_PROMPTS, size=n) if within_prompt else None
         if within_prompt:
@@ -108,6 +112,8 @@ class Data:
             b=torch.as_tensor(self.b),
             target=torch.as_tensor(self.y, dtype=torch.float32)[:, None],
             weight=torch.ones(n, 1),
+            cell=torch.zeros(n, dtype=torch.int64),
+            heads=torch.ones(1, 1),
             penalty=torch.ones(1),
         )
 
@@ -150,9 +156,9 @@ def ratio_row(what, data, times, reference, target):
     }
 
 
-def bench_whole(n, repetitions, *, within_prompt, target, with_game):
+def bench_whole(n, repetitions, *, target, within_prompt=True, white=False, with_game=False):
     """A whole fit against one LogisticRegression, and against a game over many."""
-    data = Data(n, within_prompt)
+    data = Data(n, within_prompt, white)
     X, differences = data.frame(), data.differences()
     games = []
     functions = [lambda: fit_pafo(data, X), lambda: regression().fit(differences, data.y)]
@@ -160,6 +166,7 @@ def bench_whole(n, repetitions, *, within_prompt, target, with_game):
         functions.append(lambda: games.append(fit_game(differences, data)))
     times = by_turns(functions, repetitions)
     name = f"{n:,} comparisons {'within prompts' if within_prompt else 'of any two items'}"
+    name += ", uncorrelated features" if white else ""
     yield ratio_row("whole fit", name, times[:, :2], "one LogisticRegression", target)
     if with_game:
         fits = int(np.median([game.n_oracle_calls_ for game in games]))
@@ -245,7 +252,7 @@ def epoch_by_hand(data, start):
     """The same epoch in torch, written out; its module."""
     module, criterion = copy.deepcopy(start), BradleyTerryLoss()
     optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
-    total = data.weight.sum(dim=0)
+    total = data.total_weight()
     torch.manual_seed(0)
     for rows in torch.randperm(len(data)).split(BATCH):
         optimizer.zero_grad()
@@ -290,10 +297,12 @@ def measure(arguments):
     """Rows of every part that is asked for, printed as they come."""
     n, large, repetitions = arguments.comparisons, arguments.large, arguments.repetitions
     if "whole" in arguments.parts:
-        yield from bench_whole(n, repetitions, within_prompt=True, target=8.0, with_game=True)
-        yield from bench_whole(n, repetitions, within_prompt=False, target=8.0, with_game=False)
+        yield from bench_whole(n, repetitions, target=8.0, with_game=True)
+        yield from bench_whole(n, repetitions, target=8.0, within_prompt=False)
+        yield from bench_whole(n, repetitions, target=8.0, white=True)
     if "large" in arguments.parts:
-        yield from bench_whole(large, 1, within_prompt=True, target=2.0, with_game=False)
+        yield from bench_whole(large, 1, target=2.0)
+        yield from bench_whole(large, 1, target=2.0, white=True)
     if "growth" in arguments.parts:
         yield from bench_growth(sorted(arguments.sizes), repetitions, arguments.clock)
     if "epoch" in arguments.parts:
