@@ -178,15 +178,27 @@ class HistoryIndex:
         found: Tensor = _Others.apply(statistics, self)
         return found
 
+    @cached_property
+    def _nobody(self) -> Tensor | None:
+        """Rows without a user, if there are any, (n_comparisons, 1)."""
+        nobody = (self.user < 0)[:, None]
+        return nobody if bool(nobody.any()) else None
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """How many codes the users have, and each of the keys."""
+        return [int(code.max()) + 1 for code in (self.user + 1, *self.keys)]
+
     def _others(self, statistics: Tensor) -> Tensor:
-        found = _sum_by([self.user + 1], statistics)
+        n_users, *sizes = self._sizes
+        found = _sum_by([self.user + 1], n_users, statistics)
         if len(self.keys) == 1:
-            found -= _sum_by(list(self.keys), statistics)
+            found -= _sum_by(list(self.keys), sizes[0], statistics)
         else:
             by_a, by_b, by_both = self.keys
-            found -= _sum_by([by_a, by_b], statistics)
-            found += _sum_by([by_both], statistics)
-        return found.masked_fill_((self.user < 0)[:, None], 0.0)
+            found -= _sum_by([by_a, by_b], max(sizes[:2]), statistics)
+            found += _sum_by([by_both], sizes[2], statistics)
+        return found if self._nobody is None else found.masked_fill_(self._nobody, 0.0)
 
 
 class _Others(torch.autograd.Function):
@@ -202,13 +214,12 @@ class _Others(torch.autograd.Function):
         return ctx.index._others(outputs[0]), None
 
 
-def _sum_by(codes: list[Tensor], values: Tensor) -> Tensor:
+def _sum_by(codes: list[Tensor], n_codes: int, values: Tensor) -> Tensor:
     """Sums of ``values`` over rows with the same code, gathered back to every row.
 
     With several arrays of codes a row belongs to the sum of each, and gathers all of them.
     """
-    size = int(max(code.max() for code in codes)) + 1
-    sums = values.new_zeros(size, values.shape[1])
+    sums = values.new_zeros(n_codes, values.shape[1])
     for code in codes:
         # several times faster than index_add on the CPU
         sums.scatter_add_(0, code[:, None].expand_as(values), values)

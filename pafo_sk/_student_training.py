@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from pafo_sk._training import RewardNet, finished, items_of, margins, seeded, th
 THINNING = (1.0, 0.4, 0.1)
 # Iterations of L-BFGS: the objective is not convex, and held-out loss stops falling before.
 MAX_ITER = 20
+# A smaller change of the mean loss between iterations ends them: held-out loss does not see it.
+TOLERANCE = 1e-6
 # Iterations on more comparisons, from where a sample of them has led.
 MORE_ITER = 10
 # Comparisons worked on at once: they take about two kilobytes each.
@@ -93,6 +96,11 @@ class StudentSet:
         """Summed weight of all comparisons."""
         return self.weight.sum()
 
+    @cached_property
+    def histories(self) -> HistoryIndex:
+        """Which rows share a user."""
+        return HistoryIndex(self.user, self.keys)
+
     def predict(self, module: HistoryModel) -> Tensor:
         """Margins with the row's own neighbourhood left out, one column per thinning."""
         rewards = module.rewards(self.items)
@@ -100,7 +108,7 @@ class StudentSet:
         statistics = module.statistics(margin, self.answer)
         # the thinnings side by side, so that histories are summed once
         thinned = (self.keep[:, :, None] * statistics[:, None, :]).flatten(1)
-        sums = HistoryIndex(self.user, self.keys).others(thinned)
+        sums = self.histories.others(thinned)
         coefficients = module.coefficients(sums.reshape(-1, module.n_statistics))
         coefficients = coefficients.reshape(len(margin), -1, margin.shape[1])
         return (coefficients * margin[:, None, :]).sum(dim=2)
@@ -126,8 +134,10 @@ def student_net(
     }
     settings = {**settings, "callbacks": prototype.callbacks}
     net = RewardNet(module, DistillationLoss, **settings)
-    if net.optimizer is None and module.convex and not hasattr(net, "optimizer__max_iter"):
-        net.set_params(optimizer__max_iter=max_iter)
+    if net.optimizer is None and module.convex:
+        ends = {"max_iter": max_iter, "tolerance_change": TOLERANCE}
+        given = prototype.get_params_for("optimizer")
+        net.set_params(**{f"optimizer__{k}": v for k, v in ends.items() if k not in given})
     return net.set_params(**{f"criterion__{k}": v for k, v in criterion.items()})
 
 
