@@ -59,10 +59,10 @@ class Rounding:
     def of(cls, items: np.ndarray, a: np.ndarray, b: np.ndarray) -> Rounding:
         """Of some comparisons of items."""
         step = -(-len(a) // MOST_ROWS)
-        difference = (items[b[::step]] - items[a[::step]]).astype(np.float64)
+        difference = items[b[::step]] - items[a[::step]]
         if items.shape[1] > MOST_FEATURES:
             return cls(np.eye(items.shape[1]), (difference**2).mean(axis=0) / 4)
-        curvature, basis = np.linalg.eigh(difference.T @ difference)
+        curvature, basis = np.linalg.eigh((difference.T @ difference).astype(np.float64))
         return cls(basis, np.maximum(curvature, 0) / len(difference) / 4)
 
     def enter(self, head: LinearHead, penalty: Tensor) -> None:
