@@ -9,6 +9,8 @@ import pandas as pd
 
 # Equal comparisons are counted where that leaves at most this share of the rows.
 WORTH_COUNTING = 0.7
+# Comparisons by which it is guessed whether they are equal.
+SAMPLE = 50_000
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Rows:
         low, high = np.where(swapped, self.b, self.a), np.where(swapped, self.a, self.b)
         n_items = int(high.max()) + 1
         key = (low.astype(np.int64) * n_items + high) * (int(self.cell.max()) + 1) + self.cell
+        if not _repeats(key):
+            return self
         code, unique = pd.factorize(key)
         if len(unique) > WORTH_COUNTING * len(self):
             return self
@@ -58,3 +62,16 @@ class Rows:
         # rows that count for nothing have no share; any will do
         share = np.divide(won, weight, out=np.full(len(weight), 0.5), where=weight > 0)
         return Rows(low[first], high[first], share, weight, self.cell[first])
+
+
+def _repeats(key: np.ndarray) -> bool:
+    """Whether equal keys may be worth counting, by a sample: of millions that takes its time.
+
+    Of ``m`` among ``n_unique`` equally likely keys about ``m^2 / (2 n_unique)`` repeat another.
+    """
+    sample = key[:: max(1, len(key) // SAMPLE)]
+    if len(sample) == len(key):
+        return True
+    n_repeated = len(sample) - len(pd.unique(sample))
+    # with twice as many keys as rows there is nothing to gain
+    return n_repeated * 4 * len(key) > len(sample) ** 2

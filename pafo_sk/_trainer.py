@@ -16,6 +16,9 @@ from pafo_sk._samples import MOST_JUDGED, sampled_rows
 from pafo_sk._shared_fits import Memo, memo_for
 from pafo_sk._training import RewardNet, score_items, train_heads
 
+# A table with a larger share of the items than this costs more to make than it saves.
+MOST_COPIED = 0.5
+
 
 @dataclass(frozen=True)
 class Trainer:
@@ -47,10 +50,10 @@ class Trainer:
         return replace(self, memo=memo_for(*data, *split, str(self.device), self.seed, self.net))
 
     def of_rows(self, rows: np.ndarray) -> Trainer:
-        """The same for some of the comparisons, over a table of only their items."""
+        """The same for some of the comparisons, over a table of their items if those are few."""
         return replace(
             self,
-            comparisons=self.comparisons[rows].compact(),
+            comparisons=self.comparisons[rows].compact(MOST_COPIED),
             label=self.label[rows],
             user=self.user[rows],
             fold=self.fold[rows],
