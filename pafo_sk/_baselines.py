@@ -92,7 +92,7 @@ def _run_dro(
 
 def _cell_losses(trainer: Trainer, head: nn.Module, rows: Rows, n_cells: int) -> np.ndarray:
     """Summed Bradley-Terry loss of every cell by every head, (n_cells, n_heads)."""
-    rewards = score_items(head, trainer.comparisons.items)
+    rewards = score_items(head, trainer.comparisons.items, trainer.comparisons.scale)
     margin = rewards[rows.b] - rewards[rows.a]
     # of soft targets: the loss of the label is linear in it
     loss = log_loss(margin, np.ones(len(rows))) + (1 - rows.target)[:, None] * margin

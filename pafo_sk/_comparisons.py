@@ -17,6 +17,8 @@ from pafo_sk._memory_map import chunks
 
 # A table with this many times as many items as comparisons is not gone through for each question.
 FEW = 16
+# Numbers of a table in half precision from which on it is read by parts, and not converted.
+LARGE = 2**27
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Comparisons:
         Code of the prompt of each comparison.
     users : ndarray of object or Categorical, shape (n_comparisons,), or None
         User of each comparison, as given.
+    scale : float
+        What the vectors are multiples of ``items`` by: a large table is not copied to be scaled.
     """
 
     items: np.ndarray
@@ -41,6 +45,7 @@ class Comparisons:
     b: np.ndarray
     prompt: np.ndarray | None = None
     users: np.ndarray | pd.Categorical | None = None
+    scale: float = 1.0
 
     def __len__(self) -> int:
         return len(self.a)
@@ -78,13 +83,26 @@ class Comparisons:
             return self
         position = np.empty(len(self.items), dtype=self.a.dtype)
         position[used] = np.arange(len(used))
-        return replace(self, items=self.items[used], a=position[self.a], b=position[self.b])
+        items = self.items[used] if self.scale == 1 else self.vectors(used)
+        a, b = position[self.a], position[self.b]
+        return replace(self, items=items, a=a, b=b, scale=1.0)
+
+    def vectors(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Scaled vectors of some items, not in half precision; the table itself if it is that."""
+        dtype = np.promote_types(self.items.dtype, np.float32)
+        if self.scale == 1 and dtype == self.items.dtype:
+            return np.asarray(self.items[rows])
+        return np.multiply(self.items[rows], dtype.type(self.scale), dtype=dtype)
 
     def scaled(self, factor: float) -> Comparisons:
-        """The same comparisons with every item multiplied by ``factor``, not in half precision."""
-        dtype = np.promote_types(self.items.dtype, np.float32)
-        items = np.multiply(self.items, dtype.type(factor), dtype=dtype)
-        return replace(self, items=np.asarray(items))
+        """The same comparisons with every vector multiplied by ``factor``.
+
+        A large table in half precision stays as it is, all others are copied.
+        """
+        scaled = replace(self, scale=self.scale * factor)
+        if self.items.dtype == np.float16 and self.items.size > LARGE:
+            return scaled
+        return replace(scaled, items=scaled.vectors(), scale=1.0)
 
     def unit(self) -> float:
         """The factor that makes the mean squared distance of two random items one.

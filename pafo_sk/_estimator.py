@@ -299,7 +299,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons,
-            rounding=Rounding.of(comparisons.items, comparisons.a, comparisons.b),
+            rounding=Rounding.of(comparisons),
             label=label,
             user=user,
             fold=fold_of_rows(comparisons, user, n_folds, rng),

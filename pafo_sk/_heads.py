@@ -9,11 +9,15 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
+
+# Items of a large table that are converted at once.
+PART = 2**14
 
 
 class LinearHead(nn.Module):
@@ -49,6 +53,29 @@ class LinearHead(nn.Module):
     def rescale(self, factor: float) -> None:
         """Multiply the rewards."""
         self.weight.data *= factor
+
+
+class _ScaledProducts(torch.autograd.Function):
+    """Products of a table in half precision, converted some rows at a time, with weights."""
+
+    @staticmethod
+    def forward(ctx: Any, items: Tensor, weight: Tensor, scale: float) -> Tensor:
+        ctx.items, ctx.scale = items, scale
+        transposed = scale * weight.T
+        return torch.cat([part.to(weight) @ transposed for part in items.split(PART)])
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (pull,) = outputs
+        parts = zip(ctx.items.split(PART), pull.split(PART), strict=True)
+        total = sum(some.T @ part.to(some) for part, some in parts)
+        return None, ctx.scale * total, None
+
+
+def scaled_products(items: Tensor, weight: Tensor, scale: float) -> Tensor:
+    """``scale * items @ weight.T`` in the precision of ``weight``, (n_items, n_rewards)."""
+    products: Tensor = _ScaledProducts.apply(items, weight, scale)
+    return products
 
 
 class MLPHead(nn.Module):

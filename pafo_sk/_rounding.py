@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import LinearHead
 
 # Comparisons whose differences the directions are taken from: they need not be exact.
@@ -56,12 +57,14 @@ class Rounding:
     curvature: np.ndarray
 
     @classmethod
-    def of(cls, items: np.ndarray, a: np.ndarray, b: np.ndarray) -> Rounding:
-        """Of some comparisons of items."""
-        step = -(-len(a) // MOST_ROWS)
-        difference = items[b[::step]] - items[a[::step]]
-        if items.shape[1] > MOST_FEATURES:
-            return cls(np.eye(items.shape[1]), (difference**2).mean(axis=0) / 4)
+    def of(cls, comparisons: Comparisons) -> Rounding:
+        """Of some of the comparisons."""
+        step = -(-len(comparisons) // MOST_ROWS)
+        a, b = comparisons.a[::step], comparisons.b[::step]
+        difference = comparisons.vectors(b) - comparisons.vectors(a)
+        n_features = difference.shape[1]
+        if n_features > MOST_FEATURES:
+            return cls(np.eye(n_features), (difference**2).mean(axis=0) / 4)
         curvature, basis = np.linalg.eigh((difference.T @ difference).astype(np.float64))
         return cls(basis, np.maximum(curvature, 0) / len(difference) / 4)
 

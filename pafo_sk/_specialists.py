@@ -138,7 +138,7 @@ def _held_out_losses(
         Fold by fold, within a fold one for each way.
     """
     comparisons, fold = trainer.comparisons, trainer.fold
-    rewards = score_items(heads, comparisons.items)
+    rewards = score_items(heads, comparisons.items, comparisons.scale)
     rewards = rewards.reshape(len(rewards), trainer.n_folds, -1)
     margins = rewards[comparisons.b, fold] - rewards[comparisons.a, fold]
     return np.array([temperature(margin, trainer.label, weight)[1] for margin in margins.T])

@@ -38,7 +38,10 @@ PART = 10_000
 
 @dataclass(frozen=True)
 class StudentSet:
-    """Training data of the student: comparisons as tensors with the index of histories."""
+    """Training data of the student: comparisons as tensors with the index of histories.
+
+    ``a`` and ``b`` are positions among the ``used`` items (None: all), so that parts share a table.
+    """
 
     items: Tensor
     a: Tensor
@@ -51,17 +54,18 @@ class StudentSet:
     keys: tuple[Tensor, ...]
     anchor: nn.Module
     anchor_penalty: float
+    used: Tensor | None = None
     pieces: tuple[StudentSet, ...] = ()
 
     def __len__(self) -> int:
         return len(self.a)
 
     def take(self, rows: Tensor) -> StudentSet:
-        """Some comparisons, over the table of only their items; users whole or not at all."""
-        items, a, b = items_of(self, rows)
+        """Some comparisons, of which only their items are scored; users whole or not at all."""
+        used, a, b = items_of(self, rows)
         return replace(
             self,
-            items=items,
+            used=used,
             a=a,
             b=b,
             target=self.target[rows],
@@ -103,7 +107,8 @@ class StudentSet:
 
     def predict(self, module: HistoryModel) -> Tensor:
         """Margins with the row's own neighbourhood left out, one column per thinning."""
-        rewards = module.rewards(self.items)
+        items = self.items if self.used is None else self.items.index_select(0, self.used)
+        rewards = module.rewards(items)
         margin = rewards.index_select(0, self.b) - rewards.index_select(0, self.a)
         statistics = module.statistics(margin, self.answer)
         # the thinnings side by side, so that histories are summed once
@@ -177,7 +182,7 @@ def residual_directions(trainer: Trainer, pooled: nn.Module, n_directions: int) 
     vectors = vectors[:, ::-1][:, :n_directions]
     # a sign that does not depend on the linear algebra library
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
-    rewards = comparisons.items @ vectors
+    rewards = comparisons.vectors() @ vectors
     spread = np.sqrt(((rewards[comparisons.b] - rewards[comparisons.a]) ** 2).mean(axis=0))
     # a direction along which nothing differs stays unscaled: it has no use, and would overflow
     return (vectors / np.where(spread > 1e-6, spread, 1.0)).T
@@ -220,7 +225,7 @@ def train_student(
     rng = np.random.RandomState(trainer.seed)
     keep = rng.random_sample((len(comparisons), len(THINNING))) < THINNING
     data = StudentSet(
-        items=tensor(comparisons.items),
+        items=tensor(comparisons.vectors()),
         a=tensor(comparisons.a, torch.int64),
         b=tensor(comparisons.b, torch.int64),
         target=tensor(target),

@@ -176,4 +176,4 @@ def user_vectors(
     # summed by item first: differences of items are never materialised
     sums = csr_matrix((np.concatenate([value, -value]), (rows, columns)), shape=shape)
     count = np.bincount(user, minlength=shape[0])[:, None]
-    return (sums @ comparisons.items) / (count + prior_rows)
+    return (sums @ comparisons.vectors()) / (count + prior_rows)

@@ -45,15 +45,28 @@ class Trainer:
     def sharing(self) -> Trainer:
         """The same, with the memo of all trainers of this content within `shared_fits`."""
         comparisons = self.comparisons
-        data = (comparisons.items, comparisons.a, comparisons.b, comparisons.prompt, self.label)
+        data = (
+            comparisons.items,
+            comparisons.scale,
+            comparisons.a,
+            comparisons.b,
+            comparisons.prompt,
+            self.label,
+        )
         split = (self.user, self.fold, self.n_folds)
         return replace(self, memo=memo_for(*data, *split, str(self.device), self.seed, self.net))
 
-    def of_rows(self, rows: np.ndarray) -> Trainer:
-        """The same for some of the comparisons, over a table of their items if those are few."""
+    def of_rows(self, rows: np.ndarray, most: float = MOST_COPIED) -> Trainer:
+        """The same for some of the comparisons.
+
+        Parameters
+        ----------
+        most : float
+            They get a table of their own unless they use a larger share of the items than this.
+        """
         return replace(
             self,
-            comparisons=self.comparisons[rows].compact(MOST_COPIED),
+            comparisons=self.comparisons[rows].compact(most),
             label=self.label[rows],
             user=self.user[rows],
             fold=self.fold[rows],
@@ -73,7 +86,7 @@ class Trainer:
         rows = sampled_rows(self.user, group, MOST_JUDGED if most is None else most, self.seed)
         if rows is None:
             return np.arange(len(self)), self
-        return rows, self.memo.once(("sample", rows.tobytes()), lambda: self.of_rows(rows))
+        return rows, self.memo.once(("sample", rows.tobytes()), lambda: self.of_rows(rows, 1.0))
 
     def parts(self) -> list[tuple[int, ...]]:
         """Folds that every part lacks: none, one, two."""
@@ -103,7 +116,7 @@ class Trainer:
         """One head per column of ``heads``; see `train_heads`."""
         return train_heads(
             self.net,
-            self.comparisons.items,
+            self.comparisons,
             rows,
             heads,
             penalty,
@@ -122,5 +135,5 @@ class Trainer:
         column : ndarray of int, shape (n_comparisons,)
             Which reward of the head.
         """
-        rewards = score_items(head, self.comparisons.items)
+        rewards = score_items(head, self.comparisons.items, self.comparisons.scale)
         return rewards[self.comparisons.b, column] - rewards[self.comparisons.a, column]

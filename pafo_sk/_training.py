@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from pafo_sk._comparisons import Comparisons
-from pafo_sk._heads import LinearHead, check_head, squared_distance
+from pafo_sk._heads import LinearHead, check_head, scaled_products, squared_distance
 from pafo_sk._losses import BradleyTerryLoss, bradley_terry_sums
 from pafo_sk._rounding import Rounding, leave
 from pafo_sk._rows import Rows
@@ -44,6 +45,10 @@ class TrainingSet(Dataset):
         Weight of half the squared distance from the anchor, against the summed loss.
     anchor : nn.Module or None
         Head towards which the parameters are shrunk; None shrinks towards zero.
+    scale : float
+        What the vectors are multiples of ``items`` by.
+    used : Tensor of int64, or None
+        Items of which ``a`` and ``b`` are positions; None: all of them.
     """
 
     items: Tensor
@@ -55,16 +60,18 @@ class TrainingSet(Dataset):
     heads: Tensor
     penalty: Tensor
     anchor: nn.Module | None = None
+    scale: float = 1.0
+    used: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.a)
 
     def take(self, rows: Tensor) -> TrainingSet:
-        """Some comparisons, over the table of only their items."""
-        items, a, b = items_of(self, rows)
+        """Some comparisons, of which only their items are scored."""
+        used, a, b = items_of(self, rows)
         return replace(
             self,
-            items=items,
+            used=used,
             a=a,
             b=b,
             target=self.target[rows],
@@ -91,8 +98,12 @@ class TrainingSet(Dataset):
         return by_cell @ self.heads
 
     def predict(self, module: nn.Module) -> Tensor:
-        """Rewards of every item, (n_items, n_heads)."""
-        rewards: Tensor = module(self.items)
+        """Rewards of the used items, (n_items, n_heads)."""
+        items = self.items if self.used is None else self.items.index_select(0, self.used)
+        if items.dtype == torch.float16 and type(module) is LinearHead:
+            return scaled_products(items, module.weight, self.scale)
+        # a table in half precision is one of many items, of which other heads see some at a time
+        rewards: Tensor = module(items if self.scale == 1 else items.to(self.heads) * self.scale)
         return rewards
 
     def loss(self, criterion: nn.Module, rewards: Tensor) -> Tensor:
@@ -111,10 +122,10 @@ class TrainingSet(Dataset):
 
 
 def items_of(data: Any, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The items that some comparisons use, and those comparisons as indices into them."""
+    """The items that some comparisons use, and those comparisons as positions among them."""
     used, index = torch.unique(torch.cat([data.a[rows], data.b[rows]]), return_inverse=True)
     a, b = index.split(len(rows))
-    return data.items[used], a, b
+    return used if data.used is None else data.used[used], a, b
 
 
 class IndexIterator:
@@ -215,8 +226,14 @@ class RewardNet(NeuralNet):
             **kwargs,
         )
 
-    def resolved(self) -> RewardNet:
-        """A clone in which the module has decided everything that was None."""
+    def resolved(self, precision: float = 0.0) -> RewardNet:
+        """A clone in which the module has decided everything that was None.
+
+        Parameters
+        ----------
+        precision : float
+            Relative error of the loss: smaller changes of it are none, and end L-BFGS.
+        """
         convex = getattr(self.module, "convex", False)
         net: RewardNet = clone(self)
         optimizer = self.optimizer or (torch.optim.LBFGS if convex else torch.optim.Adam)
@@ -231,6 +248,7 @@ class RewardNet(NeuralNet):
         }
         if full_batch:
             defaults = {"max_iter": 300, "line_search_fn": "strong_wolfe", "history_size": 20}
+            defaults["tolerance_change"] = max(1e-9, precision)
             given = self.get_params_for("optimizer")
             settings |= {f"optimizer__{k}": v for k, v in defaults.items() if k not in given}
         return net.set_params(**settings)
@@ -284,7 +302,7 @@ class RewardNet(NeuralNet):
 
 def train_heads(
     net: RewardNet,
-    items: np.ndarray,
+    comparisons: Comparisons,
     rows: Rows,
     heads: np.ndarray,
     penalty: np.ndarray,
@@ -301,9 +319,10 @@ def train_heads(
     ----------
     net : RewardNet
         Prototype; cloned.
-    items : ndarray of shape (n_items, n_features)
+    comparisons : Comparisons
+        Whose items are compared.
     rows : Rows
-        Comparisons of items.
+        Which of them, and how often.
     heads : ndarray of shape (n_cells, n_heads)
         By how much the rows of a cell count for a head.
     penalty : ndarray of shape (n_heads,)
@@ -319,13 +338,16 @@ def train_heads(
     -------
     nn.Module with n_heads rewards, on the CPU
     """
-    dtype = torch.float32 if items.dtype == np.float32 else torch.float64
+    items = comparisons.items
+    half = items.dtype == np.float16
+    dtype = torch.float64 if items.dtype == np.float64 else torch.float32
 
     def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
 
     data = TrainingSet(
-        items=tensor(items),
+        items=_as_it_lies(items).to(device) if half else tensor(items),
+        scale=comparisons.scale,
         a=tensor(rows.a, torch.int64),
         b=tensor(rows.b, torch.int64),
         target=tensor(rows.target)[:, None],
@@ -336,7 +358,7 @@ def train_heads(
         anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
     )
     with seeded(seed, device), threads_for(data.items.numel() + len(rows) * len(penalty)):
-        fitted = net.resolved().set_params(
+        fitted = net.resolved(torch.finfo(dtype).eps).set_params(
             module__n_features=items.shape[1],
             module__n_rewards=len(penalty),
             device=str(device),
@@ -354,6 +376,14 @@ def train_heads(
     return finished(fitted.module_)
 
 
+def _as_it_lies(items: np.ndarray) -> Tensor:
+    """The table as a tensor over the same memory, or the same file."""
+    with warnings.catch_warnings():
+        # nobody writes to it
+        warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
+        return torch.from_numpy(np.asarray(items))
+
+
 def finished(module: Any) -> Any:
     """A trained module on the CPU, without gradients: small in a pickle, at home anywhere."""
     module = module.to("cpu").eval().requires_grad_(False)
@@ -363,14 +393,16 @@ def finished(module: Any) -> Any:
 
 
 @torch.no_grad()
-def score_items(head: nn.Module, items: np.ndarray, chunk: int = 8192) -> np.ndarray:
-    """Rewards of every item, (n_items, n_rewards), in double precision.
+def score_items(
+    head: nn.Module, items: np.ndarray, scale: float = 1.0, chunk: int = 8192
+) -> np.ndarray:
+    """Rewards of every item times ``scale``, (n_items, n_rewards), in double precision.
 
     Double precision makes a reward the same whatever other items stand beside it.
     """
     double = select_double(head)
     parts = [
-        double(torch.as_tensor(items[start : start + chunk]).double()).numpy()
+        double(torch.as_tensor(items[start : start + chunk] * np.float64(scale))).numpy()
         for start in range(0, len(items), chunk)
     ]
     return np.concatenate(parts)
@@ -386,7 +418,7 @@ def select_double(head: nn.Module) -> nn.Module:
 
 def margins(head: nn.Module, comparisons: Comparisons) -> np.ndarray:
     """Margins ``r(b) - r(a)`` of every reward, (n_comparisons, n_rewards)."""
-    rewards = score_items(head, comparisons.items)
+    rewards = score_items(head, comparisons.items, comparisons.scale)
     return rewards[comparisons.b] - rewards[comparisons.a]
 
 

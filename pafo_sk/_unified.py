@@ -345,7 +345,7 @@ def history_margins(
         Rows that histories may hold.
     """
     comparisons = trainer.comparisons
-    rewards = module.rewards(torch.as_tensor(comparisons.items))
+    rewards = module.rewards(torch.as_tensor(comparisons.vectors()))
     margin = rewards[torch.as_tensor(comparisons.b)] - rewards[torch.as_tensor(comparisons.a)]
     answer = torch.as_tensor(2 * trainer.label - 1, dtype=margin.dtype)
     statistics = module.statistics(margin, answer) * torch.as_tensor(known)[:, None]

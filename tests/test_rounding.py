@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from pafo_sk import LinearHead, MLPHead, RewardNet
+from pafo_sk._comparisons import Comparisons
 from pafo_sk._rounding import MOST_FEATURES, Rounding, leave
 from pafo_sk._rows import Rows
 from pafo_sk._training import train_heads
@@ -26,12 +27,16 @@ def problem(n_features=12, n=600, n_items=80):
     return items, Rows(a, b, label, np.ones(n), rng.randint(2, size=n))
 
 
+def rounding_of(items, rows):
+    return Rounding.of(Comparisons(items, rows.a, rows.b))
+
+
 def train(items, rows, rounding, net=None, **options):
     cells = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
     penalty = np.array([0.5, 2.0, 8.0])
     net = RewardNet(**EXACT) if net is None else net
     options = {"seed": 0, "device": torch.device("cpu"), "rounding": rounding, **options}
-    return train_heads(net, items, rows, cells, penalty, **options)
+    return train_heads(net, Comparisons(items, rows.a, rows.b), rows, cells, penalty, **options)
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -40,7 +45,7 @@ def test_coordinates_move_no_optimum(anchored):
     anchor = LinearHead(12, 3).double()
     anchor.weight.data += torch.arange(12.0)
     options = {"anchor": anchor, "start": anchor} if anchored else {}
-    heads = [train(items, rows, r, **options) for r in (None, Rounding.of(items, rows.a, rows.b))]
+    heads = [train(items, rows, r, **options) for r in (None, rounding_of(items, rows))]
     margins = [(items[rows.b] - items[rows.a]) @ head.weight.numpy().T for head in heads]
     np.testing.assert_allclose(*margins, atol=1e-5)
 
@@ -49,7 +54,7 @@ def test_fewer_steps_are_needed():
     items, rows = problem()
     losses = []
     exact = train(items, rows, None)
-    for rounding in (None, Rounding.of(items, rows.a, rows.b)):
+    for rounding in (None, rounding_of(items, rows)):
         few = train(items, rows, rounding, RewardNet(optimizer__max_iter=8))
         losses.append(float((few.weight - exact.weight).norm()))
     assert losses[1] < losses[0] / 2
@@ -57,7 +62,7 @@ def test_fewer_steps_are_needed():
 
 def test_wide_items_are_only_scaled():
     items = np.random.RandomState(0).normal(size=(10, MOST_FEATURES + 1))
-    rounding = Rounding.of(items, np.arange(5), np.arange(5) + 5)
+    rounding = Rounding.of(Comparisons(items, np.arange(5), np.arange(5) + 5))
     assert (rounding.basis == np.eye(MOST_FEATURES + 1)).all()
 
 
@@ -65,7 +70,7 @@ def test_items_without_differences():
     """Nothing to learn from, and nothing divided by."""
     items, rows = np.ones((4, 3)), problem()[1]
     rows = Rows(rows.a % 4, rows.b % 4, rows.target, rows.weight, rows.cell)
-    head = train(items, rows, Rounding.of(items, rows.a, rows.b))
+    head = train(items, rows, rounding_of(items, rows))
     assert (head.weight == 0).all()
 
 
@@ -74,7 +79,7 @@ def test_a_head_comes_out_as_it_went_in():
     head = nn.ModuleList([LinearHead(12, 2).double()])
     head[0].weight.data += torch.arange(12.0)
     before = head[0].weight.detach().clone()
-    Rounding.of(items, rows.a, rows.b).enter(head[0], torch.tensor([[0.1], [0.0]]))
+    rounding_of(items, rows).enter(head[0], torch.tensor([[0.1], [0.0]]))
     assert is_parametrized(head[0])
     torch.testing.assert_close(head[0].weight, before)
     leave(head)
@@ -84,7 +89,7 @@ def test_a_head_comes_out_as_it_went_in():
 
 def test_other_heads_and_optimizers_keep_their_parameters():
     items, rows = problem()
-    rounding = Rounding.of(items, rows.a, rows.b)
+    rounding = rounding_of(items, rows)
     for net in (
         RewardNet(MLPHead, max_epochs=1, module__hidden=3),
         RewardNet(optimizer=torch.optim.Adam, max_epochs=2),
