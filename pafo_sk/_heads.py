@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,15 +61,26 @@ class _ScaledProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, items: Tensor, weight: Tensor, scale: float) -> Tensor:
         ctx.items, ctx.scale = items, scale
+        products = weight.new_empty(len(items), len(weight))
         transposed = scale * weight.T
-        return torch.cat([part.to(weight) @ transposed for part in items.split(PART)])
+        for part, out in zip(_converted(items, weight), products.split(PART), strict=True):
+            torch.mm(part, transposed, out=out)
+        return products
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
         (pull,) = outputs
-        parts = zip(ctx.items.split(PART), pull.split(PART), strict=True)
-        total = sum(some.T @ part.to(some) for part, some in parts)
+        total = pull.new_zeros(pull.shape[1], ctx.items.shape[1])
+        for part, some in zip(_converted(ctx.items, pull), pull.split(PART), strict=True):
+            total.addmm_(some.T, part)
         return None, ctx.scale * total, None
+
+
+def _converted(items: Tensor, like: Tensor) -> Iterator[Tensor]:
+    """Parts of a table in another precision, one after the other in the same memory."""
+    buffer = like.new_empty(min(PART, len(items)), items.shape[1])
+    for part in items.split(PART):
+        yield buffer[: len(part)].copy_(part)
 
 
 def scaled_products(items: Tensor, weight: Tensor, scale: float) -> Tensor:

@@ -100,7 +100,7 @@ class TrainingSet(Dataset):
     def predict(self, module: nn.Module) -> Tensor:
         """Rewards of the used items, (n_items, n_heads)."""
         items = self.items if self.used is None else self.items.index_select(0, self.used)
-        if items.dtype == torch.float16 and type(module) is LinearHead:
+        if items.dtype == torch.float16 and isinstance(module, LinearHead):
             return scaled_products(items, module.weight, self.scale)
         # a table in half precision is one of many items, of which other heads see some at a time
         rewards: Tensor = module(items if self.scale == 1 else items.to(self.heads) * self.scale)

@@ -98,7 +98,8 @@ def test_minibatches_hold_users_whole():
     for batch in batches:
         for row, (user_of, first) in enumerate(zip(batch.user, batch.a, strict=True)):
             assert (data.user == user_of).sum() == (batch.user == user_of).sum()
-            original = (data.items[data.a] == batch.items[batch.used[first]]).all(dim=1).nonzero()[0, 0]
+            item = batch.items[batch.used[first]]
+            original = (data.items[data.a] == item).all(dim=1).nonzero()[0, 0]
             if row == 0:
                 whole = data.predict(module)[original]
                 torch.testing.assert_close(batch.predict(module)[row], whole)
