@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from pafo_sk import _estimator, _student_training, _unified
+from pafo_sk import _student_training, _unified
 from pafo_sk._training import margins
 
 
@@ -31,14 +31,15 @@ def constant(module: Any, name: str, value: Any) -> Callable[[], AbstractContext
 @contextmanager
 def in_sample_margins() -> Iterator[None]:
     """Specialists teach the margins of rows that they were trained on."""
-    original = _estimator.fit_specialists
+    original = _unified.distillation_targets
 
-    def fit(trainer: Any, pooled: Any, group: np.ndarray, *rest: Any, **options: Any) -> Any:
-        found = original(trainer, pooled, group, *rest, **options)
-        seen = margins(found.head, trainer.comparisons)
-        return replace(found, margin=np.take_along_axis(seen, group[:, None], 1)[:, 0])
+    def taught(trainer: Any, pooled: Any, specialists: Any, group: Any, *rest: Any) -> np.ndarray:
+        target = original(trainer, pooled, specialists, group, *rest)
+        seen = margins(specialists.of_fold(None), trainer.comparisons)
+        target[:, 1] = seen[np.arange(len(seen)), specialists.model[group]]
+        return target
 
-    with patch.object(_estimator, "fit_specialists", fit):
+    with patch.object(_unified, "distillation_targets", taught):
         yield
 
 
