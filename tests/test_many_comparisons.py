@@ -1,4 +1,4 @@
-"""Fits to more comparisons than choices are made on: the limits are lowered, and all else is real."""
+"""Fits to more comparisons than choices are made on: the limits are lowered, all else is real."""
 
 import numpy as np
 import pytest

@@ -99,7 +99,7 @@ def test_groups_apart_have_specialists_of_their_own():
 
 def test_groups_without_a_specialist_share_the_pooled_model():
     """Too few rows, and an infinite penalty."""
-    trainer, group = trainer_of(APART + [[0, 0, 1]], each=60)
+    trainer, group = trainer_of([*APART, [0, 0, 1]], each=60)
     group = np.where((group == 2) & (np.arange(180) % 60 > 5), 0, group)
     pooled, specialists = fitted(trainer, group, 1.0)
     assert specialists.model.tolist() == [0, 1, 2]
