@@ -87,12 +87,13 @@ class Comparisons:
         a, b = position[self.a], position[self.b]
         return replace(self, items=items, a=a, b=b, scale=1.0)
 
-    def vectors(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Scaled vectors of some items, not in half precision; the table itself if it is that."""
-        dtype = np.promote_types(self.items.dtype, np.float32)
-        if self.scale == 1 and dtype == self.items.dtype:
-            return np.asarray(self.items[rows])
-        return np.multiply(self.items[rows], dtype.type(self.scale), dtype=dtype)
+    def vectors(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Scaled vectors of some items, not in half precision; None: of all, as they are if so."""
+        items = self.items if rows is None else self.items[rows]
+        dtype = np.promote_types(items.dtype, np.float32)
+        if self.scale == 1 and dtype == items.dtype:
+            return items
+        return np.multiply(items, dtype.type(self.scale), dtype=dtype)
 
     def scaled(self, factor: float) -> Comparisons:
         """The same comparisons with every vector multiplied by ``factor``.
@@ -102,7 +103,7 @@ class Comparisons:
         scaled = replace(self, scale=self.scale * factor)
         if self.items.dtype == np.float16 and self.items.size > LARGE:
             return scaled
-        return replace(scaled, items=scaled.vectors(), scale=1.0)
+        return replace(scaled, items=np.asarray(scaled.vectors()), scale=1.0)
 
     def unit(self) -> float:
         """The factor that makes the mean squared distance of two random items one.

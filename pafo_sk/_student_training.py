@@ -225,7 +225,7 @@ def train_student(
     rng = np.random.RandomState(trainer.seed)
     keep = rng.random_sample((len(comparisons), len(THINNING))) < THINNING
     data = StudentSet(
-        items=tensor(comparisons.vectors()),
+        items=trainer.tables.of(comparisons.vectors(), device),
         a=tensor(comparisons.a, torch.int64),
         b=tensor(comparisons.b, torch.int64),
         target=tensor(target),

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from pafo_sk._comparisons import Comparisons
+from pafo_sk._item_tensors import ItemTensors
 from pafo_sk._rounding import Rounding
 from pafo_sk._rows import Rows
 from pafo_sk._samples import MOST_JUDGED, sampled_rows
@@ -38,6 +39,7 @@ class Trainer:
     seed: int
     memo: Memo = field(default_factory=Memo)
     rounding: Rounding | None = None
+    tables: ItemTensors = field(default_factory=ItemTensors)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -125,6 +127,7 @@ class Trainer:
             anchor=anchor,
             start=start,
             rounding=self.rounding,
+            tables=self.tables,
         )
 
     def margins_by(self, head: nn.Module, column: np.ndarray) -> np.ndarray:

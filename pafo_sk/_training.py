@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from torch.utils.data import Dataset
 
 from pafo_sk._comparisons import Comparisons
 from pafo_sk._heads import LinearHead, check_head, scaled_products, squared_distance
+from pafo_sk._item_tensors import ItemTensors
 from pafo_sk._losses import BradleyTerryLoss, bradley_terry_sums
 from pafo_sk._rounding import Rounding, leave
 from pafo_sk._rows import Rows
@@ -312,6 +312,7 @@ def train_heads(
     anchor: nn.Module | None = None,
     start: nn.Module | None = None,
     rounding: Rounding | None = None,
+    tables: ItemTensors | None = None,
 ) -> nn.Module:
     """Train one head per column of ``heads``, all of them as one problem.
 
@@ -333,20 +334,21 @@ def train_heads(
         Where training starts; None: as the module initialises itself.
     rounding : Rounding or None
         Coordinates for linear heads that L-BFGS trains; None: their weights.
+    tables : ItemTensors or None
+        Where the items may already be on the device.
 
     Returns
     -------
     nn.Module with n_heads rewards, on the CPU
     """
     items = comparisons.items
-    half = items.dtype == np.float16
     dtype = torch.float64 if items.dtype == np.float64 else torch.float32
 
     def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
 
     data = TrainingSet(
-        items=_as_it_lies(items).to(device) if half else tensor(items),
+        items=(ItemTensors() if tables is None else tables).of(items, device),
         scale=comparisons.scale,
         a=tensor(rows.a, torch.int64),
         b=tensor(rows.b, torch.int64),
@@ -374,14 +376,6 @@ def train_heads(
         fitted.partial_fit(data)
         leave(fitted.module_)
     return finished(fitted.module_)
-
-
-def _as_it_lies(items: np.ndarray) -> Tensor:
-    """The table as a tensor over the same memory, or the same file."""
-    with warnings.catch_warnings():
-        # nobody writes to it
-        warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
-        return torch.from_numpy(np.asarray(items))
 
 
 def finished(module: Any) -> Any:
