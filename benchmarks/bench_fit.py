@@ -31,7 +31,7 @@ from pafo_sk._comparisons import join_prompt
 from pafo_sk._encoding import encode_texts
 from pafo_sk._heads import squared_distance
 from pafo_sk._losses import BradleyTerryLoss
-from pafo_sk._training import TrainingSet
+from pafo_sk._training_set import TrainingSet
 
 # The public prompts of DSP, and the responses to each.
 N_PROMPTS, N_RESPONSES = 661, 5

@@ -21,7 +21,8 @@ from pafo_sk._rounding import leave
 from pafo_sk._student import HistoryModel
 from pafo_sk._tastes import Prototypes, user_vectors
 from pafo_sk._trainer import Trainer
-from pafo_sk._training import RewardNet, finished, items_of, margins, seeded, threads_for
+from pafo_sk._training import RewardNet, finished, margins, seeded, threads_for
+from pafo_sk._training_set import items_of
 
 # Share of every history kept, in copies of the data that train together: the model must also do
 # well with short histories.
