@@ -173,9 +173,12 @@ class Task:
 
     def targets(self, fold: int | None) -> np.ndarray:
         """What every row is taught by teachers that did not see ``fold``."""
-        return distillation_targets(
-            self.trainer,
-            *(self.pooled, self.specialists, self.group, self.settings.conditioning, fold),
+        teachers = (self.pooled, self.specialists)
+        conditioning = self.settings.conditioning
+        # the specialists, compared by identity, stand for the groups as well
+        return self.trainer.memo.once(
+            ("targets", *teachers, conditioning, fold),
+            lambda: distillation_targets(self.trainer, *teachers, self.group, conditioning, fold),
         )
 
     def train(
@@ -264,7 +267,6 @@ class Task:
 
     def key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
         """What `train` depends on, beside the trainer."""
-        # the specialists, compared by identity, stand for the groups as well
         key = ("student", candidate, fold, self.student, self.specialists, joblib.hash(self.weight))
         if candidate.distill_weight == 0:
             return key
