@@ -28,19 +28,20 @@ MOST_FEATURES = 1024
 class _Coordinates(nn.Module):
     """Weights as a function of the numbers that are trained in their place."""
 
-    basis: Tensor
+    basis: Tensor | None
     scale: Tensor
 
-    def __init__(self, basis: Tensor, scale: Tensor):
+    def __init__(self, basis: Tensor | None, scale: Tensor):
         super().__init__()
         self.register_buffer("basis", basis)
         self.register_buffer("scale", scale)
 
     def forward(self, trained: Tensor) -> Tensor:
-        return (trained * self.scale) @ self.basis.T
+        scaled = trained * self.scale
+        return scaled if self.basis is None else scaled @ self.basis.T
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        return (weight @ self.basis) / self.scale
+        return (weight if self.basis is None else weight @ self.basis) / self.scale
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,12 @@ class Rounding:
 
     Attributes
     ----------
-    basis : ndarray of shape (n_features, n_features)
+    basis : ndarray of shape (n_features, n_features), or None
+        None: the features themselves.
     curvature : ndarray of shape (n_features,)
     """
 
-    basis: np.ndarray
+    basis: np.ndarray | None
     curvature: np.ndarray
 
     @classmethod
@@ -62,9 +64,8 @@ class Rounding:
         step = -(-len(comparisons) // MOST_ROWS)
         a, b = comparisons.a[::step], comparisons.b[::step]
         difference = comparisons.vectors(b) - comparisons.vectors(a)
-        n_features = difference.shape[1]
-        if n_features > MOST_FEATURES:
-            return cls(np.eye(n_features), (difference**2).mean(axis=0) / 4)
+        if difference.shape[1] > MOST_FEATURES:
+            return cls(None, (difference**2).mean(axis=0) / 4)
         curvature, basis = np.linalg.eigh((difference.T @ difference).astype(np.float64))
         return cls(basis, np.maximum(curvature, 0) / len(difference) / 4)
 
@@ -77,10 +78,8 @@ class Rounding:
             Curvature that the penalty adds to that of the mean loss.
         """
         weight = head.weight
-        basis, curvature = (
-            torch.as_tensor(array).to(weight) for array in (self.basis, self.curvature)
-        )
-        total = curvature + penalty.to(weight)
+        basis = None if self.basis is None else torch.as_tensor(self.basis).to(weight)
+        total = torch.as_tensor(self.curvature).to(weight) + penalty.to(weight)
         # where neither data nor penalty say anything, any scale will do
         scale = total.clamp_min(1e-6 * float(total.max()) or 1.0).rsqrt()
         parametrize.register_parametrization(head, "weight", _Coordinates(basis, scale))
