@@ -313,15 +313,23 @@ class Task:
         larger : Task
             With more of the comparisons, from which it learns on; or the task itself.
         """
-        module = copy.deepcopy(self.trained([(candidate, None)])[0])
-        if larger is self:
-            return module
-        expect(1)
-        part = larger.trainer
+        module = self.trained([(candidate, None)])[0]
+        if larger is not self:
+            expect(1)
+            module = larger.trainer.memo.once(
+                ("larger", *self.key(candidate, None)),
+                lambda: self._taught_more(candidate, copy.deepcopy(module), larger),
+            )
+            advance()
+        return copy.deepcopy(module)
+
+    def _taught_more(
+        self, candidate: Candidate, module: HistoryModel, larger: Task
+    ) -> HistoryModel:
         target, weight = larger.targets(None), larger.weight
-        module = self._taught(candidate, module, part, target, weight, None, MORE_ITER)
-        advance()
-        return module
+        return self._taught(
+            candidate, module, larger.trainer, target, weight, None, max_iter=MORE_ITER
+        )
 
 
 def plain_model(head: nn.Module, n_features: int) -> HistoryModel:

@@ -5,6 +5,7 @@ import pytest
 
 from pafo_sk import PafoRewardEstimator, RewardNet, _estimator, _trainer
 from pafo_sk.datasets import make_preferences
+from pafo_sk.model_selection import shared_fits
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,17 @@ def test_learning_from_more_is_better(many, limits):
     limits(240, 1600)
     more = accuracy(fit(many, n_prototypes=0), many)
     assert np.mean(more) > np.mean(few)
+
+
+def test_shared_fits(many, limits, monkeypatch):
+    """The second fit trains nothing, on the sample or beyond it."""
+    limits(240, 700)
+    alone = fit(many, no_harm=None).decision_function(many.X)
+    with shared_fits():
+        fit(many)
+        monkeypatch.setattr("pafo_sk._unified.train_student", None)
+        again = fit(many, no_harm=None).decision_function(many.X)
+    np.testing.assert_array_equal(again, alone)
 
 
 def test_rows_without_users(many, limits):
