@@ -143,9 +143,7 @@ class RewardNet(NeuralNet):
         return X
 
     def fit_loop(self, X: TrainingSet, y: None = None, **kwargs: Any) -> RewardNet:
-        total = X.total_weight()
-        # a head without comparisons is its anchor, not a division by zero
-        self.total_weight_ = torch.where(total > 0, total, 1.0)
+        self.total_weight_ = _positive(X.total_weight())
         return super().fit_loop(X, y, **kwargs)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -175,6 +173,11 @@ class RewardNet(NeuralNet):
     ) -> Tensor:
         loss = X.loss(self.criterion_, y_pred)
         return loss + X.shrinkage(self.module_, self.total_weight_)
+
+
+def _positive(total: Tensor) -> Tensor:
+    """Summed weights; a head without comparisons is its anchor, not a division by zero."""
+    return torch.where(total > 0, total, 1.0)
 
 
 def train_heads(
@@ -248,8 +251,7 @@ def train_heads(
         if start is not None:
             fitted.module_.load_state_dict(start.state_dict())
         if rounding and type(fitted.module_) is LinearHead and fitted.is_round():
-            per_row = data.penalty / data.total_weight().clamp_min(1e-12)
-            rounding.enter(fitted.module_, per_row[:, None])
+            rounding.enter(fitted.module_, (data.penalty / _positive(data.total_weight()))[:, None])
         fitted.partial_fit(data)
         leave(fitted.module_)
     return finished(fitted.module_)

@@ -101,3 +101,23 @@ def test_other_heads_and_optimizers_keep_their_parameters():
     ):
         with_, without = (train(items, rows, r, net).state_dict() for r in (rounding, None))
         assert all(torch.equal(with_[name], without[name]) for name in without)
+
+
+def test_a_head_without_comparisons_is_its_anchor():
+    items, rows = problem()
+    start = LinearHead(12, 2).double()
+    start.weight.data += torch.arange(12.0)
+    comparisons = Comparisons(items, rows.a, rows.b)
+    head = train_heads(
+        RewardNet(),
+        comparisons,
+        rows,
+        np.array([[1.0, 0.0], [1.0, 0.0]]),
+        np.array([1.0, 1.0]),
+        seed=0,
+        device=torch.device("cpu"),
+        start=start,
+        rounding=rounding_of(items, rows),
+    )
+    assert head.weight[0].abs().max() > 0.1
+    np.testing.assert_allclose(head.weight[1], 0, atol=1e-3)
