@@ -48,8 +48,7 @@ def fit_group_dro(
     folds = trainer.trains(parts[1 : 1 + trainer.n_folds])
     n_penalties = len(PENALTIES)
     tried = run(np.repeat(folds, n_penalties, axis=1), np.tile(PENALTIES, trainer.n_folds))
-    column = trainer.fold * n_penalties + np.arange(n_penalties)[:, None]
-    margin = np.stack([trainer.margins_by(tried, row) for row in column])
+    margin = trainer.margins_of_folds(tried).T
     losses = np.stack([np.bincount(group, log_loss(row, trainer.label)) for row in margin])
     best = int((losses / np.bincount(group)).max(axis=1).argmin())
     return run(trainer.trains(parts[:1]), PENALTIES[[best]]), margin[best]

@@ -24,7 +24,7 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
     more of them are tried, and directions together with several prototypes a group. Then the best
     structure's distillation weight is chosen. Prototypes beside directions, and teachers, must be
     better by more than one standard error over users: they know the groups, and group labels may
-    know something of held-out rows. Candidates race: one that is clearly behind on the first fold
+    know something of held-out rows. Candidates race: one that is clearly behind on the largest fold
     is not trained on the others.
 
     Returns
@@ -35,7 +35,9 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
     trainer, settings = task.trainer, task.settings
     margins: dict[Candidate, np.ndarray] = {}
     losses: dict[Candidate, np.ndarray] = {}
-    first, others = [0], list(range(1, trainer.n_folds))
+    # with many comparisons the sample of them may have missed a fold of few
+    largest = int(np.bincount(trainer.fold, minlength=trainer.n_folds).argmax())
+    others = [fold for fold in range(trainer.n_folds) if fold != largest]
 
     def losses_of(margin: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
         judged = (trainer.label, trainer.user, task.group)
@@ -43,8 +45,8 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
 
     def judge(candidates: list[Candidate], *, race: bool = True) -> None:
         new = [candidate for candidate in candidates if candidate not in losses]
-        started = dict(zip(new, task.held_out(new, first), strict=True))
-        rows = trainer.fold == 0
+        started = dict(zip(new, task.held_out(new, [largest]), strict=True))
+        rows = trainer.fold == largest
         racing = {c: losses_of(margin, rows) for c, margin in {**margins, **started}.items()}
         leader = min(racing.values(), key=np.mean)
         kept = [c for c in new if not (race and behind(racing[c], leader))]

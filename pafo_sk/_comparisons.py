@@ -83,9 +83,8 @@ class Comparisons:
             return self
         position = np.empty(len(self.items), dtype=self.a.dtype)
         position[used] = np.arange(len(used))
-        items = self.items[used] if self.scale == 1 else self.vectors(used)
-        a, b = position[self.a], position[self.b]
-        return replace(self, items=items, a=a, b=b, scale=1.0)
+        part = replace(self, items=self.items[used], a=position[self.a], b=position[self.b])
+        return part if self.scale == 1 else part.scaled(1.0)
 
     def vectors(self, rows: np.ndarray | None = None) -> np.ndarray:
         """Scaled vectors of some items, not in half precision; None: of all, as they are if so."""

@@ -45,11 +45,13 @@ def distillation_targets(
             specialists.margins(trainer, model, fold) for model in range(specialists.n_models)
         ]
         own = specialists.model[group]
-        least = np.bincount(group, log_loss(teacher, label))
+        # nor do the rows of the fold say who teaches
+        seen = np.ones(len(label)) if fold is None else (trainer.fold != fold).astype(float)
+        least = np.bincount(group, seen * log_loss(teacher, label))
         better = np.ones(len(least), dtype=bool)
         for model, rival in enumerate(rivals, start=-1):
             # of a group whose own model it is, the rival is the same to the last bit
-            lost = np.bincount(group, np.where(own == model, 0.0, log_loss(rival, label)))
+            lost = np.bincount(group, np.where(own == model, 0.0, seen * log_loss(rival, label)))
             better &= (specialists.model == model) | (least < lost)
         teacher = np.where(better[group], teacher, common)
     taught = np.ones(len(label))

@@ -159,10 +159,6 @@ class HistoryIndex:
     user: Tensor
     keys: tuple[Tensor, ...]
 
-    def take(self, rows: Tensor) -> HistoryIndex:
-        """The same for some rows, which must hold every user whole or not at all."""
-        return HistoryIndex(self.user[rows], tuple(key[rows] for key in self.keys))
-
     def others(self, statistics: Tensor) -> Tensor:
         """Sum of the statistics of the user's other rows that share no item or prompt with a row.
 

@@ -80,8 +80,9 @@ class Rounding:
         weight = head.weight
         basis = None if self.basis is None else torch.as_tensor(self.basis).to(weight)
         total = torch.as_tensor(self.curvature).to(weight) + penalty.to(weight)
-        # where neither data nor penalty say anything, any scale will do
-        scale = total.clamp_min(1e-6 * float(total.max()) or 1.0).rsqrt()
+        # a floor for every reward of its own; where nothing is said at all, any scale will do
+        floor = 1e-6 * total.amax(dim=-1, keepdim=True)
+        scale = torch.where(floor > 0, torch.maximum(total, floor), 1.0).rsqrt()
         parametrize.register_parametrization(head, "weight", _Coordinates(basis, scale))
 
 

@@ -12,7 +12,6 @@ from pafo_sk._heads import emptied, rescaled, select_rewards, stack_heads
 from pafo_sk._progress import advance, counted, expect
 from pafo_sk._shared_fits import shared
 from pafo_sk._trainer import Trainer
-from pafo_sk._training import score_items
 
 PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
 # A specialist with fewer comparisons than this in a group is the pooled model.
@@ -117,7 +116,7 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitte
         trainer.rows(weight),
         trainer.trains(parts),
         np.full(len(parts), PENALTIES[best]),
-        start=select_rewards(tried, _nearest_fold(parts) * n_penalties + best),
+        start=_start(trainer, tried, n_penalties, best),
     )
     found = CrossFitted(heads, [], np.zeros(1, dtype=np.int64))
     scale, _ = temperature(found.margins(judged, 0), judged.label, weighed)
@@ -137,16 +136,24 @@ def _held_out_losses(
     heads : nn.Module
         Fold by fold, within a fold one for each way.
     """
-    comparisons, fold = trainer.comparisons, trainer.fold
-    rewards = score_items(heads, comparisons.items, comparisons.scale)
-    rewards = rewards.reshape(len(rewards), trainer.n_folds, -1)
-    margins = rewards[comparisons.b, fold] - rewards[comparisons.a, fold]
+    margins = trainer.margins_of_folds(heads)
     return np.array([temperature(margin, trainer.label, weight)[1] for margin in margins.T])
 
 
-def _nearest_fold(parts: list[tuple[int, ...]]) -> np.ndarray:
-    """For every part, the fold without which a model lacks most of the same rows."""
-    return np.array([part[0] if part else 0 for part in parts])
+def _start(trainer: Trainer, tried: nn.Module, n_ways: int, best: int) -> nn.Module | None:
+    """Where the parts of the pooled model start from: nothing that saw what a part must not.
+
+    Parameters
+    ----------
+    tried : nn.Module
+        Fold by fold, within a fold one for each of ``n_ways``.
+    """
+    if not trainer.net.resolved().is_round():
+        return None  # a few epochs do not forget where they started
+    parts = trainer.parts()
+    fold = np.array([part[0] if part else 0 for part in parts])
+    start = select_rewards(tried, fold * n_ways + best)
+    return emptied(start, np.array([len(part) == 2 for part in parts]))
 
 
 @shared
@@ -198,7 +205,7 @@ def _fit_specialist(
     _, judged = trainer.sample()
     parts, n_folds = trainer.parts(), trainer.n_folds
     if not isinstance(shrinkage, str):
-        penalty, to_zero, start = float(shrinkage), False, pooled.heads
+        penalty, to_zero = float(shrinkage), False
     else:
         grid = PENALTIES
         # every fold, every penalty, with the pooled model for the anchor and with zero
@@ -216,13 +223,12 @@ def _fit_specialist(
         if not losses[chosen] < temperature(pooled.margins(judged, 0), judged.label)[1]:
             return pooled.heads, AS_POOLED
         penalty, to_zero = float(grid[chosen % len(grid)]), chosen >= len(grid)
-        start = select_rewards(tried, _nearest_fold(parts) * 2 * len(grid) + chosen)
     heads = trainer.train(
         trainer.rows(),
         trainer.trains(parts),
         np.full(len(parts), penalty),
         anchor=None if to_zero else pooled.heads,
-        start=start,
+        start=pooled.heads,
     )
     found = CrossFitted(heads, [], np.zeros(1, dtype=np.int64))
     scale, _ = temperature(found.margins(judged, 0), judged.label)

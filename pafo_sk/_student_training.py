@@ -64,8 +64,14 @@ class StudentSet:
     def take(self, rows: Tensor) -> StudentSet:
         """Some comparisons, of which only their items are scored; users whole or not at all."""
         used, a, b = items_of(self, rows)
+        # codes without gaps, or every part would sum into tables for all rows
+        n_sides = 1 if len(self.keys) == 1 else 2
+        keys = [*_dense(*(key[rows] for key in self.keys[:n_sides]))]
+        keys += [_dense(key[rows])[0] for key in self.keys[n_sides:]]
+        user = self.user[rows]
         return replace(
             self,
+            pieces=(),
             used=used,
             a=a,
             b=b,
@@ -73,8 +79,8 @@ class StudentSet:
             weight=self.weight[rows],
             answer=self.answer[rows],
             keep=self.keep[rows],
-            user=self.user[rows],
-            keys=tuple(key[rows] for key in self.keys),
+            user=torch.where(user < 0, user, _dense(user)[0]),
+            keys=tuple(keys),
         )
 
     def batches(self, size: int) -> Iterator[StudentSet]:
@@ -129,6 +135,12 @@ class StudentSet:
         return module.penalty(self.anchor, self.anchor_penalty) / 2 / total_weight.sum()
 
 
+def _dense(*codes: Tensor) -> tuple[Tensor, ...]:
+    """The same codes without gaps, common to all of the arrays."""
+    _, index = torch.unique(torch.cat(codes), return_inverse=True)
+    return index.split(len(codes[0]))
+
+
 def student_net(
     prototype: RewardNet, module: HistoryModel, max_iter: int = MAX_ITER, **criterion: Any
 ) -> RewardNet:
@@ -140,7 +152,7 @@ def student_net(
     }
     settings = {**settings, "callbacks": prototype.callbacks}
     net = RewardNet(module, DistillationLoss, **settings)
-    if net.optimizer is None and module.convex:
+    if module.convex and net.optimizer in (None, torch.optim.LBFGS):
         ends = {"max_iter": max_iter, "tolerance_change": TOLERANCE}
         given = prototype.get_params_for("optimizer")
         net.set_params(**{f"optimizer__{k}": v for k, v in ends.items() if k not in given})

@@ -66,11 +66,15 @@ class Trainer:
         most : float
             They get a table of their own unless they use a larger share of the items than this.
         """
+        user = self.user[rows]
+        if len(user) and user.min() >= 0:
+            # codes without gaps: whoever is not there takes no room
+            user = np.unique(user, return_inverse=True)[1]
         return replace(
             self,
             comparisons=self.comparisons[rows].compact(most),
             label=self.label[rows],
-            user=self.user[rows],
+            user=user,
             fold=self.fold[rows],
             memo=Memo(),
         )
@@ -129,6 +133,19 @@ class Trainer:
             rounding=self.rounding,
             tables=self.tables,
         )
+
+    def margins_of_folds(self, heads: nn.Module) -> np.ndarray:
+        """Margin of every row by each head that lacks its fold, (n_comparisons, n_ways).
+
+        Parameters
+        ----------
+        heads : nn.Module
+            Fold by fold, within a fold one for each way of training.
+        """
+        comparisons = self.comparisons
+        rewards = score_items(heads, comparisons.items, comparisons.scale)
+        rewards = rewards.reshape(len(rewards), self.n_folds, -1)
+        return rewards[comparisons.b, self.fold] - rewards[comparisons.a, self.fold]
 
     def margins_by(self, head: nn.Module, column: np.ndarray) -> np.ndarray:
         """Margin of every row by a reward of its own, (n_comparisons,).

@@ -109,7 +109,7 @@ class RewardNet(NeuralNet):
         Parameters
         ----------
         precision : float
-            Relative error of the loss: smaller changes of it are none, and end L-BFGS.
+            Smaller changes of the loss are rounding errors, and end L-BFGS.
         """
         convex = getattr(self.module, "convex", False)
         net: RewardNet = clone(self)
@@ -132,7 +132,7 @@ class RewardNet(NeuralNet):
 
     def is_round(self) -> bool:
         """Whether L-BFGS trains everything at once: then coordinates only change its speed."""
-        return self.optimizer is torch.optim.LBFGS
+        return self.optimizer is torch.optim.LBFGS and self.batch_size == -1
 
     def check_training_readiness(self) -> None:
         if self.optimizer is None:
@@ -155,7 +155,8 @@ class RewardNet(NeuralNet):
         # gradients of the parts add up, and only one part's graph is in memory at a time
         self._set_training(True)
         total = whole.shrinkage(self.module_, self.total_weight_)
-        total.backward()
+        if total.requires_grad:  # a module of the user's own may have no penalty
+            total.backward()
         total = total.detach()
         for part in parts:
             predicted = self.infer(part, **fit_params)
@@ -275,7 +276,9 @@ def score_items(
     """
     double = select_double(head)
     parts = [
-        double(torch.as_tensor(items[start : start + chunk] * np.float64(scale))).numpy()
+        double(
+            torch.as_tensor(np.multiply(items[start : start + chunk], scale, dtype=np.float64))
+        ).numpy()
         for start in range(0, len(items), chunk)
     ]
     return np.concatenate(parts)

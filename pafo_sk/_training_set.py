@@ -90,8 +90,8 @@ class TrainingSet(Dataset):
         items = self.items if self.used is None else self.items.index_select(0, self.used)
         if items.dtype == torch.float16 and isinstance(module, LinearHead):
             return scaled_products(items, module.weight, self.scale)
-        # a table in half precision is one of many items, of which other heads see some at a time
-        rewards: Tensor = module(items if self.scale == 1 else items.to(self.heads) * self.scale)
+        items = items.to(self.heads)
+        rewards: Tensor = module(items if self.scale == 1 else items * self.scale)
         return rewards
 
     def loss(self, criterion: nn.Module, rewards: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +19,7 @@ from pafo_sk._bilinear import BilinearHistory
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._folds import history_keys
 from pafo_sk._groups import Groups, row_weights
-from pafo_sk._heads import LinearHead, rescaled, select_rewards
+from pafo_sk._heads import LinearHead, emptied, select_rewards
 from pafo_sk._histories import HistoryIndex
 from pafo_sk._progress import advance, counted, expect
 from pafo_sk._specialists import CrossFitted
@@ -220,7 +221,7 @@ class Task:
         own = self.pooled.choices[0].penalty
         if self.student is None:
             # the pooled model's own penalty, which is on the distance from zero
-            anchor, anchor_penalty = rescaled(self.pooled.of_fold(fold), 0.0), own
+            anchor, anchor_penalty = emptied(self.pooled.of_fold(fold), np.array([True])), own
         else:
             anchor = self.prototypes(candidate.n_prototypes, fold).head
             anchor_penalty = max(own, LEAST_POOLED_PENALTY)
@@ -241,7 +242,7 @@ class Task:
             max_iter=max_iter,
         )
 
-    def trained(self, jobs: list[tuple[Candidate, int | None]]) -> list[HistoryModel]:
+    def trained(self, jobs: Sequence[tuple[Candidate, int | None]]) -> list[HistoryModel]:
         """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""
         memo = self.trainer.memo
         keys = [self.key(*job) for job in jobs]
@@ -254,15 +255,17 @@ class Task:
         memo.update(zip([keys[n] for n in missing], counted(trained), strict=True))
         return [memo[key] for key in keys]
 
-    def _starts(self, jobs: list[tuple[Candidate, int | None]]) -> list[HistoryModel | None]:
+    def _starts(self, jobs: Sequence[tuple[Candidate, int | None]]) -> list[HistoryModel | None]:
         """Where training starts: what margins teach, from the model that only labels taught."""
         taught = [n for n, (candidate, _) in enumerate(jobs) if candidate.distill_weight]
         starts: list[HistoryModel | None] = [None] * len(jobs)
+        net = self.trainer.net
+        convex = net.optimizer is None and getattr(net.module, "convex", False)
         # a single structure is never trained on labels alone
-        if taught and self.trainer.net.optimizer is None and len(self.structures()) > 1:
+        if taught and convex and len(self.structures()) > 1:
             by_labels = [(replace(jobs[n][0], distill_weight=0.0), jobs[n][1]) for n in taught]
             for n, module in zip(taught, self.trained(by_labels), strict=True):
-                starts[n] = copy.deepcopy(module) if module.convex else None
+                starts[n] = module  # training works on a copy
         return starts
 
     def key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
@@ -294,7 +297,7 @@ class Task:
         """
         trainer = self.trainer
         jobs = [(candidate, fold) for candidate in candidates for fold in folds]
-        modules = iter(self.trained(list(jobs)))
+        modules = iter(self.trained(jobs))
         keys = history_keys(trainer.comparisons, trainer.user)
         found = []
         for _ in candidates:
@@ -318,7 +321,7 @@ class Task:
             expect(1)
             module = larger.trainer.memo.once(
                 ("larger", *self.key(candidate, None)),
-                lambda: self._taught_more(candidate, copy.deepcopy(module), larger),
+                lambda: self._taught_more(candidate, module, larger),
             )
             advance()
         return copy.deepcopy(module)

@@ -69,16 +69,6 @@ def test_no_users_no_histories():
     assert not others(comparisons, np.array([-1, -1]), np.ones((2, 3))).any()
 
 
-def test_some_rows_of_an_index():
-    comparisons = Comparisons(np.zeros((6, 1)), np.array([0, 2, 4]), np.array([1, 3, 5]))
-    user = np.array([0, 1, 1])
-    keys = tuple(torch.as_tensor(key) for key in history_keys(comparisons, user))
-    index, rows = HistoryIndex(torch.as_tensor(user), keys), torch.tensor([1, 2])
-    statistics = torch.tensor([[1.0], [10], [100]])
-    whole = index.others(statistics)
-    torch.testing.assert_close(index.take(rows).others(statistics[rows]), whole[rows])
-
-
 # Folds
 
 

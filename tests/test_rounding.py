@@ -121,3 +121,15 @@ def test_a_head_without_comparisons_is_its_anchor():
     )
     assert head.weight[0].abs().max() > 0.1
     np.testing.assert_allclose(head.weight[1], 0, atol=1e-3)
+
+
+def test_a_head_is_trained_as_it_is_alone_beside_one_without_comparisons():
+    items, rows = problem()
+    comparisons = Comparisons(items, rows.a, rows.b)
+    options = {"seed": 0, "device": torch.device("cpu"), "rounding": rounding_of(items, rows)}
+    cells = np.array([[1.0, 0.0], [1.0, 0.0]])
+    net = RewardNet(**EXACT)
+    both = train_heads(net, comparisons, rows, cells, np.array([1.0, 1.0]), **options)
+    alone = train_heads(net, comparisons, rows, cells[:, :1], np.array([1.0]), **options)
+    np.testing.assert_allclose(both.weight[0], alone.weight[0], atol=1e-5)
+    assert alone.weight.abs().max() > 0.1

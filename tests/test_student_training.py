@@ -1,6 +1,7 @@
 """How the unified model is trained: histories, minibatches, the loss."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,19 +91,17 @@ def test_minibatches_hold_users_whole():
     batches = list(data.batches(32))
     assert len(batches) > 4
     assert sum(len(batch) for batch in batches) == 200
-    seen = [set(batch.user.tolist()) for batch in batches]
+    # items a are the first of the table, one for each row
+    rows = [batch.used[batch.a] for batch in batches]
+    seen = [set(user[of].tolist()) for of in rows]
     assert sum(map(len, seen)) == len(set().union(*seen)) == 20
     assert max(len(batch) for batch in batches) < 32 + np.bincount(user).max()
     # so histories in a batch are those of all the data
     module = make(HistoryMixture)
-    for batch in batches:
-        for row, (user_of, first) in enumerate(zip(batch.user, batch.a, strict=True)):
-            assert (data.user == user_of).sum() == (batch.user == user_of).sum()
-            item = batch.items[batch.used[first]]
-            original = (data.items[data.a] == item).all(dim=1).nonzero()[0, 0]
-            if row == 0:
-                whole = data.predict(module)[original]
-                torch.testing.assert_close(batch.predict(module)[row], whole)
+    whole = data.predict(module)
+    for batch, of in zip(batches, rows, strict=True):
+        assert np.isin(user, user[of]).sum() == len(batch)
+        torch.testing.assert_close(batch.predict(module), whole[of])
 
 
 def test_minibatches_without_users():
@@ -166,3 +165,24 @@ def test_training_lowers_the_loss(student):
         fitted.module_.reference.requires_grad_(False)
         fitted.partial_fit(data)
         assert objective(fitted.module_) < objective(start) - 0.05
+
+
+def test_batches_of_a_set_in_parts_are_whole():
+    """A batch of a set that is worked on in parts stands for its own rows alone."""
+    whole = student_set(np.repeat(np.arange(10), 6))
+    whole = replace(whole, pieces=tuple(whole.batches(20)))
+    assert len(whole.parts()) > 1
+    for batch in whole.batches(15):
+        assert batch.parts() == (batch,)
+
+
+def test_parts_have_codes_without_gaps():
+    """Sums are made in tables of a part's own rows, and are what they were."""
+    user = np.repeat(np.arange(10), 6)
+    whole, module = student_set(user), make(HistoryMixture)
+    expected = whole.predict(module)
+    for part in whole.batches(20):
+        rows = part.used[part.a]  # items a are the first of their table, one for each row
+        torch.testing.assert_close(part.predict(module), expected[rows])
+        assert part.user.max() < 20 / 6 + 1
+        assert max(int(key.max()) for key in part.keys) < 2 * len(part)
