@@ -117,7 +117,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     pareto_report_ : DataFrame or None
         Held-out accuracy of each group with the pooled model, its specialist and the unified
         model, users counting equally, with paired 95 % intervals of the differences, clustered
-        by user and prompt.
+        by user and prompt. With more than 10,000 comparisons, of a sample of so many.
     pareto_status_ : str
         What the report comes to.
     distill_weight_ : float

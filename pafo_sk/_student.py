@@ -84,6 +84,9 @@ class HistoryModel(nn.Module, ABC):
     def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
         """Twice what is added to the summed loss.
 
+        To be written in the heads' ``weight``, and not in ``parameters()``: while it is trained,
+        the parameters of a `LinearHead` are its weights in other coordinates.
+
         Parameters
         ----------
         anchor : nn.Module
