@@ -260,7 +260,8 @@ class PafoRewardEstimator(ComparisonClassifier):
             elif given.groups is not None:
                 found = read_groups(given.groups, "group_column", label, user, users)
             comparisons = given.comparisons()
-            trainer = self._trainer(comparisons, label, user)
+            unit = comparisons.unit()
+            trainer = self._trainer(comparisons.scaled(unit), label, user)
 
             # 0. The pooled model, below which nobody may fall.
             pooled = fit_pooled(trainer)
@@ -288,14 +289,14 @@ class PafoRewardEstimator(ComparisonClassifier):
                 module.pooled_share = verdict.share
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.distill_weight_ = verdict.candidate.distill_weight
-            self._keep(module, found, comparisons, label, users)
+            self.model_ = PersonalisedReward(module.double(), unit)
+            self._keep(found, comparisons, label, users)
         return self
 
     def _trainer(self, comparisons: Comparisons, label: np.ndarray, user: np.ndarray) -> Trainer:
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
-        comparisons = comparisons.scaled(comparisons.unit())
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons,
@@ -324,7 +325,6 @@ class PafoRewardEstimator(ComparisonClassifier):
 
     def _keep(
         self,
-        module: HistoryModel,
         groups: Groups | None,
         comparisons: Comparisons,
         label: np.ndarray,
@@ -334,8 +334,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.groups_ = None if groups is None else groups.labels
         self.majority_ = None if groups is None else groups.labels[0]
         self.groups_source_ = "none" if groups is None else groups.source
-        self.model_ = PersonalisedReward(module.double(), comparisons.unit())
-        self.history_ = Histories.empty(module.n_statistics)
+        self.history_ = Histories.empty(self.model_.module.n_statistics)
         if len(users):
             self._add_to_histories(comparisons, label)
 
