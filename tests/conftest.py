@@ -125,3 +125,21 @@ def _text_comparisons(seed=0, n_users=12, n_comparisons=10):
 def texts():
     """Comparisons of short texts by 12 users, of whom a quarter likes another letter."""
     return _text_comparisons()
+
+
+@pytest.fixture(scope="session")
+def made():
+    """Comparisons of 60 items by 20 users, with the row numbers of the items."""
+    from pafo_sk.datasets import make_preferences
+
+    return make_preferences(20, 10, n_features=6, n_items=60, form="pairs", random_state=0)
+
+
+@pytest.fixture(scope="session")
+def table(made):
+    """The same as a table; shared, so tests must not change it."""
+    from pafo_sk import ComparisonTable
+
+    return ComparisonTable(
+        made.item_features, made.item_a, made.item_b, users=made.users, groups=made.groups
+    )

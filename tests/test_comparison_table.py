@@ -9,22 +9,8 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 from pafo_sk import ComparisonTable
-from pafo_sk.datasets import make_preferences
 
 N_ITEMS = 60
-
-
-@pytest.fixture(scope="module")
-def made():
-    """Comparisons of 60 items by 20 users, with the row numbers of the items."""
-    return make_preferences(20, 10, n_features=6, n_items=N_ITEMS, form="pairs", random_state=0)
-
-
-@pytest.fixture(scope="module")
-def table(made):
-    return ComparisonTable(
-        made.item_features, made.item_a, made.item_b, users=made.users, groups=made.groups
-    )
 
 
 @pytest.fixture

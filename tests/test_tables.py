@@ -14,24 +14,10 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from pafo_sk import ComparisonTable, MLPHead, PafoRewardEstimator, RewardNet, _personalised
 from pafo_sk._comparisons import Comparisons, variance_by_parts
 from pafo_sk._input import read_input
-from pafo_sk.datasets import make_preferences
 from pafo_sk.metrics import fairness_report
 from pafo_sk.model_selection import StratifiedPreferenceKFold
 
 N_ITEMS = 60
-
-
-@pytest.fixture(scope="module")
-def made():
-    """Comparisons of 60 items by 20 users, with the row numbers of the items."""
-    return make_preferences(20, 10, n_features=6, n_items=N_ITEMS, form="pairs", random_state=0)
-
-
-@pytest.fixture(scope="module")
-def table(made):
-    return ComparisonTable(
-        made.item_features, made.item_a, made.item_b, users=made.users, groups=made.groups
-    )
 
 
 @pytest.fixture(scope="module")
