@@ -10,8 +10,6 @@ from sklearn.model_selection import cross_val_score
 
 from pafo_sk import ComparisonTable
 
-N_ITEMS = 60
-
 
 @pytest.fixture
 def mapped(tmp_path, made):
