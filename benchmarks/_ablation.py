@@ -10,8 +10,9 @@ from unittest.mock import patch
 
 import numpy as np
 
-from pafo_sk import _student_training, _unified
-from pafo_sk._training import margins
+from pafo_sk._student import candidates as _unified
+from pafo_sk._student import training as _student_training
+from pafo_sk._training.net import margins
 
 
 @dataclass(frozen=True)

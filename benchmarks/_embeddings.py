@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pafo_sk import _encoding
-from pafo_sk._store import memory_store
+from pafo_sk._encoding import encode as _encoding
+from pafo_sk._encoding.store import memory_store
 
 ENCODER = "all-MiniLM-L6-v2"
 

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import torch
 
-from pafo_sk._encoder_loading import load_encoder
-from pafo_sk._encoding import encode_texts
+from pafo_sk._encoding.encode import encode_texts
+from pafo_sk._encoding.loading import load_encoder
 
 DTYPES = ("float32", "bfloat16", "float16")
 

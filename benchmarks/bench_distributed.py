@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from distributed import Client, LocalCluster
 
-from pafo_sk._encoder_loading import load_encoder
+from pafo_sk._encoding.loading import load_encoder
 from pafo_sk.datasets import load_dsp
 from pafo_sk.distributed import encode
 from pafo_sk.distributed._partition import write_partition

@@ -27,11 +27,11 @@ from bench_predict import N_FEATURES, N_USERS, Table, text_of
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
-from pafo_sk._comparisons import join_prompt
-from pafo_sk._encoding import encode_texts
-from pafo_sk._heads import squared_distance
-from pafo_sk._losses import BradleyTerryLoss
-from pafo_sk._training_set import TrainingSet
+from pafo_sk._comparisons.comparisons import join_prompt
+from pafo_sk._encoding.encode import encode_texts
+from pafo_sk._training.data import TrainingSet
+from pafo_sk._training.heads import squared_distance
+from pafo_sk._training.losses import BradleyTerryLoss
 
 # The public prompts of DSP, and the responses to each.
 N_PROMPTS, N_RESPONSES = 661, 5

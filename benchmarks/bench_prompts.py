@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._encoding import encode_texts
+from pafo_sk._encoding.encode import encode_texts
 from pafo_sk.datasets import load_dsp
 
 ENCODER = "all-MiniLM-L6-v2"

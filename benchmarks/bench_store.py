@@ -28,8 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pafo_sk._disk_store import DiskStore
-from pafo_sk._memory_store import address_of
+from pafo_sk._encoding.disk_store import DiskStore
+from pafo_sk._encoding.memory_store import address_of
 
 DIMENSION = 384
 BATCH = 1000

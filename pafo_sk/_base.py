@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
-from pafo_sk._encoder_identity import reference_for
-from pafo_sk._shared_fits import join, token
+from pafo_sk._encoding.fingerprint import reference_for
+from pafo_sk._training.shared_fits import join, token
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):

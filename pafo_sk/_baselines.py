@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 from torch import nn
 
-from pafo_sk._calibration import log_loss
 from pafo_sk._groups import Groups, row_weights
 from pafo_sk._progress import counted, expect
-from pafo_sk._rows import Rows
 from pafo_sk._specialists import PENALTIES, CrossFitted, fit_pooled
-from pafo_sk._trainer import Trainer
-from pafo_sk._training import score_items
+from pafo_sk._training.calibration import log_loss
+from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._training.net import score_items
+from pafo_sk._training.weighted_pairs import Rows
 
 
 def fit_baseline(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pafo_sk._calibration import log_loss
 from pafo_sk._specialists import CrossFitted
-from pafo_sk._trainer import Trainer
+from pafo_sk._training.calibration import log_loss
+from pafo_sk._training.cross_fitting import Trainer
 
 
 def distillation_targets(

@@ -14,25 +14,25 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import fit_baseline
-from pafo_sk._choice import rank_candidates
-from pafo_sk._comparisons import Comparisons, Pairs
-from pafo_sk._device import resolve_device
-from pafo_sk._folds import fold_of_rows
+from pafo_sk._comparisons.comparisons import Comparisons, Pairs
+from pafo_sk._comparisons.links import fold_of_rows
+from pafo_sk._comparisons.reader import read_input, read_items
+from pafo_sk._comparisons.winners import read_labels
+from pafo_sk._encoding.devices import resolve_device
+from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
-from pafo_sk._histories import Histories, code_users
-from pafo_sk._input import read_input, read_items
-from pafo_sk._pareto import ensure_no_harm, pareto_report
-from pafo_sk._personalised import PersonalisedReward
+from pafo_sk._no_harm import ensure_no_harm, pareto_report
 from pafo_sk._progress import progress
-from pafo_sk._rounding import Rounding
-from pafo_sk._samples import MOST_JUDGED, MOST_TAUGHT
 from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
-from pafo_sk._store import CACHE
-from pafo_sk._student import HistoryModel
-from pafo_sk._trainer import Trainer
-from pafo_sk._training import RewardNet
-from pafo_sk._unified import STUDENT, Task, UnifiedSettings, plain_model
-from pafo_sk._winners import read_labels
+from pafo_sk._student.candidates import STUDENT, Task, UnifiedSettings, plain_model
+from pafo_sk._student.histories import Histories, code_users
+from pafo_sk._student.model import HistoryModel
+from pafo_sk._student.reward import PersonalisedReward
+from pafo_sk._student.search import rank_candidates
+from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._training.net import RewardNet
+from pafo_sk._training.preconditioning import Rounding
+from pafo_sk._training.subsample import MOST_JUDGED, MOST_TAUGHT
 
 
 class PafoRewardEstimator(ComparisonClassifier):

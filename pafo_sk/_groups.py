@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pafo_sk._categories import categorical, codes_of
-from pafo_sk._columns import first_rows
-from pafo_sk._folds import pair_codes
-from pafo_sk._trainer import Trainer
+from pafo_sk._comparisons.frames import first_rows
+from pafo_sk._comparisons.labels import categorical, codes_of
+from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._training.cross_fitting import Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
 RULES = {"infer", "pooled", "raise"}

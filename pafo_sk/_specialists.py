@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from pafo_sk._calibration import temperature
-from pafo_sk._heads import emptied, rescaled, select_rewards, stack_heads
 from pafo_sk._progress import advance, counted, expect
-from pafo_sk._shared_fits import shared
-from pafo_sk._trainer import Trainer
+from pafo_sk._training.calibration import temperature
+from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._training.heads import emptied, rescaled, select_rewards, stack_heads
+from pafo_sk._training.shared_fits import shared
 
 PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
 # A specialist with fewer comparisons than this in a group is the pooled model.

@@ -51,7 +51,7 @@ def tiny_encoder_path(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_encoder_path):
     """The object loaded from ``tiny_encoder_path``; shared, so tests must not change it."""
-    from pafo_sk._encoder_loading import load_encoder
+    from pafo_sk._encoding.loading import load_encoder
 
     return load_encoder(tiny_encoder_path, device="cpu")
 

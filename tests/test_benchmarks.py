@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk._encoding import encode_texts
+from pafo_sk._encoding.encode import encode_texts
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 

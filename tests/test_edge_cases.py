@@ -9,7 +9,7 @@ import pytest
 
 from pafo_sk import PafoRewardEstimator
 from pafo_sk._groups import infer_groups, separation_of_one_cloud, split_by_support
-from pafo_sk._pareto import reading
+from pafo_sk._no_harm import reading
 
 FEATURES = [f"x{i}" for i in range(5)]
 

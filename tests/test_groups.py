@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pafo_sk import RewardNet
-from pafo_sk._comparisons import Comparisons
+from pafo_sk._comparisons.comparisons import Comparisons
 from pafo_sk._groups import (
     Groups,
     infer_groups,
@@ -15,7 +15,7 @@ from pafo_sk._groups import (
     split_by_support,
     support_rate,
 )
-from pafo_sk._trainer import Trainer
+from pafo_sk._training.cross_fitting import Trainer
 
 NOBODY = np.full(6, -1)
 NO_USERS = pd.Index([], dtype=object)

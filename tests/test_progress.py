@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pafo_sk._progress import advance, counted, expect, open_bar, progress
-from pafo_sk._trainer import Trainer
+from pafo_sk._training.cross_fitting import Trainer
 
 
 def shown(err):

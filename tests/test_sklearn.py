@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.metadata_routing import get_routing_for_object
 
-from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet, _encoder_loading
+from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
+from pafo_sk._encoding import loading as _encoder_loading
 
 GRID = {"distill_weight": [0.0, 0.5], "margin_temperature": [1.0, 2.0]}
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from pafo_sk import MLPHead, RewardNet
-from pafo_sk._comparisons import Comparisons
+from pafo_sk._comparisons.comparisons import Comparisons
 from pafo_sk._distillation import distillation_targets
-from pafo_sk._rounding import Rounding
 from pafo_sk._specialists import MOST_SPECIALISTS, fit_pooled, fit_specialists
-from pafo_sk._trainer import Trainer
+from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._training.preconditioning import Rounding
 
 
 def trainer_of(weights, each=120, n_items=40, net=None, seed=0):

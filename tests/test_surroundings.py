@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pafo_sk._training import seeded, threads_for
+from pafo_sk._training.net import seeded, threads_for
 
 CPU = torch.device("cpu")
 

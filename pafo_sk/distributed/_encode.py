@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from pafo_sk._columns import Columns
-from pafo_sk._encoder_loading import check_params
-from pafo_sk._store import CACHE
+from pafo_sk._comparisons.frames import Columns
+from pafo_sk._encoding.loading import check_params
+from pafo_sk._encoding.store import CACHE
 from pafo_sk.distributed._folder import check_folder, claim_folder, remove_leftovers
 from pafo_sk.distributed._partition import (
     EMBEDDING,

@@ -14,12 +14,12 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from pafo_sk._columns import Columns
-from pafo_sk._comparisons import encode_items
-from pafo_sk._encoder_identity import revision_of
-from pafo_sk._encoder_loading import check_params, load_encoder
-from pafo_sk._encoding import encode_texts, encoder_info, vector_settings
-from pafo_sk._memory_store import check_vectors
+from pafo_sk._comparisons.comparisons import encode_items
+from pafo_sk._comparisons.frames import Columns
+from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
+from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.loading import check_params, load_encoder
+from pafo_sk._encoding.memory_store import check_vectors
 from pafo_sk.distributed._folder import part_name
 
 EMBEDDING = "embedding"

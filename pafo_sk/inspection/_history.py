@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._columns import listed
-from pafo_sk._histories import Histories
-from pafo_sk._input import read_input
-from pafo_sk._winners import read_labels
+from pafo_sk._comparisons.frames import listed
+from pafo_sk._comparisons.reader import read_input
+from pafo_sk._comparisons.winners import read_labels
+from pafo_sk._student.histories import Histories
 from pafo_sk.inspection._drawing import (
     INTERVAL,
     MAJORITY,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._columns import Columns, check_labels, is_frame
-from pafo_sk._comparison_table import ComparisonTable
-from pafo_sk._input import split_user_index
+from pafo_sk._comparisons.frames import Columns, check_labels, is_frame
+from pafo_sk._comparisons.reader import split_user_index
+from pafo_sk._comparisons.table import ComparisonTable
 
 
 def final_estimator(estimator: Any) -> Any:

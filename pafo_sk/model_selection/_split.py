@@ -13,8 +13,8 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, St
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from pafo_sk._columns import Columns, check_labels, is_frame, listed
-from pafo_sk._comparison_table import ComparisonTable
+from pafo_sk._comparisons.frames import Columns, check_labels, is_frame, listed
+from pafo_sk._comparisons.table import ComparisonTable
 
 # Random orders tried, until every group is in every training part.
 ATTEMPTS = 20

@@ -20,7 +20,9 @@ def _notes_plugin(folder):
         def setup(self, worker):
             import pyarrow.parquet as pq
 
-            from pafo_sk import _encoder_loading, _encoding, _unified
+            from pafo_sk._encoding import encode as _encoding
+            from pafo_sk._encoding import loading as _encoder_loading
+            from pafo_sk._student import candidates as _unified
 
             self.wrap(_encoding, "_vectors_of", before=lambda model, texts, *_: list(texts))
             self.wrap(_encoder_loading, "_open", before=lambda *_, **__: "an encoder")

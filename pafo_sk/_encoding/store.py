@@ -1,0 +1,141 @@
+"""EmbeddingStore: where the vectors of texts are kept, in memory or in a folder."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator, Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from pafo_sk._encoding.disk_store import DISK_BYTES, DiskStore
+from pafo_sk._encoding.memory_store import MEMORY_BYTES, MemoryStore
+
+memory_store = MemoryStore()
+_opened: dict[tuple, Store] = {}
+_lock = threading.Lock()
+
+
+class Store(Protocol):
+    """What the encoding asks of a store."""
+
+    def get_many(self, key: Hashable, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return which texts are there, and the vectors, zero where not."""
+
+    def put_many(self, key: Hashable, texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Keep one vector for each text."""
+
+    def claim(self, key: Hashable, texts: Sequence[str]) -> Generator[np.ndarray]:
+        """Yield rows of texts that nobody else encodes until the next are asked for."""
+
+    def info(self) -> dict[str, Any]:
+        """Return what is in it."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+
+@dataclass(frozen=True)
+class EmbeddingStore:
+    """Where the vectors of texts are kept, so that each text is encoded once.
+
+    A text is found by a digest of itself, the encoder's fingerprint and the settings that alter
+    vectors. This object is a name for the place and holds no vectors: it can be pickled and cloned
+    freely, and any two that are equal are the same store.
+
+    Parameters
+    ----------
+    location : "memory", str or path, default="memory"
+        "memory": this process. Anything else is a folder: new, empty, or a store already. Any
+        number of processes may use one folder at once, on a disk of their own machine.
+    max_bytes : int or None, default=None
+        Above it the least recently used vectors are forgotten. None: 4 GiB in memory, 64 GiB in a
+        folder.
+    dtype : {"float32", "float16"}, default="float32"
+        In which vectors are kept; float16 takes half the room, with a relative error of at
+        most 0.0005. What is returned is float32.
+
+    Examples
+    --------
+    >>> from pafo_sk import EmbeddingStore, PafoRewardEstimator
+    >>> store = EmbeddingStore("embeddings", max_bytes=10**9)
+    >>> model = PafoRewardEstimator(cache=store)
+    >>> model.cache
+    EmbeddingStore(location='embeddings', max_bytes=1000000000, dtype='float32')
+    """
+
+    location: str | os.PathLike = "memory"
+    max_bytes: int | None = field(default=None, kw_only=True)
+    dtype: str = field(default="float32", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.location, str | os.PathLike) or not os.fspath(self.location):
+            raise TypeError(f"location must be 'memory' or a folder, got {self.location!r}.")
+        if self.max_bytes is not None and not self.max_bytes >= 0:
+            raise ValueError(f"max_bytes must be a number of bytes or None, got {self.max_bytes}.")
+        if self.dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype must be 'float32' or 'float16', got {self.dtype!r}.")
+
+    def info(self) -> dict[str, Any]:
+        """Say what the store holds, and how well it serves.
+
+        Returns
+        -------
+        dict
+            ``n_entries`` vectors, ``n_bytes`` that they take, ``max_bytes``, and ``hit_rate``: of
+            the texts that this process asked for, the share that did not have to be encoded (None
+            before the first).
+        """
+        return open_store(self).info()
+
+    def clear(self) -> None:
+        """Forget every vector; of a folder, also what other processes have written."""
+        open_store(self).clear()
+
+
+CACHE = [str, os.PathLike, EmbeddingStore, None]
+
+
+def open_store(cache: Any) -> Store:
+    """Return the store that a ``cache`` parameter names, opened once in a process.
+
+    Parameters
+    ----------
+    cache : "memory", folder, EmbeddingStore or None
+        None: a store of its own, that is forgotten with it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it names none, or the folder cannot be used.
+    """
+    if cache is None:
+        return MemoryStore()
+    if not isinstance(cache, EmbeddingStore):
+        if not isinstance(cache, str | os.PathLike) or not os.fspath(cache):
+            raise TypeError(
+                f"cache must be 'memory', a folder, an EmbeddingStore or None, got {cache!r}."
+            )
+        cache = EmbeddingStore(cache)
+    in_memory, limit = cache.location == "memory", cache.max_bytes
+    if in_memory and limit is None and cache.dtype == "float32":
+        return memory_store
+    if limit is None:
+        limit = MEMORY_BYTES if in_memory else DISK_BYTES
+    place = None if in_memory else os.path.realpath(Path(cache.location).expanduser())
+    key = (place, limit, cache.dtype)
+    with _lock:
+        known = _opened.get(key)
+        if isinstance(known, DiskStore) and not known.usable():
+            known = None
+        if known is None:
+            known = (
+                MemoryStore(limit, cache.dtype)
+                if place is None
+                else DiskStore(Path(place), limit, cache.dtype)
+            )
+            _opened[key] = known
+        return known

@@ -1,0 +1,232 @@
+"""The unified model: one reward that reads a user's history instead of a group label."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from pafo_sk._training.heads import LinearHead, squared_distance
+
+# Where the gate starts, and what a weak prior holds it near: every comparison is one piece of
+# evidence, and after 50 of them further ones add little.
+SATURATION = 50.0
+# A history of this many comparisons counts as much as everything that is known of other users.
+PRIOR_STRENGTH = 3.0
+# Precision of the prior on the gate's numbers.
+GATE_PRECISION = 100.0
+
+
+class HistoryModel(nn.Module, ABC):
+    """What a unified model must be able to do.
+
+    The reward of an item for a user is the sum of the item's `rewards`, weighted by the
+    `coefficients` of the user's history. A history is known by the sum of the `statistics` of its
+    comparisons, so that it can grow by addition.
+
+    A class of such modules is the estimator's ``student``. It is called as
+    ``student(prototypes, reference, directions, share=share)``, as `HistoryMixture` is, which is
+    the class to inherit from where only a part shall differ.
+
+    Attributes
+    ----------
+    reference : nn.Module
+        Pooled head with one reward; not trained here.
+    personal : bool
+        Whether histories are read.
+    pooled_share : float
+        Share of the pooled model that the no-harm step mixes in: with 1 the reward is that of
+        ``reference``. `coefficients` has to heed it.
+    direction_penalty : float
+        Weight of half the squared size of the directions against the summed loss, of those that
+        `fit` compares; for `penalty`.
+    convex : bool
+        Whether L-BFGS trains the module, and not Adam, where ``reward_net`` does not say.
+    """
+
+    reference: nn.Module
+    personal: bool = True
+    pooled_share: float = 0.0
+    direction_penalty: float = 1.0
+    convex: bool = False
+
+    @property
+    @abstractmethod
+    def n_statistics(self) -> int:
+        """Length of one comparison's statistics."""
+
+    @abstractmethod
+    def rewards(self, items: Tensor) -> Tensor:
+        """All rewards that a user's coefficients combine, (n_items, n_rewards)."""
+
+    @abstractmethod
+    def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
+        """What each comparison adds to its user's history, (n_comparisons, n_statistics).
+
+        The first column is one: it counts comparisons.
+
+        Parameters
+        ----------
+        margin : Tensor of shape (n_comparisons, n_rewards)
+            Differences of `rewards`.
+        answer : Tensor of shape (n_comparisons,)
+            +1 where b won, -1 where a won.
+        """
+
+    @abstractmethod
+    def coefficients(self, sums: Tensor) -> Tensor:
+        """Weights of the rewards for histories with these sums, (n, n_rewards)."""
+
+    @abstractmethod
+    def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
+        """Twice what is added to the summed loss.
+
+        To be written in the heads' ``weight``, and not in ``parameters()``: while it is trained,
+        the parameters of a `LinearHead` are its weights in other coordinates.
+
+        Parameters
+        ----------
+        anchor : nn.Module
+            Head towards which prototypes are shrunk.
+        weight : float
+            Weight of the prototypes' squared distance from it.
+        """
+
+
+class HistoryMixture(HistoryModel):
+    """Reward of a user: pooled model, history-gated prototypes and a low-rank residual.
+
+    The reward of an item x for user u with n known comparisons is
+
+        r(x | u) = (1 - a) r_0(x) + a [sum_k pi_k(u) r_k(x) + sum_j z_j(u) v_j(x)]
+        a = n / (n + c)
+
+    with the pooled reward r_0, prototypes r_k and linear taste directions v_j. With no history it
+    is the pooled model; c says how long that holds. The history enters through sums over its
+    comparisons h, with margins m(h) signed so that positive means "as the user answered":
+
+        pi(u) = softmax_k(log prior_k + beta / (1 + n / n_0) sum_h log s(m_k(h)))
+        z_j(u) = sum_h s(-m_0(h)) v_j(h) / (1 + sum_h v_j(h)^2 / 4)
+
+    The gate is the posterior of a mixture whose evidence saturates (a user's answers are not
+    independent given the prototype). z is one diagonal Newton step of the Bradley-Terry likelihood
+    from r_0, under a standard normal prior. Both are functions of sums: a history is enrolled by
+    addition.
+
+    Parameters
+    ----------
+    prototypes : nn.Module
+        Head with n_prototypes rewards.
+    reference : nn.Module
+        Pooled head with one reward; not trained here.
+    directions : LinearHead
+        Head of the taste directions; it may have none.
+    share : ndarray of shape (n_prototypes,) or None, default=None
+        Share of users of each prototype, from which the prior starts; None: equal.
+    personal : bool, default=True
+        False: the prototypes' prior mixture for everybody, whatever the history.
+    """
+
+    log_share: Tensor
+
+    def __init__(
+        self,
+        prototypes: nn.Module,
+        reference: nn.Module,
+        directions: LinearHead,
+        *,
+        share: np.ndarray | None = None,
+        personal: bool = True,
+    ):
+        super().__init__()
+        self.prototypes, self.reference, self.directions = prototypes, reference, directions
+        self.personal = personal
+        self.n_prototypes = len(next(prototypes.parameters()))
+        self.n_directions = len(directions.weight)
+        self.convex = getattr(prototypes, "convex", False)
+        share = np.full(self.n_prototypes, 1 / self.n_prototypes) if share is None else share
+        self.register_buffer("log_share", torch.as_tensor(np.log(share)))
+        self.prior_offset = nn.Parameter(torch.zeros(self.n_prototypes))
+        # logarithms relative to the starts, so that a penalty on them is a prior there
+        self.evidence_weight = nn.Parameter(torch.zeros(()))
+        self.saturation = nn.Parameter(torch.zeros(()))
+        self.prior_strength = PRIOR_STRENGTH
+        reference.requires_grad_(False)
+        self.to(next(prototypes.parameters()).dtype)
+
+    @property
+    def n_statistics(self) -> int:
+        """Length of one comparison's statistics."""
+        return 1 + self.n_prototypes + 2 * self.n_directions
+
+    def rewards(self, items: Tensor) -> Tensor:
+        """All rewards that a user's coefficients combine, (n_items, 1 + K + q).
+
+        Columns: pooled, prototypes, directions.
+        """
+        parts = [self.reference(items), self.prototypes(items), self.directions(items)]
+        return torch.cat(parts, dim=1)
+
+    def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
+        """What each comparison adds to its user's history, (n_comparisons, 1 + K + 2 q).
+
+        Columns: count, evidence for each prototype, pull and precision of each direction.
+
+        Parameters
+        ----------
+        margin : Tensor of shape (n_comparisons, 1 + K + q)
+            Differences of `rewards`.
+        answer : Tensor of shape (n_comparisons,)
+            +1 where b won, -1 where a won.
+        """
+        signed = margin * answer[:, None]
+        pooled, prototypes, directions = signed.split(
+            [1, self.n_prototypes, self.n_directions], dim=1
+        )
+        surprise = torch.sigmoid(-pooled)
+        return torch.cat(
+            [
+                torch.ones_like(pooled),
+                logsigmoid(prototypes),
+                surprise * directions,
+                directions**2 / 4,
+            ],
+            dim=1,
+        )
+
+    def coefficients(self, sums: Tensor) -> Tensor:
+        """Weights of the rewards for histories with these sums, (n, 1 + K + q)."""
+        # neighbours are subtracted from sums, which may leave rounding below zero
+        count = sums[:, :1].clamp_min(0)
+        gate, taste = self.gate(sums), self.taste(sums)
+        own = torch.full_like(count, 1 - self.pooled_share)
+        if self.personal:
+            own = own * count / (count + self.prior_strength)
+        return torch.cat([1 - own, own * gate, own * taste], dim=1)
+
+    def gate(self, sums: Tensor) -> Tensor:
+        """Probability of every prototype, (n, K)."""
+        count, evidence = sums[:, :1].clamp_min(0), sums[:, 1 : 1 + self.n_prototypes]
+        weight = self.evidence_weight.exp() / (1 + count / SATURATION * self.saturation.exp())
+        logits = self.log_share + self.prior_offset + weight * evidence
+        # over the first dimension, many times faster than over a short last one
+        return torch.softmax(logits.T, dim=0).T
+
+    def taste(self, sums: Tensor) -> Tensor:
+        """Position of the user along every direction, (n, q)."""
+        pull, precision = sums[:, 1 + self.n_prototypes :].chunk(2, dim=1)
+        return pull / (1 + precision.clamp_min(0))
+
+    def gate_offsets(self) -> Tensor:
+        """Squared distance of the gate's few numbers from their starts."""
+        return self.evidence_weight**2 + self.saturation**2 + (self.prior_offset**2).sum()
+
+    def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
+        """Shrinks prototypes to the anchor, directions to zero and the gate to its start."""
+        size = weight * squared_distance(self.prototypes, anchor).sum()
+        if self.n_directions:
+            size = size + self.direction_penalty * (self.directions.weight**2).sum()
+        return size + GATE_PRECISION * self.gate_offsets()

@@ -1,0 +1,319 @@
+"""RewardNet: reward heads trained through skorch on comparisons held in memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from skorch import NeuralNet
+from torch import Tensor, nn
+
+from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk._training.data import IndexIterator, TrainingSet
+from pafo_sk._training.heads import LinearHead, check_head
+from pafo_sk._training.item_tensors import ItemTensors
+from pafo_sk._training.losses import BradleyTerryLoss
+from pafo_sk._training.preconditioning import Rounding, leave
+from pafo_sk._training.weighted_pairs import Rows
+
+# Below this many numbers a second torch thread costs more in handing over than it computes.
+SMALL = 50_000_000
+
+
+class RewardNet(NeuralNet):
+    """A skorch net that learns reward heads from comparisons.
+
+    Where ``optimizer``, ``lr``, ``max_epochs`` or ``batch_size`` is None, the module decides: one
+    whose ``convex`` attribute is true is trained with full-batch L-BFGS, any other with Adam on
+    mini-batches. Everything else is skorch: callbacks, ``optimizer__weight_decay``,
+    ``module__hidden`` and so on.
+
+    Parameters
+    ----------
+    module : class of nn.Module, default=LinearHead
+        Called with ``n_features`` and ``n_rewards``; maps items ``(n_items, n_features)`` to
+        rewards ``(n_items, n_rewards)``. The first dimension of every parameter is the reward.
+    criterion : class of nn.Module, default=BradleyTerryLoss
+        Maps margins and targets to one loss per comparison and head.
+    optimizer : class of torch optimizer or None, default=None
+        None: ``torch.optim.LBFGS`` for convex modules, ``torch.optim.Adam`` for others.
+    lr : float or None, default=None
+        Learning rate. None: 1.0 for L-BFGS, 0.003 for Adam.
+    max_epochs : int or None, default=None
+        None: 1 for L-BFGS (its iterations are ``optimizer__max_iter``), 30 for Adam.
+    batch_size : int or None, default=None
+        Comparisons a batch. None: all for L-BFGS, 512 for Adam.
+    iterator_train, iterator_valid : class, default=IndexIterator
+        How batches are drawn.
+    train_split : callable or None, default=None
+        As in skorch; None trains on everything (``PafoRewardEstimator`` cross-validates itself).
+    callbacks : list, "disable" or None, default="disable"
+        skorch callbacks.
+    verbose : int, default=0
+        Verbosity of skorch.
+    **kwargs
+        Any other parameter of ``skorch.NeuralNet``.
+
+    See Also
+    --------
+    PafoRewardEstimator : takes such a net as ``reward_net``.
+
+    Examples
+    --------
+    >>> from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
+    >>> net = RewardNet(MLPHead, module__hidden=8, max_epochs=5)
+    >>> estimator = PafoRewardEstimator(reward_net=net)
+    >>> estimator.set_params(reward_net__module__hidden=16).reward_net.module__hidden
+    16
+    """
+
+    def __init__(
+        self,
+        module: Any = LinearHead,
+        criterion: Any = BradleyTerryLoss,
+        *,
+        optimizer: Any = None,
+        lr: float | None = None,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        iterator_train: Any = IndexIterator,
+        iterator_valid: Any = IndexIterator,
+        train_split: Any = None,
+        callbacks: Any = "disable",
+        verbose: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            module,
+            criterion,
+            optimizer=optimizer,
+            lr=lr,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            train_split=train_split,
+            callbacks=callbacks,
+            verbose=verbose,
+            **kwargs,
+        )
+
+    def resolved(self, precision: float = 0.0) -> RewardNet:
+        """A clone in which the module has decided everything that was None.
+
+        Parameters
+        ----------
+        precision : float
+            Smaller changes of the loss are rounding errors, and end L-BFGS.
+        """
+        convex = getattr(self.module, "convex", False)
+        net: RewardNet = clone(self)
+        optimizer = self.optimizer or (torch.optim.LBFGS if convex else torch.optim.Adam)
+        full_batch = optimizer is torch.optim.LBFGS
+        settings: dict[str, Any] = {
+            "optimizer": optimizer,
+            "lr": (1.0 if full_batch else 3e-3) if self.lr is None else self.lr,
+            "max_epochs": (1 if full_batch else 30) if self.max_epochs is None else self.max_epochs,
+            "batch_size": (-1 if full_batch else 512)
+            if self.batch_size is None
+            else self.batch_size,
+        }
+        if full_batch:
+            defaults = {"max_iter": 300, "line_search_fn": "strong_wolfe", "history_size": 20}
+            defaults["tolerance_change"] = max(1e-9, precision)
+            given = self.get_params_for("optimizer")
+            settings |= {f"optimizer__{k}": v for k, v in defaults.items() if k not in given}
+        return net.set_params(**settings)
+
+    def is_round(self) -> bool:
+        """Whether L-BFGS trains everything at once: then coordinates only change its speed."""
+        return self.optimizer is torch.optim.LBFGS and self.batch_size == -1
+
+    def check_training_readiness(self) -> None:
+        if self.optimizer is None:
+            raise ValueError("RewardNet: call resolved() before fit, so that the module decides.")
+        super().check_training_readiness()
+
+    def get_dataset(self, X: TrainingSet, y: None = None) -> TrainingSet:
+        return X
+
+    def fit_loop(self, X: TrainingSet, y: None = None, **kwargs: Any) -> RewardNet:
+        self.total_weight_ = _positive(X.total_weight())
+        return super().fit_loop(X, y, **kwargs)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        whole, _ = batch
+        parts = whole.parts()
+        if len(parts) == 1:
+            step: dict[str, Any] = super().train_step_single(batch, **fit_params)
+            return step
+        # gradients of the parts add up, and only one part's graph is in memory at a time
+        self._set_training(True)
+        total = whole.shrinkage(self.module_, self.total_weight_)
+        if total.requires_grad:  # a module of the user's own may have no penalty
+            total.backward()
+        total = total.detach()
+        for part in parts:
+            predicted = self.infer(part, **fit_params)
+            share = part.total_weight() / whole.total_weight()
+            loss = share * part.loss(self.criterion_, predicted)
+            loss.backward()
+            total += loss.detach()
+        return {"loss": total, "y_pred": predicted.detach()}
+
+    def infer(self, x: TrainingSet, **fit_params: Any) -> Tensor:
+        return x.predict(self.module_)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        loss = X.loss(self.criterion_, y_pred)
+        return loss + X.shrinkage(self.module_, self.total_weight_)
+
+
+def _positive(total: Tensor) -> Tensor:
+    """Summed weights; a head without comparisons is its anchor, not a division by zero."""
+    return torch.where(total > 0, total, 1.0)
+
+
+def train_heads(
+    net: RewardNet,
+    comparisons: Comparisons,
+    rows: Rows,
+    heads: np.ndarray,
+    penalty: np.ndarray,
+    *,
+    seed: int,
+    device: torch.device,
+    anchor: nn.Module | None = None,
+    start: nn.Module | None = None,
+    rounding: Rounding | None = None,
+    tables: ItemTensors | None = None,
+) -> nn.Module:
+    """Train one head per column of ``heads``, all of them as one problem.
+
+    Parameters
+    ----------
+    net : RewardNet
+        Prototype; cloned.
+    comparisons : Comparisons
+        Whose items are compared.
+    rows : Rows
+        Which of them, and how often.
+    heads : ndarray of shape (n_cells, n_heads)
+        By how much the rows of a cell count for a head.
+    penalty : ndarray of shape (n_heads,)
+        Weight of half the squared size (or distance from the anchor).
+    anchor : nn.Module with n_heads rewards, or None
+        What the parameters are shrunk towards; None: zero.
+    start : nn.Module with n_heads rewards, or None
+        Where training starts; None: as the module initialises itself.
+    rounding : Rounding or None
+        Coordinates for linear heads that L-BFGS trains; None: their weights.
+    tables : ItemTensors or None
+        Where the items may already be on the device.
+
+    Returns
+    -------
+    nn.Module with n_heads rewards, on the CPU
+    """
+    items = comparisons.items
+    dtype = torch.float64 if items.dtype == np.float64 else torch.float32
+
+    def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
+
+    data = TrainingSet(
+        items=(ItemTensors() if tables is None else tables).of(items, device),
+        scale=comparisons.scale,
+        a=tensor(rows.a, torch.int64),
+        b=tensor(rows.b, torch.int64),
+        target=tensor(rows.target)[:, None],
+        weight=tensor(rows.weight)[:, None],
+        cell=tensor(rows.cell, torch.int64),
+        heads=tensor(heads),
+        penalty=tensor(penalty),
+        anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
+    )
+    with seeded(seed, device), threads_for(data.items.numel() + len(rows) * len(penalty)):
+        fitted = net.resolved(torch.finfo(dtype).eps).set_params(
+            module__n_features=items.shape[1],
+            module__n_rewards=len(penalty),
+            device=str(device),
+        )
+        fitted.initialize()
+        check_head(fitted.module_, len(penalty))
+        fitted.module_.to(dtype)
+        if start is not None:
+            fitted.module_.load_state_dict(start.state_dict())
+        if rounding and type(fitted.module_) is LinearHead and fitted.is_round():
+            rounding.enter(fitted.module_, (data.penalty / _positive(data.total_weight()))[:, None])
+        fitted.partial_fit(data)
+        leave(fitted.module_)
+    return finished(fitted.module_)
+
+
+def finished(module: Any) -> Any:
+    """A trained module on the CPU, without gradients: small in a pickle, at home anywhere."""
+    module = module.to("cpu").eval().requires_grad_(False)
+    for parameter in module.parameters():
+        parameter.grad = None
+    return module
+
+
+@torch.no_grad()
+def score_items(
+    head: nn.Module, items: np.ndarray, scale: float = 1.0, chunk: int = 8192
+) -> np.ndarray:
+    """Rewards of every item times ``scale``, (n_items, n_rewards), in double precision.
+
+    Double precision makes a reward the same whatever other items stand beside it.
+    """
+    double = select_double(head)
+    parts = [
+        double(
+            torch.as_tensor(np.multiply(items[start : start + chunk], scale, dtype=np.float64))
+        ).numpy()
+        for start in range(0, len(items), chunk)
+    ]
+    return np.concatenate(parts)
+
+
+def select_double(head: nn.Module) -> nn.Module:
+    """The head in double precision; itself where it already is."""
+    parameter = next(head.parameters())
+    if parameter.dtype == torch.float64:
+        return head
+    return copy.deepcopy(head).double()
+
+
+def margins(head: nn.Module, comparisons: Comparisons) -> np.ndarray:
+    """Margins ``r(b) - r(a)`` of every reward, (n_comparisons, n_rewards)."""
+    rewards = score_items(head, comparisons.items, comparisons.scale)
+    return rewards[comparisons.b] - rewards[comparisons.a]
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside, and leave the caller's generators as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def threads_for(numbers: int) -> Iterator[None]:
+    """One torch thread for small problems; the caller's setting comes back afterwards."""
+    before = torch.get_num_threads()
+    if numbers < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

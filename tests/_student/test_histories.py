@@ -1,0 +1,289 @@
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pafo_sk import LinearHead
+from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk._comparisons.frames import as_objects
+from pafo_sk._comparisons.links import fold_of_rows, history_keys
+from pafo_sk._student.histories import FEW, Histories, HistoryIndex, code_users
+from pafo_sk._student.model import HistoryMixture
+from pafo_sk._student.reward import PersonalisedReward
+
+# Sums over the other rows of a user
+
+
+def slow_others(comparisons, user, statistics):
+    """The sums by definition: a loop over all pairs of rows."""
+    total = np.zeros_like(statistics)
+    for i in range(len(user)):
+        for j in range(len(user)):
+            if user[i] < 0 or user[i] != user[j]:
+                continue
+            if comparisons.prompt is not None:
+                near = comparisons.prompt[i] == comparisons.prompt[j]
+            else:
+                near = bool(
+                    {comparisons.a[i], comparisons.b[i]} & {comparisons.a[j], comparisons.b[j]}
+                )
+            if not near:
+                total[i] += statistics[j]
+    return total
+
+
+def others(comparisons, user, statistics):
+    keys = tuple(torch.as_tensor(key) for key in history_keys(comparisons, user))
+    index = HistoryIndex(torch.as_tensor(user), keys)
+    return index.others(torch.as_tensor(statistics)).numpy()
+
+
+row = st.tuples(st.integers(-1, 3), st.integers(0, 5), st.integers(0, 5), st.integers(0, 3))
+
+
+@given(st.lists(row, min_size=1, max_size=25), st.booleans())
+@example([(0, 1, 1, 0), (0, 1, 2, 0), (0, 3, 4, 0)], False)  # identical responses
+@example([(0, 1, 2, 0), (0, 2, 1, 0), (0, 1, 2, 0), (0, 3, 4, 0)], False)  # the same pair again
+def test_others_against_a_slow_loop(rows, with_prompt):
+    user, a, b, prompt = (np.array(column) for column in zip(*rows, strict=True))
+    comparisons = Comparisons(np.zeros((6, 1)), a, b, prompt=prompt if with_prompt else None)
+    statistics = np.stack([np.ones(len(rows)), 2.0 ** np.arange(len(rows))], axis=1)
+    expected = slow_others(comparisons, user, statistics)
+    np.testing.assert_allclose(others(comparisons, user, statistics), expected)
+
+
+def test_others_by_hand():
+    """Rows of one user about items (0, 1), (1, 2), (3, 4), and a row of somebody else."""
+    comparisons = Comparisons(np.zeros((5, 1)), np.array([0, 1, 3, 0]), np.array([1, 2, 4, 1]))
+    found = others(comparisons, np.array([0, 0, 0, 1]), np.array([[1.0], [10], [100], [1000]]))
+    assert found[:, 0].tolist() == [100, 100, 11, 0]
+
+
+def test_no_users_no_histories():
+    comparisons = Comparisons(np.zeros((4, 1)), np.array([0, 2]), np.array([1, 3]))
+    assert not others(comparisons, np.array([-1, -1]), np.ones((2, 3))).any()
+
+
+# Folds
+
+
+def test_rows_of_a_prompt_stay_together():
+    prompt = np.repeat(np.arange(10), 7)
+    comparisons = Comparisons(np.zeros((2, 1)), np.zeros(70, int), np.ones(70, int), prompt=prompt)
+    fold = fold_of_rows(comparisons, np.zeros(70, int), 5, np.random.RandomState(0))
+    assert all(len(set(fold[prompt == p])) == 1 for p in range(10))
+    assert np.bincount(fold).tolist() == [14] * 5
+
+
+def test_rows_of_a_user_are_spread_over_the_folds():
+    user = np.repeat(np.arange(6), 11)
+    comparisons = Comparisons(np.zeros((2, 1)), np.zeros(66, int), np.ones(66, int))
+    fold = fold_of_rows(comparisons, user, 5, np.random.RandomState(0))
+    for u in range(6):
+        count = np.bincount(fold[user == u], minlength=5)
+        assert count.max() - count.min() <= 1
+
+
+# Histories as sums
+
+
+def test_add():
+    empty = Histories.empty(2)
+    first = empty.add(np.array(["u", "v", "u"], dtype=object), np.array([[1, 2], [1, 5], [1, 3.0]]))
+    assert len(empty) == 0
+    assert first.users.tolist() == ["u", "v"]
+    assert first.sums.tolist() == [[2, 5], [1, 5]]
+    second = first.add(np.array(["w", "v"], dtype=object), np.array([[1, 1], [1, 1.0]]))
+    assert first.sums.tolist() == [[2, 5], [1, 5]]
+    assert second.counts().to_dict() == {"u": 2, "v": 2, "w": 1}
+    assert second.sums[second.codes(np.array(["v"], dtype=object), 1)].tolist() == [[2, 6]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-5, 5)), max_size=20), st.integers(0, 20))
+def test_order_of_additions_does_not_matter(rows, cut):
+    users = np.array([u for u, _ in rows], dtype=object)
+    statistics = np.array([[1.0, v] for _, v in rows]).reshape(-1, 2)
+    once = Histories.empty(2).add(users, statistics)
+    other = Histories.empty(2).add(users[cut:], statistics[cut:]).add(users[:cut], statistics[:cut])
+    assert len(other) == len(set(users.tolist()))
+    everybody = np.array([*range(5)], dtype=object)
+    np.testing.assert_array_equal(
+        once.of(once.codes(everybody, 5)), other.of(other.codes(everybody, 5))
+    )
+
+
+def test_unknown_users_have_the_empty_history():
+    histories = Histories.empty(2).add(np.array([1, 2], dtype=object), np.ones((2, 2)))
+    codes = histories.codes(np.array([2, "2", None, 2.0, 7], dtype=object), 5)
+    assert codes.tolist() == [1, -1, -1, 1, -1]
+    assert histories.of(codes)[1].tolist() == [0, 0]
+    assert histories.codes(None, 3).tolist() == [-1, -1, -1]
+
+
+def test_users_of_any_kind():
+    users = np.empty(6, dtype=object)
+    users[:] = [("a", 1), "a", 1, ("a", 1), pd.Timestamp("2020-01-01"), ("a", 1)]
+    histories = Histories.empty(1).add(users, np.ones((6, 1)))
+    assert histories.counts().tolist() == [3, 1, 1, 1]
+    assert histories.codes(users, 6).tolist() == [0, 1, 2, 0, 3, 0]
+    codes, index = code_users(users, 6)
+    assert codes.tolist() == [0, 1, 2, 0, 3, 0]
+    assert index[0] == ("a", 1)
+
+
+@pytest.mark.parametrize("n", [1, FEW, FEW + 1, 3 * FEW])
+def test_few_users_are_found_as_many_are(n):
+    here, day, nan = frozenset("ab"), pd.Timestamp("2020-01-01"), float("nan")
+    known = ["a", np.str_("b"), 1, 2.5, ("a", 1), ("a", nan), False, day, b"a", here]
+    asked = [np.str_("a"), "b", 1.0, np.float64(2.5), ("a", 1), ("a", float("nan")), 0, day, b"a"]
+    asked += [frozenset("ba"), "c", True, ("a",)]
+    known, asked = as_objects(known), as_objects(asked)
+    histories = Histories.empty(1).add(known, np.ones((10, 1)))
+    expected = [*range(10), -1, 2, -1]
+    for start in range(13):
+        users = np.resize(np.roll(asked, -start), n)
+        found = histories.codes(users, n)
+        np.testing.assert_array_equal(found, np.resize(np.roll(expected, -start), n))
+
+
+def test_coefficients_are_computed_once_for_those_who_are_asked_for(mixture):
+    statistics = np.random.default_rng(0).normal(size=(40, mixture.n_statistics)) ** 2
+    histories = Histories.empty(mixture.n_statistics).add(np.arange(40), statistics)
+    with torch.no_grad():
+        expected = mixture.coefficients(torch.as_tensor(histories.of(np.arange(-1, 40)))).numpy()
+    calls, other = [], copy.deepcopy(mixture)
+    compute = mixture.coefficients
+    mixture.coefficients = lambda sums: calls.append(len(sums)) or compute(sums)
+    histories.coefficients(mixture, np.array([], dtype=int))
+    del calls[:]
+    for codes in ([3], [3, 3], [-1, 3, 5, 5], [-1]):
+        found = histories.coefficients(mixture, np.array(codes))
+        np.testing.assert_array_equal(found, expected[np.array(codes) + 1])
+    assert calls == [1, 2]
+    everybody = np.arange(-1, 40)
+    np.testing.assert_array_equal(histories.coefficients(mixture, everybody), expected)
+    # other histories and other modules have coefficients of their own
+    more = histories.add(np.array([3]), statistics[:1])
+    assert (more.coefficients(mixture, np.array([3])) != expected[4]).any()
+    other.pooled_share = 1.0
+    assert histories.coefficients(other, np.array([3]))[0, 0] == 1
+    assert set(vars(pickle.loads(pickle.dumps(histories)))) == {"users", "sums"}
+
+
+# The mixture
+
+
+def linear(*rows):
+    head = LinearHead(len(rows[0]) if rows else 2, len(rows))
+    head.weight.data = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), -1)
+    return head
+
+
+@pytest.fixture
+def mixture():
+    """Two prototypes that want opposite things, and one direction of taste."""
+    module = HistoryMixture(
+        linear([3.0, 0.0], [-3.0, 0.0]),
+        linear([1.0, 0.0]),
+        linear([0.0, 2.0]),
+        share=np.array([0.8, 0.2]),
+    )
+    return module.double().requires_grad_(False)
+
+
+def sums_of(module, items, answers):
+    """Statistics of a history in which the items were compared with zero."""
+    rewards = module.rewards(torch.as_tensor(items))
+    return module.statistics(rewards, torch.as_tensor(answers)).sum(dim=0, keepdim=True)
+
+
+def test_empty_history_is_the_prior(mixture):
+    empty = torch.zeros(1, mixture.n_statistics, dtype=torch.float64)
+    np.testing.assert_allclose(mixture.gate(empty), [[0.8, 0.2]])
+    np.testing.assert_array_equal(mixture.taste(empty), [[0]])
+    # the pooled reward, for whom nothing is known
+    np.testing.assert_array_equal(mixture.coefficients(empty), [[1, 0, 0, 0]])
+
+
+def test_without_personalisation_history_is_not_read():
+    module = HistoryMixture(
+        linear([3.0], [-3.0]), linear([1.0]), LinearHead(1, 0).double(), personal=False
+    ).requires_grad_(False)
+    sums = torch.zeros(2, module.n_statistics, dtype=torch.float64)
+    sums[1] = torch.tensor([50.0, -1.0, -90.0])[: module.n_statistics]
+    module.evidence_weight.fill_(-torch.inf)
+    np.testing.assert_array_equal(module.coefficients(sums)[0], module.coefficients(sums)[1])
+
+
+def test_evidence_moves_the_gate(mixture):
+    items = np.array([[1.0, 0.0]] * 6)
+    liked = sums_of(mixture, items, np.ones(6))
+    disliked = sums_of(mixture, items, -np.ones(6))
+    assert mixture.gate(liked)[0, 0] > 0.99
+    assert mixture.gate(disliked)[0, 1] > 0.99
+    for sums in (liked, disliked):
+        np.testing.assert_allclose(mixture.gate(sums).sum(), 1)
+
+
+def test_longer_histories_count_more(mixture):
+    lengths = [0, 1, 3, 10, 100]
+    items = np.array([[1.0, 0.0]])
+    sums = torch.cat([sums_of(mixture, items, -np.ones(1)) * n for n in lengths])
+    coefficients = mixture.coefficients(sums)
+    pooled, minority = coefficients[:, 0], coefficients[:, 2]
+    assert (pooled.diff() < 0).all()
+    assert (minority.diff() > 0).all()
+    np.testing.assert_allclose(coefficients[:, :3].sum(dim=1), 1)
+
+
+def test_taste_by_hand(mixture):
+    """One Newton step from the pooled model, whose reward of this item is zero."""
+    sums = sums_of(mixture, np.array([[0.0, 1.0]] * 3), np.array([1.0, 1.0, -1.0]))
+    # pull: 1/2 of the margin 2, twice for and once against; precision: 3 * 2^2 / 4
+    np.testing.assert_allclose(mixture.taste(sums), [[(1 + 1 - 1) / (1 + 3)]])
+    own = 3 / (3 + mixture.prior_strength)
+    expected = [1 - own, own * 0.8, own * 0.2, own * 0.25]
+    np.testing.assert_allclose(mixture.coefficients(sums), [expected])
+
+
+def test_pooled_share_goes_to_the_pooled_reward(mixture):
+    sums = sums_of(mixture, np.array([[1.0, 1.0]] * 4), np.array([1.0, 1, -1, 1]))
+    own = mixture.coefficients(sums)
+    mixture.pooled_share = 0.25
+    mixed = mixture.coefficients(sums)
+    np.testing.assert_allclose(mixed[:, 1:], 0.75 * own[:, 1:])
+    np.testing.assert_allclose(mixed[:, 0], 0.25 + 0.75 * own[:, 0])
+    mixture.pooled_share = 1.0
+    np.testing.assert_array_equal(mixture.coefficients(sums), [[1, 0, 0, 0]])
+
+
+def test_rounding_below_zero_is_no_history(mixture):
+    """Neighbours are subtracted from sums; what is left may be -1e-16 comparisons."""
+    sums = torch.full((1, mixture.n_statistics), -1e-13, dtype=torch.float64)
+    np.testing.assert_allclose(mixture.coefficients(sums), [[1, 0, 0, 0]], atol=1e-12)
+
+
+def test_rewards_are_combined_by_user(mixture):
+    reward = PersonalisedReward(mixture, item_scale=0.5)
+    items = np.array([[2.0, 0.0], [0.0, 4.0], [-2.0, 0.0]])
+    comparisons = Comparisons(items, np.array([2, 2, 0]), np.array([0, 0, 1]))
+    label = np.array([0.0, 0.0, 1.0])
+    users = np.array(["u", "u", "v"], dtype=object)
+    histories = Histories.empty(mixture.n_statistics)
+    histories = histories.add(users, reward.statistics(comparisons, label))
+    asked = np.array(["u", "v", "nobody"], dtype=object)
+    found = reward.rewards(items, asked, histories)
+    scored = mixture.rewards(torch.as_tensor(items * 0.5))
+    sums = torch.as_tensor(histories.of(histories.codes(asked, 3)))
+    np.testing.assert_allclose(found, (mixture.coefficients(sums) * scored).sum(dim=1))
+    assert found[2] == -1.0
+    margin = reward.margins(
+        Comparisons(items, np.array([1]), np.array([0]), users=asked[:1]), histories
+    )
+    alone = reward.rewards(items[[1, 0]], asked[[0, 0]], histories)
+    np.testing.assert_allclose(margin, alone[1] - alone[0])
