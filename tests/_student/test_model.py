@@ -15,7 +15,7 @@ from pafo_sk import (
     HistoryMixture,
     HistoryModel,
 )
-from pafo_sk import _bilinear as bilinear_module
+from pafo_sk._student import bilinear as bilinear_module
 from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk.datasets import make_preferences
 
