@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
@@ -23,6 +22,7 @@ from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
 from pafo_sk._no_harm import ensure_no_harm, pareto_report
 from pafo_sk._progress import progress
+from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
 from pafo_sk._student.candidates import STUDENT, Task, UnifiedSettings, plain_model
 from pafo_sk._student.histories import Histories, code_users

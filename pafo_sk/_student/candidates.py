@@ -11,7 +11,6 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
-from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from torch import nn
 
@@ -19,6 +18,7 @@ from pafo_sk._comparisons.links import history_keys
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._groups import Groups, row_weights
 from pafo_sk._progress import advance, counted, expect
+from pafo_sk._sklearn_compat import HasMethods, StrOptions
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk._student.histories import HistoryIndex

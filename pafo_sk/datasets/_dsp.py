@@ -6,8 +6,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._common import draw_rows, name_rows, text_bunch
 from pafo_sk.datasets._dsp_file import REMOTES, find_dsp, read_dsp
 from pafo_sk.datasets._remote import fetch, get_data_home

@@ -4,9 +4,9 @@ import os
 
 import pandas as pd
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
 
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._sklearn_compat import StrOptions, validate_params
 from pafo_sk.datasets._item_files import open_items
 from pafo_sk.datasets._parquet_files import ItemColumn, LabelColumn, ParquetFiles, WinnerColumn
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._common import check_columns, name_rows, text_bunch, to_pandas
 
 _DESCR = """\

@@ -8,9 +8,9 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from threadpoolctl import threadpool_limits
 
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._common import check_columns, text_bunch, to_pandas
 from pafo_sk.datasets._polis_files import read_groups, read_statements, read_votes
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._common import assign_groups
 
 _DESCR = """\

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._encoding.loading import check_params
 from pafo_sk._encoding.store import CACHE
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.distributed._folder import check_folder, claim_folder, remove_leftovers
 from pafo_sk.distributed._partition import (
     EMBEDDING,

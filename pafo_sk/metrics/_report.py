@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
 from pafo_sk._comparisons.winners import read_labels
 from pafo_sk._groups import check_one_group_a_user
+from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._answers import Coded, code_labels
 from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._calibration import Forecasts

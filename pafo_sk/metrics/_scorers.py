@@ -9,9 +9,7 @@ from typing import Any
 
 from sklearn import config_context
 
-# scikit-learn's own base of scorers: it caches predictions across scorers, and routes metadata
-from sklearn.metrics._scorer import _Scorer
-
+from pafo_sk._sklearn_compat import Scorer
 from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
 from pafo_sk.metrics._groups import (
     group_gap,
@@ -22,7 +20,7 @@ from pafo_sk.metrics._groups import (
 from pafo_sk.metrics._users import user_cvar
 
 
-class _GroupScorer(_Scorer):
+class _GroupScorer(Scorer):
     """Scorer of a metric that reads groups or users."""
 
     def __call__(

@@ -7,8 +7,8 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, validate_params
 
+from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.model_selection._front import METRICS, mean_scores, not_dominated
 
 

@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 from sklearn import config_context
 from sklearn.metrics import get_scorer_names as sklearn_scorer_names
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.frames import check_labels
+from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.shared_fits import shared_fits
 from pafo_sk.metrics import get_scorer, get_scorer_names
 from pafo_sk.metrics._given import groups_of
@@ -113,9 +112,9 @@ class _GroupSearch(BaseSearchCV):
         if groups is None:
             return groups_of(self.estimator, X)
         groups = check_labels(groups, "groups")
-        if len(groups) != _num_samples(X):
+        if len(groups) != num_samples(X):
             raise ValueError(
-                f"groups has {len(groups)} labels for {_num_samples(X)} rows of X; give one label "
+                f"groups has {len(groups)} labels for {num_samples(X)} rows of X; give one label "
                 "per row."
             )
         return groups

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
 
 from pafo_sk._comparisons.frames import Columns, check_labels, is_frame, listed
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._sklearn_compat import Interval, validate_params
 
 # Random orders tried, until every group is in every training part.
 ATTEMPTS = 20
