@@ -8,12 +8,17 @@ import numpy as np
 from torch import nn
 
 from pafo_sk._groups import Groups, row_weights
-from pafo_sk._progress import counted, expect
+from pafo_sk._progress import counted
 from pafo_sk._specialists import PENALTIES, CrossFitted, fit_pooled
 from pafo_sk._training.calibration import log_loss
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.net import score_items
 from pafo_sk._training.weighted_pairs import Rows
+
+# Rounds of the group distributionally robust model.
+ROUNDS = 15
+# Models that a baseline trains beside the pooled one, for the progress bar.
+N_TRAINED = {"pooled": 0, "balanced": 1, "group_dro": 2 * ROUNDS}
 
 
 def fit_baseline(
@@ -36,7 +41,7 @@ def fit_baseline(
 
 
 def fit_group_dro(
-    trainer: Trainer, group: np.ndarray, *, rounds: int = 15, step: float = 1.0
+    trainer: Trainer, group: np.ndarray, *, rounds: int = ROUNDS, step: float = 1.0
 ) -> tuple[nn.Module, np.ndarray]:
     """Group distributionally robust model: the weights follow the worst group's loss.
 
@@ -75,7 +80,6 @@ def _run_dro(
     size = np.maximum(by_group(n_rows), 1e-12)
     share = np.full(size.shape, 1 / n_groups)
     head = None
-    expect(rounds)
     for _ in counted(range(rounds)):
         # weights of mean about one, so that the penalty means the same as elsewhere
         of_groups = share / size * len(trainer)

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
-from pafo_sk._baselines import fit_baseline
+from pafo_sk._baselines import N_TRAINED, fit_baseline
 from pafo_sk._comparisons.comparisons import Comparisons, Pairs
 from pafo_sk._comparisons.links import fold_of_rows
 from pafo_sk._comparisons.reader import read_input, read_items
@@ -21,14 +21,14 @@ from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
 from pafo_sk._no_harm import ensure_no_harm, pareto_report
-from pafo_sk._progress import progress
+from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
 from pafo_sk._student.candidates import STUDENT, Task, UnifiedSettings, plain_model
 from pafo_sk._student.histories import Histories, code_users
 from pafo_sk._student.model import HistoryModel
 from pafo_sk._student.reward import PersonalisedReward
-from pafo_sk._student.search import rank_candidates
+from pafo_sk._student.search import most_trained, rank_candidates
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.net import RewardNet
 from pafo_sk._training.preconditioning import Rounding
@@ -262,6 +262,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             comparisons = given.comparisons()
             unit = comparisons.unit()
             trainer = self._trainer(comparisons.scaled(unit), label, user)
+            expect(1 + self._most_trained(trainer, found))
 
             # 0. The pooled model, below which nobody may fall.
             pooled = fit_pooled(trainer)
@@ -308,6 +309,19 @@ class PafoRewardEstimator(ComparisonClassifier):
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
         ).sharing()
+
+    def _most_trained(self, trainer: Trainer, groups: Groups | None) -> int:
+        """Number of models that are trained beside the pooled one at most."""
+        personal = trainer.user.min() >= 0
+        if self.strategy != "pafo":
+            return N_TRAINED[self.strategy]
+        if groups is None and not personal:
+            return 0
+        n_groups = 2 if groups is None else len(groups.labels)  # two groups are inferred
+        sampled, settings = len(trainer) > MOST_JUDGED, UnifiedSettings.of(self)
+        return n_groups + most_trained(
+            settings, trainer.n_folds, personal=personal, sampled=sampled
+        )
 
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None

@@ -1,7 +1,9 @@
-"""A bar with a time estimate over the work of a fit, where ``verbose`` asks for one.
+"""A bar with a time estimate over the models of a fit, where ``verbose`` asks for one.
 
-Functions that train say how much they are about to do (`expect`) and what they have done
-(`counted`, `advance`). Where no `progress` is open, as in worker processes, that does nothing.
+`fit` announces once how many models it trains at most (`expect`), and the functions that train them
+count what they have done (`advance`, `counted`). The total never changes, so that the bar never
+runs back: models that turn out not to be needed are counted as done. Where no `progress` is open,
+as in worker processes, all of this does nothing.
 """
 
 from __future__ import annotations
@@ -14,21 +16,27 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
-# Seconds between two updates where nobody watches: a log file would fill up with them.
+# Seconds between two updates where stderr is no terminal, because each one adds a line to the log.
 LOG_SECONDS = 30.0
 
 
 class _Work:
-    """What was announced so far; the bar appears with the first of it."""
+    """The bar of one fit, which appears when its total is announced."""
 
     def __init__(self) -> None:
         self.bar: Any = None
 
     def expect(self, n: int) -> None:
         if self.bar is None:
-            self.bar = open_bar(0, "Fit", "step")
-        self.bar.total += n
-        self.bar.refresh()
+            self.bar = open_bar(n, "Fit", "model")
+
+    def advance(self, n: int) -> None:
+        if self.bar is not None:
+            self.bar.update(min(n, self.bar.total - self.bar.n))
+
+    def finish(self) -> None:
+        if self.bar is not None:
+            self.advance(self.bar.total)
 
     def close(self) -> None:
         if self.bar is not None:
@@ -40,11 +48,13 @@ _current: ContextVar[_Work | None] = ContextVar("pafo_sk_progress", default=None
 
 @contextmanager
 def progress(verbose: int) -> Iterator[None]:
-    """Draw a bar of everything expected within, if ``verbose``; close it whatever happens."""
+    """Draw the bar of the fit within, if ``verbose``; close it even if the fit fails."""
     work = _Work() if verbose else None
     token = _current.set(work)
     try:
         yield
+        if work is not None:
+            work.finish()
     finally:
         _current.reset(token)
         if work is not None:
@@ -52,35 +62,35 @@ def progress(verbose: int) -> Iterator[None]:
 
 
 def expect(n: int) -> None:
-    """Announce so many more steps."""
+    """Announce that the fit takes ``n`` steps at most; only its first call has an effect."""
     if (work := _current.get()) is not None:
         work.expect(n)
 
 
 def advance(n: int = 1) -> None:
-    """Count so many of the announced steps as done."""
+    """Count ``n`` of the announced steps as done, or as not needed."""
     if (work := _current.get()) is not None:
-        work.bar.update(n)
+        work.advance(n)
 
 
 def counted(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, each an announced step that is done when the next one is asked for."""
+    """Yield the items, and count a step as done when the next one is asked for."""
     for item in items:
         yield item
         advance()
 
 
 def open_bar(total: int, description: str, unit: str, *, silent: bool = False) -> Any:
-    """A bar on stderr, or a widget in a notebook; seldom updated in a log file."""
+    """Open a bar on stderr, or a widget in a notebook; it is seldom updated in a log file."""
     if silent:
         from tqdm import tqdm as silent_tqdm
 
         return silent_tqdm(disable=True)
-    # in a notebook this warns where widgets are missing: only for those who want a bar
+    # imported here because tqdm.auto warns in a notebook without widgets, even if no bar is drawn
     from tqdm.asyncio import tqdm_asyncio
     from tqdm.auto import tqdm
 
     watched = sys.stderr.isatty() or tqdm is not tqdm_asyncio
     pace = {} if watched else {"mininterval": LOG_SECONDS, "maxinterval": LOG_SECONDS}
-    # miniters: steps take different times, so that their number does not tell the next update's
+    # miniters=1: steps differ in duration, so tqdm must not skip updates by their number
     return tqdm(total=total, desc=description, unit=unit, miniters=1, **pace)

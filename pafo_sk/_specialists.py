@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from pafo_sk._progress import advance, counted, expect
+from pafo_sk._progress import advance, counted
 from pafo_sk._training.calibration import temperature
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.heads import emptied, rescaled, select_rewards, stack_heads
@@ -100,7 +100,6 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitte
     weight : ndarray of shape (n_comparisons,), or None
         None: all rows count equally; for the balanced model the inverse of the group's size.
     """
-    expect(1)
     n_folds, n_penalties = trainer.n_folds, len(PENALTIES)
     sample, judged = trainer.sample()
     weighed = None if weight is None else weight[sample]
@@ -173,7 +172,6 @@ def fit_specialists(
         the calibrated held-out loss of each group.
     """
     codes = range(int(group.max()) + 1)
-    expect(len(codes))
     heads: list[nn.Module] = []
     choices: list[Choice] = []
     model = np.full(len(codes), -1)

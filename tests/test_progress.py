@@ -1,4 +1,4 @@
-"""What ``verbose`` shows, and what it does not."""
+"""The progress bar of a fit: its total is steady, and nothing is shown without ``verbose``."""
 
 import io
 import itertools
@@ -32,25 +32,48 @@ def test_texts_are_encoded_quietly(texts, quick, tiny_encoder, capfd):
 
 
 @pytest.mark.parametrize(
-    ("params", "steps"),
+    ("params", "most"),
     [
         # the pooled model, two specialists, on three folds four structures, one with more
         # directions and the distillation weight, the model itself on labels, then on margins
         ({}, 1 + 2 + 5 * 3 + 3 + 2),
         # two distillation weights besides zero
-        ({"distill_weight": "auto"}, 1 + 2 + 5 * 3 + 2 * 3 + 1),
+        ({"distill_weight": "auto"}, 1 + 2 + 5 * 3 + 2 * 3 + 2),
+        # two numbers of prototypes, alone and one of them beside directions
+        ({"distill_weight": 0, "n_prototypes": "auto"}, 1 + 2 + (5 + 2) * 3 + 1),
         ({"student": "plain"}, 1 + 2 + 3 + 1),
         ({"strategy": "pooled"}, 1),
         ({"strategy": "balanced"}, 2),
         ({"strategy": "group_dro"}, 1 + 2 * 15),
     ],
 )
-def test_bar_ends_at_all_of_its_steps(params, steps, data, quick, capfd):
+def test_total_is_steady_and_the_bar_never_runs_back(params, most, data, quick, capfd, monkeypatch):
+    # every state is shown, not ten in a second
+    monkeypatch.setattr("pafo_sk._progress.LOG_SECONDS", 0.0)
     quick(verbose=1, **params).fit(data.X, data.y, groups=data.groups)
     out, err = capfd.readouterr()
     assert out == ""
-    assert shown(err)[-1] == (steps, steps)
+    done, totals = zip(*shown(err), strict=True)
+    assert set(totals) == {most}
+    assert list(done) == sorted(done)
+    assert done[-1] == most
     assert "100%" in err.splitlines()[-1]
+
+
+def test_bar_counts_the_models_that_are_trained(data, quick, capfd, monkeypatch):
+    """The announced total is not too large where the race drops nobody."""
+    monkeypatch.setattr("pafo_sk._student.search.behind", lambda loss, leader: False)
+    monkeypatch.setattr("pafo_sk._progress._Work.finish", lambda work: None)
+    quick(verbose=1).fit(data.X, data.y, groups=data.groups)
+    assert shown(capfd.readouterr().err)[-1] == (23, 23)
+
+
+def test_steps_beyond_the_total_do_not_stretch_it(capfd):
+    with progress(1):
+        expect(2)
+        expect(5)
+        advance(3)
+    assert shown(capfd.readouterr().err)[-1] == (2, 2)
 
 
 @pytest.mark.slow
@@ -86,7 +109,7 @@ def test_bar_is_closed_when_fit_fails(data, quick, capfd, monkeypatch):
     err = capfd.readouterr().err
     # a closed bar ends its line
     assert err.endswith("\n")
-    assert shown(err)[-1] == (1, 3)
+    assert shown(err)[-1] == (1, 23)
     assert len(bars) == 1
     expect(5)
     advance(5)

@@ -17,7 +17,7 @@ from torch import nn
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._groups import Groups, row_weights
-from pafo_sk._progress import advance, counted, expect
+from pafo_sk._progress import advance, counted
 from pafo_sk._sklearn_compat import HasMethods, StrOptions
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student.bilinear import BilinearHistory
@@ -248,7 +248,6 @@ class Task:
         keys = [self.key(*job) for job in jobs]
         missing = [n for n, key in enumerate(keys) if key not in memo]
         starts = self._starts([jobs[n] for n in missing])
-        expect(len(missing))
         trained = Parallel(n_jobs=self.settings.n_jobs, return_as="generator")(
             delayed(self.train)(*jobs[n], start) for n, start in zip(missing, starts, strict=True)
         )
@@ -318,7 +317,6 @@ class Task:
         """
         module = self.trained([(candidate, None)])[0]
         if larger is not self:
-            expect(1)
             module = larger.trainer.memo.once(
                 ("larger", *self.key(candidate, None)),
                 lambda: self._taught_more(candidate, module, larger),

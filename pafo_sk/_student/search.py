@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pafo_sk._student.candidates import N_DIRECTIONS, N_PROTOTYPES, Candidate, Task
+from pafo_sk._progress import advance
+from pafo_sk._student.candidates import (
+    DIRECTION_PENALTIES,
+    N_DIRECTIONS,
+    N_PROTOTYPES,
+    Candidate,
+    Task,
+    UnifiedSettings,
+)
 from pafo_sk._training.calibration import calibrated_losses
 
 # Distillation weights tried, beside zero.
@@ -50,6 +58,7 @@ def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
         racing = {c: losses_of(margin, rows) for c, margin in {**margins, **started}.items()}
         leader = min(racing.values(), key=np.mean)
         kept = [c for c in new if not (race and behind(racing[c], leader))]
+        advance((len(new) - len(kept)) * len(others))
         for candidate, rest in zip(kept, task.held_out(kept, others), strict=True):
             margins[candidate] = started[candidate] + rest
             losses[candidate] = losses_of(margins[candidate], slice(None))
@@ -92,3 +101,27 @@ def behind(loss: np.ndarray, leader: np.ndarray) -> bool:
     """Whether the loss of every user (or row) is clearly larger than that of the leader."""
     lag = loss - leader
     return bool(lag.mean() > OUT * lag.std(ddof=1) / np.sqrt(len(lag))) if len(lag) > 1 else False
+
+
+def most_trained(settings: UnifiedSettings, n_folds: int, *, personal: bool, sampled: bool) -> int:
+    """Number of models that the search and the final fit train at most, for the progress bar.
+
+    Parameters
+    ----------
+    personal : bool
+        Whether there are users, so that structures are compared.
+    sampled : bool
+        Whether the search judges a sample, so that the final model learns on from more rows.
+    """
+    n_structures = 1
+    if personal and settings.student not in ("plain", "bilinear"):
+        mixtures = len(N_PROTOTYPES) if isinstance(settings.n_prototypes, str) else 1
+        n_structures = len(DIRECTION_PENALTIES) + mixtures
+    automatic, taught = isinstance(settings.distill_weight, str), settings.distill_weight != 0
+    n_judged = n_structures if automatic or n_structures > 1 else 0
+    if n_structures > 1:
+        n_judged += 1 + isinstance(settings.n_prototypes, str)
+    n_judged += len(DISTILL_WEIGHTS) if automatic else int(taught or n_structures == 1)
+    # what margins teach starts from the model that only labels taught
+    n_final = 1 + (taught and n_structures > 1) + sampled
+    return n_judged * n_folds + n_final
