@@ -1,4 +1,4 @@
-"""Bootstrap over users: the intervals of a report."""
+"""Bootstrap over users, for the intervals of a report."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Users drawn at once, over all resamples of a batch: bounds the memory.
+# Number of users drawn at once, over all resamples of a batch, which bounds the memory.
 BATCH = 2_000_000
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Percentile intervals [1]_ of statistics of users drawn with replacement.
+    """Percentile intervals [1]_ of statistics of users that are drawn with replacement.
 
-    Users and not comparisons are drawn, because the comparisons of one user resemble each other.
+    Users are drawn, not comparisons, because the comparisons of one user resemble each other.
 
     Parameters
     ----------
     n_resamples : int
     confidence_level : float in (0, 1)
     seed : int
-        Every statistic starts from it, so that none depends on which others are asked for.
+        Every statistic starts from it, so that no interval depends on the other measures.
 
     References
     ----------
@@ -34,10 +34,9 @@ class Bootstrap:
     seed: int
 
     def draws(self, stratum: np.ndarray) -> Iterator[np.ndarray]:
-        """Batches of resamples, (n, n_users), of positions of users.
+        """Batches of resamples: positions of users, (n, n_users), ordered by stratum.
 
-        Each stratum is drawn from itself, so that no group is lost by chance. The strata come one
-        after the other: the columns of the first one are those of code 0.
+        Every stratum keeps its size, so that no group is lost by chance.
         """
         rng = np.random.RandomState(self.seed)
         order = np.argsort(stratum, kind="stable")
@@ -53,13 +52,13 @@ class Bootstrap:
     def estimates(
         self, statistic: Callable[[np.ndarray], dict[str, np.ndarray]], stratum: np.ndarray
     ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Value, lower and upper limit of statistics.
+        """Value, lower and upper limit of every statistic, by name.
 
         Parameters
         ----------
         statistic : callable
-            Maps positions of users, (n, n_users), to arrays of shape (n, ...) by name; nan where
-            it has no value. Such resamples are left out.
+            Maps positions of users, (n, n_users), to arrays of shape (n, ...) by name. Resamples in
+            which a statistic is nan are left out.
         stratum : ndarray of int, shape (n_users,)
             Codes without gaps.
         """

@@ -1,4 +1,4 @@
-"""Whether a preference model's probabilities are right: log loss and calibration error."""
+"""Whether a preference model's probabilities can be trusted: log loss and calibration error."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._comparisons.frames import first_rows
-from pafo_sk.metrics._answers import read_winners
+from pafo_sk.metrics._correct import read_winners
 
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Probabilities of the two winners, and which of them won.
+    """Probabilities of the two labels, and the winners.
 
     Attributes
     ----------
     proba : ndarray of shape (n_comparisons, 2)
     winner : ndarray of int, shape (n_comparisons,)
-        Column of ``proba`` of the winner.
+        Column of ``proba`` that belongs to the winner.
     """
 
     proba: np.ndarray
     winner: np.ndarray
 
     def log_losses(self) -> np.ndarray:
-        """Log loss of every comparison, finite as scikit-learn's `log_loss` is."""
-        given = self.proba[np.arange(len(self.winner)), self.winner]
+        """Log loss of every comparison, kept finite as in scikit-learn's `log_loss`."""
+        p_winner = self.proba[np.arange(len(self.winner)), self.winner]
         eps = np.finfo(np.float64).eps
-        return -np.log(np.clip(given, eps, 1 - eps))
+        return -np.log(np.clip(p_winner, eps, 1 - eps))
 
     def binned_gaps(self, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
-        """Bin of every comparison's confidence, and being right minus the confidence."""
+        """Bin of every comparison's confidence, and correctness minus confidence."""
         if n_bins < 1:
             raise ValueError(f"n_bins={n_bins!r} must be 1 or more, such as 10.")
         confidence = self.proba.max(axis=1)
         tie = self.proba[:, 0] == self.proba[:, 1]
-        right = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
+        correct = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
         limits = np.linspace(0.5, 1, n_bins + 1)[1:-1]
-        return np.searchsorted(limits, confidence, side="left"), right - confidence
+        return np.searchsorted(limits, confidence, side="left"), correct - confidence
 
     def calibration_errors(
         self, group: np.ndarray, n_groups: int, weight: np.ndarray, n_bins: int
     ) -> np.ndarray:
-        """Calibration error of every group: see `calibration_error`."""
+        """`calibration_error` of every group."""
         bins, gap = self.binned_gaps(n_bins)
         gap = np.bincount(group * n_bins + bins, weight * gap, minlength=n_groups * n_bins)
         total = np.bincount(group, weight, minlength=n_groups)
@@ -103,38 +103,38 @@ def read_weight(sample_weight: Any, n: int) -> np.ndarray:
 def calibration_error(
     y_true: Any, proba: Any, *, labels: Any = None, n_bins: int = 10, sample_weight: Any = None
 ) -> float:
-    """Expected calibration error of a preference model.
+    """Compute the expected calibration error of a preference model.
 
     ``sum_b w_b |accuracy_b - confidence_b|`` over bins of equal width of the confidence, with the
     share ``w_b`` of the weight in bin ``b`` [1]_ [2]_. The confidence is the probability of the
     predicted winner, in [0.5, 1], so that swapping the two responses of any comparison changes
-    nothing. A comparison with even probabilities is half right.
+    nothing. A comparison with equal probabilities counts as half correct.
 
     Parameters
     ----------
     y_true : array-like of shape (n_comparisons,)
         Winners.
     proba : array-like of shape (n_comparisons, 2) or (n_comparisons,)
-        Probabilities of the two labels, as from ``predict_proba``; or that of the second one.
+        Probabilities of the two labels, as from ``predict_proba``; or those of the second one.
     labels : array-like of shape (2,) or None, default=None
         The labels of the columns, such as ``model.classes_``. None: those in ``y_true``, sorted.
     n_bins : int, default=10
-        Bins between 0.5 and 1, each without its lower and with its upper limit; the first one
-        holds 0.5 too.
+        Number of bins between 0.5 and 1. Each contains its upper limit; the first one also
+        contains 0.5.
     sample_weight : array-like of shape (n_comparisons,) or None, default=None
         Weights of the comparisons.
 
     Returns
     -------
     float
-        In [0, 1]; 0 for perfect calibration. Few comparisons make it larger than it is, as chance
-        differences of bins do not cancel.
+        In [0, 1]; 0 for perfect calibration. With few comparisons it is too large, because the
+        chance differences of the bins do not cancel.
 
     Raises
     ------
     ValueError, TypeError
-        For arguments that are empty, have missing values or differ in length, for labels other than
-        two, or ``proba`` that are no probabilities.
+        For arguments that are empty, have missing values or differ in length, for other than two
+        labels, or if ``proba`` holds no probabilities.
 
     References
     ----------
@@ -145,7 +145,7 @@ def calibration_error(
     Examples
     --------
     >>> from pafo_sk.metrics import calibration_error
-    >>> calibration_error([0, 1, 1, 1], [0.25, 0.75, 0.75, 0.75])  # all right, at 75 %
+    >>> calibration_error([0, 1, 1, 1], [0.25, 0.75, 0.75, 0.75])  # all correct, at 75 %
     0.25
     """
     forecasts = read_forecasts(y_true, proba, labels)

@@ -1,4 +1,4 @@
-"""FairnessReport: the frames of a report, and its forms for people."""
+"""FairnessReport: the frames of a report, and how it is shown."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-# Measures given in per cent, and what all measures mean.
+# Meaning of the measures that are shown in per cent, and of the others.
 SHARES = {
-    "accuracy": "right predictions, everyone counting equally",
+    "accuracy": "correct predictions, all users counting equally",
     "majority_accuracy": "of the largest group",
     "minority_accuracy": "of all others",
-    "worst_group_accuracy": "of the group served worst",
+    "worst_group_accuracy": "of the worst-served group",
     "group_gap": "best group minus worst group",
-    "user_cvar": "of the users served worst",
-    "worst_share": "of the users served worst, their number rounded up",
+    "user_cvar": "of the worst-served users",
+    "worst_share": "of the worst-served users, their number rounded up",
     "standard_deviation": "of the users' accuracies",
-    "corrected_spread": "the same without the noise of few comparisons; negative: nothing is left",
+    "corrected_spread": "the same without the noise of few comparisons; negative: all noise",
     "min_max_gap": "best user minus worst user",
 }
 INDICES = {
@@ -38,10 +38,10 @@ INDICES = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FairnessReport:
-    """What `fairness_report` found.
+    """Result of `fairness_report`.
 
-    Accuracies are shares. Intervals (``_low``, ``_high``) are infinite where one user is all
-    there is.
+    Accuracies are shares. The limits of an interval (``_low``, ``_high``) are infinite where there
+    is only one user.
 
     Attributes
     ----------
@@ -50,20 +50,20 @@ class FairnessReport:
         accuracy, log_loss and calibration_error with intervals, and whether the group is small.
     users : DataFrame or None
         A row per user: group, n_comparisons, accuracy, support_rate (nan for users that `fit` did
-        not know). It says who they are, and is no part of `to_markdown` and `to_html`.
+        not know). It names the users, so `to_markdown` and `to_html` leave it out.
     measures : DataFrame
-        A row per measure: value, low, high and note. A measure that has no value here is nan, and
-        its note says why.
+        A row per measure: value, low, high and note. A measure without a value is nan, and its note
+        says why.
     majority : label or None
         The group that counts as the majority.
     n_comparisons : int
-        Comparisons judged.
+        Number of comparisons.
     alpha : float
         Share of the users in "user_cvar" and "worst_share".
     min_users : int
-        Groups of fewer users are small.
+        A group of fewer users is flagged as small.
     confidence_level : float
-        Of the intervals.
+        Confidence level of the intervals.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class FairnessReport:
         return self.to_html()
 
     def summary(self) -> str:
-        """The report in a few sentences, a line each.
+        """Write the report in a few sentences, a line each.
 
         Returns
         -------
@@ -128,22 +128,21 @@ class FairnessReport:
             return [f"There is one group, {names[0]!r}."]
         worst, best = accuracy.index(min(accuracy)), accuracy.index(max(accuracy))
         return [
-            f"Served worst: group {names[worst]!r}, {_percent(accuracy[worst])}; "
+            f"Worst served: group {names[worst]!r}, {_percent(accuracy[worst])}; "
             f"best: {names[best]!r}, {_percent(accuracy[best])}; gap {self._text('group_gap')}.",
             f"Majority ({self.majority!r}) {self._text('majority_accuracy')}, "
             f"minority {self._text('minority_accuracy')}.",
         ]
 
     def _user_lines(self) -> list[str]:
-        worst = f"The {100 * self.alpha:.4g} % of users served worst"
-        lines = [f"{worst}: {self._text('user_cvar')}."]
+        lines = [f"The worst-served {100 * self.alpha:.4g} % of users: {self._text('user_cvar')}."]
         corrected, _, _ = self._measure("corrected_spread")
         if np.isfinite(corrected):
-            kept = f"{_percent(corrected)} without the noise of few comparisons"
+            note = f"{_percent(corrected)} without the noise of few comparisons"
             if corrected <= 0:
-                kept = "no more than the noise of few comparisons makes"
+                note = "which the noise of few comparisons explains"
             spread, _, _ = self._measure("standard_deviation")
-            lines.append(f"Standard deviation of users: {_percent(spread)}, {kept}.")
+            lines.append(f"Standard deviation of users: {_percent(spread)}, {note}.")
         if "support_slope" in self.measures.index:
             lines += self._support_lines()
         return lines
@@ -152,12 +151,12 @@ class FairnessReport:
         value, low, high = self._measure("support_slope")
         if not np.isfinite(value):
             return []
-        how = "not clearly related to"
+        relation = "not clearly related to the"
         if low > 0:
-            how = "lower for users of low"
+            relation = "lower for users with a low"
         elif high < 0:
-            how = "higher for users of low"
-        return [f"Accuracy is {how} support rate: slope {_interval('', value, low, high)}."]
+            relation = "higher for users with a low"
+        return [f"Accuracy is {relation} support rate: slope {_interval('', value, low, high)}."]
 
     def _measure(self, name: str) -> tuple[float, float, float]:
         """Value, lower and upper limit."""
@@ -174,12 +173,12 @@ class FairnessReport:
         return text if np.isfinite(low) else f"{text} ({note})"
 
     def to_frame(self) -> pd.DataFrame:
-        """All numbers but those of single users, in one long frame.
+        """Put all numbers except those of single users in one long frame.
 
         Returns
         -------
         DataFrame
-            Columns group, measure, value, low and high; the group of a measure of all is None.
+            Columns group, measure, value, low and high. The group is None for measures of all.
         """
         parts = [self.measures.reset_index().assign(group=None)]
         if self.groups is not None:
@@ -191,7 +190,7 @@ class FairnessReport:
         return table[["group", "measure", "value", "low", "high"]]
 
     def to_markdown(self) -> str:
-        """Summary and tables in Markdown; special characters in group names are escaped.
+        """Write summary and tables in Markdown, with special characters in group names escaped.
 
         Returns
         -------
@@ -204,19 +203,23 @@ class FairnessReport:
         return "\n".join(lines) + "\n"
 
     def to_html(self) -> str:
-        """Summary and tables in HTML, without styles; group names are escaped.
+        """Write summary and tables in HTML, with group names escaped.
 
         Returns
         -------
         str
-            A ``div``, to be put into a page.
+            A ``div`` for a page; the tables are those of `pandas.DataFrame.to_html`.
         """
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self.summary().splitlines())
-        tables = "".join(map(_html_table, self._tables()))
+        with pd.option_context("display.max_colwidth", None):  # do not truncate group names
+            tables = "".join(
+                table.to_html(index=False, border=0, formatters=[str] * table.shape[1])
+                for table in self._tables()
+            )
         return f'<div class="pafo-fairness-report"><ul>{items}</ul>{tables}</div>'
 
     def _tables(self) -> list[pd.DataFrame]:
-        """The groups and the measures as texts."""
+        """Frames of texts: the groups, and the measures."""
         tables = []
         if self.groups is not None:
             columns = {"group": [str(name) for name in self.groups.index]}
@@ -239,7 +242,7 @@ class FairnessReport:
 
 
 def _metrics(groups: pd.DataFrame) -> list[str]:
-    """Columns that have an interval."""
+    """Columns with an interval."""
     return [str(name) for name in groups if f"{name}_low" in groups]
 
 
@@ -248,7 +251,7 @@ def _percent(share: float) -> str:
 
 
 def _interval(name: str, value: float, low: float, high: float) -> str:
-    """Value and limits; no limits where they are infinite."""
+    """Value and limits as a text, without limits where they are infinite."""
     if name in SHARES:
         text, limits = _percent(value), f"{100 * low:.1f} to {100 * high:.1f}"
     else:
@@ -256,19 +259,11 @@ def _interval(name: str, value: float, low: float, high: float) -> str:
     return f"{text} ({limits})" if np.isfinite(low) else text
 
 
-def _html_table(table: pd.DataFrame) -> str:
-    # DataFrame.to_html cuts texts where the user's display options say
-    def row(cells: Iterable[str], tag: str) -> str:
-        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-    body = "".join(row(cells, "td") for cells in table.to_numpy())
-    return f"<table><thead>{row(table.columns, 'th')}</thead><tbody>{body}</tbody></table>"
-
-
+# DataFrame.to_markdown needs tabulate and does not escape the bars that separate cells.
 def _markdown_row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(map(_escaped, cells))} |"
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Text whose special characters Markdown shows as they are."""
     return re.sub(r"([\\`*|<>\[\]])", r"\\\1", re.sub(r"\s+", " ", text))

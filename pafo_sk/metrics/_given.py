@@ -13,7 +13,7 @@ from pafo_sk._comparisons.table import ComparisonTable
 
 
 def final_estimator(estimator: Any) -> Any:
-    """The estimator inside a search or a pipeline: the last step has the column names."""
+    """The estimator inside a search or a pipeline, which has the names of the columns."""
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -24,7 +24,7 @@ def final_estimator(estimator: Any) -> Any:
 
 
 def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
-    """Users as given, else the estimator's user column of X; None where it has none."""
+    """The given users, else the estimator's user column of X; None where it has none."""
     if users is not None:
         return check_labels(users, "users")
     final = final_estimator(estimator)
@@ -35,27 +35,28 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
         return None if X.users is None else np.asarray(X.users)
     if not is_frame(X):
         return split_user_index(final, X)[1]
-    columns = Columns(X)
-    return columns.labels(column) if column in columns else None
+    return _column(X, column)
 
 
 def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
-    """Groups as given, else the estimator's ``group_column`` of X or a table's; None without."""
+    """The given groups, else the estimator's ``group_column`` of X or a table's; None without."""
     if groups is not None:
         return check_labels(groups, "groups")
     if isinstance(X, ComparisonTable):
         return None if X.groups is None else np.asarray(X.groups)
     column = getattr(final_estimator(estimator), "group_column", None)
-    if column is None or not is_frame(X):
-        return None
+    return None if column is None or not is_frame(X) else _column(X, column)
+
+
+def _column(X: Any, name: Hashable) -> np.ndarray | None:
     columns = Columns(X)
-    return columns.labels(column) if column in columns else None
+    return columns.labels(name) if name in columns else None
 
 
 def majority_of(estimator: Any, groups: np.ndarray) -> Hashable:
     """The majority that the estimator was fitted with; None if it knows none of ``groups``.
 
-    A fold must not redefine who is the majority.
+    It keeps the majority the same in every fold of a cross-validation.
     """
     final = final_estimator(estimator)
     known = getattr(final, "groups_", None)

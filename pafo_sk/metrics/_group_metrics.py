@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import accuracy_score, log_loss
 
-from pafo_sk.metrics._answers import code_labels, equal_means, right_answers, row_shares, sizes
 from pafo_sk.metrics._calibration import calibration_error, read_forecasts
+from pafo_sk.metrics._correct import (
+    code_labels,
+    correct_predictions,
+    equal_user_means,
+    equal_user_weights,
+    group_sizes,
+)
 
 if TYPE_CHECKING:
     from fairlearn.metrics import MetricFrame
@@ -26,28 +30,28 @@ def group_metrics(
     labels: Any = None,
     n_bins: int = 10,
 ) -> pd.DataFrame:
-    """Accuracy, log loss and calibration error of every group.
+    """Compute accuracy, log loss and calibration error of every group.
 
-    The log loss is the mean of ``-log(probability of the winner)``, with the natural logarithm; the
-    calibration error is that of `calibration_error`.
+    The log loss is the mean of ``-log(probability of the winner)``, with the natural logarithm. The
+    calibration error is defined in `calibration_error`.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_comparisons,)
         Winners, and predicted winners.
     proba : array-like of shape (n_comparisons, 2) or (n_comparisons,), or None
-        Probabilities of the two labels, as from ``predict_proba``; or that of the second one.
+        Probabilities of the two labels, as from ``predict_proba``; or those of the second one.
         None: accuracy only.
     groups : array-like of shape (n_comparisons,)
         Group of every comparison.
     users : array-like of shape (n_comparisons,) or None, default=None
-        User of every comparison: every user of a group counts equally in all three. None: every
-        comparison does.
+        User of every comparison. Every user of a group then counts equally in all three metrics.
+        None: every comparison counts equally.
     labels : array-like of shape (2,) or None, default=None
         The labels of the columns of ``proba``, such as ``model.classes_``. None: those in
         ``y_true``, sorted.
     n_bins : int, default=10
-        Bins of the calibration error.
+        Number of bins of the calibration error.
 
     Returns
     -------
@@ -73,19 +77,19 @@ def group_metrics(
     0     x              2       1.0      0.29               0.25
     1     y              1       0.0      1.39               0.75
     """
-    right = right_answers(y_true, y_pred)
-    group = code_labels(groups, "groups", len(right))
-    user = None if users is None else code_labels(users, "users", len(right))
+    correct = correct_predictions(y_true, y_pred)
+    group = code_labels(groups, "groups", len(correct))
+    user = None if users is None else code_labels(users, "users", len(correct))
     columns: dict[str, np.ndarray] = {}
     if user is not None:
-        columns["n_users"] = sizes(group, user)
+        columns["n_users"] = group_sizes(group, user)
     columns["n_comparisons"] = np.bincount(group.codes)
-    columns["accuracy"] = equal_means(right, group, user)
+    columns["accuracy"] = equal_user_means(correct, group, user)
     if proba is not None:
         forecasts = read_forecasts(y_true, proba, labels)
-        columns["log_loss"] = equal_means(forecasts.log_losses(), group, user)
+        columns["log_loss"] = equal_user_means(forecasts.log_losses(), group, user)
         columns["calibration_error"] = forecasts.calibration_errors(
-            group.codes, len(group), row_shares(group, user), n_bins
+            group.codes, len(group), equal_user_weights(group, user), n_bins
         )
     return pd.DataFrame(columns, index=group.labels)
 
@@ -100,10 +104,10 @@ def group_frame(
     labels: Any = None,
     n_bins: int = 10,
 ) -> MetricFrame:
-    """The metrics of `group_metrics` as a MetricFrame of fairlearn.
+    """Compute the metrics of `group_metrics` as a MetricFrame of fairlearn.
 
-    For what fairlearn [1]_ does with one: ``by_group``, ``overall``, ``difference()``, ``ratio()``,
-    and its plots. Needs the extra: ``pip install "pafo_sk[fairness]"``.
+    It gives ``by_group``, ``overall``, ``difference()``, ``ratio()`` and fairlearn's plots [1]_,
+    and needs the extra: ``pip install "pafo_sk[fairness]"``.
 
     Parameters
     ----------
@@ -114,12 +118,12 @@ def group_frame(
     -------
     fairlearn.metrics.MetricFrame
         With the metrics accuracy and, with ``proba``, log_loss and calibration_error. In
-        ``overall`` every user counts equally too, in each of their groups.
+        ``overall``, too, every user counts equally in each of their groups.
 
     Raises
     ------
     ImportError
-        Without fairlearn.
+        If fairlearn is not installed.
     ValueError, TypeError
         As `group_metrics`.
 
@@ -144,42 +148,33 @@ def group_frame(
             "the same numbers without it."
         ) from None
 
-    right = right_answers(y_true, y_pred)
-    group = code_labels(groups, "groups", len(right))
-    user = None if users is None else code_labels(users, "users", len(right))
-    weight = row_shares(group, user)
-    metrics: dict[str, Any] = {"accuracy": accuracy_score}
-    params: dict[str, dict[str, Any]] = {"accuracy": {"sample_weight": weight}}
-    winner, predicted = np.ones(len(right)), right
+    def mean(y_true: Any, y_pred: Any, *, value: Any, sample_weight: Any) -> float:
+        return float(np.average(value, weights=sample_weight))
+
+    def calibration(y_true: Any, y_pred: Any, *, value: Any, sample_weight: Any) -> float:
+        return calibration_error(
+            y_true, value, labels=[0, 1], n_bins=n_bins, sample_weight=sample_weight
+        )
+
+    correct = correct_predictions(y_true, y_pred)
+    group = code_labels(groups, "groups", len(correct))
+    user = None if users is None else code_labels(users, "users", len(correct))
+    # MetricFrame slices these by group and hands them to the metrics
+    values: dict[str, np.ndarray] = {"accuracy": correct}
+    winner = np.ones(len(correct))
     if proba is not None:
         forecasts = read_forecasts(y_true, proba, labels)
         winner = forecasts.winner
-        predicted = np.where(right > 0, winner, 1 - winner)
-        metrics["log_loss"] = _log_loss
-        metrics["calibration_error"] = partial(_calibration_error, n_bins=n_bins)
-        given = {"sample_weight": weight, "proba": forecasts.proba[:, 1]}
-        params |= {"log_loss": given, "calibration_error": given}
-    names = np.empty(len(right), dtype=object)
+        values |= {"log_loss": forecasts.log_losses(), "calibration_error": forecasts.proba[:, 1]}
+    names = np.empty(len(correct), dtype=object)
     names[:] = group.labels.to_numpy()[group.codes]
+    weight = equal_user_weights(group, user)
     return MetricFrame(
-        metrics=metrics,
+        metrics={name: calibration if name == "calibration_error" else mean for name in values},
         y_true=winner,
-        y_pred=predicted,
+        y_pred=np.where(correct > 0, winner, 1 - winner),
         sensitive_features=pd.Series(names, name="group"),
-        sample_params=params,
-    )
-
-
-# MetricFrame hands every metric the predicted labels; the probabilities come beside them.
-
-
-def _log_loss(y_true: Any, y_pred: Any, *, proba: Any, sample_weight: Any) -> float:
-    return log_loss(y_true, proba, labels=[0, 1], sample_weight=sample_weight)
-
-
-def _calibration_error(
-    y_true: Any, y_pred: Any, *, proba: Any, sample_weight: Any, n_bins: int
-) -> float:
-    return calibration_error(
-        y_true, proba, labels=[0, 1], n_bins=n_bins, sample_weight=sample_weight
+        sample_params={
+            name: {"value": value, "sample_weight": weight} for name, value in values.items()
+        },
     )

@@ -12,7 +12,7 @@ from pafo_sk.metrics._values import read_values
 
 
 def gini(values: Any) -> float:
-    """Gini coefficient.
+    """Compute the Gini coefficient.
 
     ``sum_ij |x_i - x_j| / (2 n^2 mean(x))`` [1]_: half the mean difference of two users, relative
     to the mean.
@@ -25,7 +25,7 @@ def gini(values: Any) -> float:
     Returns
     -------
     float
-        In [0, 1 - 1 / n]; 0 where all values are equal, all zero included.
+        In [0, 1 - 1 / n]; 0 where all values are equal, also where all are zero.
 
     Raises
     ------
@@ -56,30 +56,30 @@ def gini_of(x: np.ndarray) -> np.ndarray:
 
 
 def generalized_entropy(values: Any, alpha: float = 2) -> float:
-    """Generalised entropy index.
+    """Compute the generalised entropy index.
 
     ``mean((x / mean(x))^alpha - 1) / (alpha (alpha - 1))`` [1]_; at ``alpha=1`` Theil's index
     ``mean(x / mean(x) * log(x / mean(x)))``, at ``alpha=0`` the mean log deviation
-    ``-mean(log(x / mean(x)))``. At 2 it is half the squared coefficient of variation. For
-    algorithms it was proposed in [2]_.
+    ``-mean(log(x / mean(x)))``. At 2 it is half the squared coefficient of variation. Speicher et
+    al. proposed it for algorithms [2]_.
 
     Parameters
     ----------
     values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users.
+        As in `gini`.
     alpha : float, default=2
-        The smaller, the more it minds differences among the smallest values.
+        The smaller it is, the more differences among the smallest values count.
 
     Returns
     -------
     float
-        Not negative; 0 where all values are equal, all zero included.
+        Not negative; 0 where all values are equal, also where all are zero.
 
     Raises
     ------
     ValueError
-        For values that are empty, missing, infinite or negative; or where one is zero and
-        ``alpha`` is not positive, as the index is infinite then.
+        As `gini`; or where a value is zero and ``alpha`` is not positive, because the index is then
+        infinite.
 
     References
     ----------
@@ -104,8 +104,7 @@ def generalized_entropy(values: Any, alpha: float = 2) -> float:
 
 def generalized_entropy_of(x: np.ndarray, alpha: float) -> np.ndarray:
     """`generalized_entropy` along the last axis."""
-    mean = x.mean(axis=-1, keepdims=True)
-    ratio = np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
+    ratio = _relative_to_mean(x)
     if alpha == 0:
         index = -np.log(ratio).mean(axis=-1)
     elif alpha == 1:
@@ -115,26 +114,29 @@ def generalized_entropy_of(x: np.ndarray, alpha: float) -> np.ndarray:
     return np.maximum(index, 0)  # rounding may take equality below zero
 
 
-def theil(values: Any) -> float:
-    """Theil's index T.
+def _relative_to_mean(x: np.ndarray) -> np.ndarray:
+    """Values divided by their mean along the last axis; ones where all are zero."""
+    mean = x.mean(axis=-1, keepdims=True)
+    return np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
 
-    ``mean(x / mean(x) * log(x / mean(x)))`` with the natural logarithm [1]_, where a value of zero
-    contributes nothing: `generalized_entropy` with ``alpha=1``.
+
+def theil(values: Any) -> float:
+    """Compute Theil's index T [1]_, which is `generalized_entropy` with ``alpha=1``.
 
     Parameters
     ----------
     values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users.
+        As in `gini`. A value of zero contributes nothing.
 
     Returns
     -------
     float
-        In [0, log(n)]; 0 where all values are equal, all zero included.
+        In [0, log(n)], with the natural logarithm; 0 where all values are equal.
 
     Raises
     ------
     ValueError
-        For values that are empty, missing, infinite or negative.
+        As `gini`.
 
     References
     ----------
@@ -150,28 +152,28 @@ def theil(values: Any) -> float:
 
 
 def atkinson(values: Any, epsilon: float = 0.5) -> float:
-    """Atkinson's index.
+    """Compute Atkinson's index.
 
     ``1 - mean(x^(1 - epsilon))^(1 / (1 - epsilon)) / mean(x)`` [1]_, at ``epsilon=1`` with the
-    geometric mean. The share of the mean that could be given up if all were served equally.
+    geometric mean. It is the share of the mean that could be given up if all were served equally.
 
     Parameters
     ----------
     values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users.
+        As in `gini`.
     epsilon : float > 0, default=0.5
         Aversion to inequality.
 
     Returns
     -------
     float
-        In [0, 1]; 0 where all values are equal, all zero included; 1 where one value is zero and
-        ``epsilon`` is 1 or more.
+        In [0, 1]; 0 where all values are equal, also where all are zero; 1 where one value is zero
+        and ``epsilon`` is 1 or more.
 
     Raises
     ------
     ValueError
-        For values that are empty, missing, infinite or negative, or ``epsilon`` not positive.
+        As `gini`, and for ``epsilon`` that is not positive and finite.
 
     References
     ----------
@@ -190,32 +192,30 @@ def atkinson(values: Any, epsilon: float = 0.5) -> float:
 
 def atkinson_of(x: np.ndarray, epsilon: float) -> np.ndarray:
     """`atkinson` along the last axis."""
-    mean = x.mean(axis=-1, keepdims=True)
-    ratio = np.where(mean > 0, x / np.where(mean > 0, mean, 1), 1.0)
-    power_mean = pmean(ratio, 1 - epsilon, axis=-1)
-    return np.maximum(1 - power_mean, 0)  # rounding may take equality below zero
+    # rounding may take equality below zero
+    return np.maximum(1 - pmean(_relative_to_mean(x), 1 - epsilon, axis=-1), 0)
 
 
 def jain(values: Any) -> float:
-    """Jain's fairness index.
+    """Compute Jain's fairness index.
 
-    ``(sum x)^2 / (n sum x^2)`` [1]_: the share of the users who would be served if some had all
-    equally, and the others nothing.
+    ``(sum x)^2 / (n sum x^2)`` [1]_, which is ``1 / (1 + 2 generalized_entropy(x))``. If some users
+    had all equally and the others nothing, it would be the share of those who have something.
 
     Parameters
     ----------
     values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users.
+        As in `gini`.
 
     Returns
     -------
     float
-        In [1 / n, 1]; 1 where all values are equal, all zero included.
+        In [1 / n, 1]; 1 where all values are equal, also where all are zero.
 
     Raises
     ------
     ValueError
-        For values that are empty, missing, infinite or negative.
+        As `gini`.
 
     References
     ----------
@@ -228,11 +228,4 @@ def jain(values: Any) -> float:
     >>> jain([0.0, 1.0])
     0.5
     """
-    return float(jain_of(read_values(values)))
-
-
-def jain_of(x: np.ndarray) -> np.ndarray:
-    """`jain` along the last axis."""
-    squares = x.shape[-1] * (x**2).sum(axis=-1)
-    index = np.where(squares > 0, x.sum(axis=-1) ** 2 / np.where(squares > 0, squares, 1), 1.0)
-    return np.minimum(index, 1)  # rounding may take equality above one
+    return 1 / (1 + 2 * generalized_entropy(values))

@@ -1,4 +1,4 @@
-"""fairness_report: who is served badly, with intervals."""
+"""fairness_report: how well a model serves users and groups, with intervals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sklearn.utils import check_random_state
 from pafo_sk._comparisons.winners import read_labels
 from pafo_sk._groups import check_one_group_a_user
 from pafo_sk._sklearn_compat import Interval, validate_params
-from pafo_sk.metrics._answers import Coded, code_labels
+from pafo_sk.metrics._accuracy import majority_code
 from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._calibration import Forecasts
+from pafo_sk.metrics._correct import Coded, code_labels
 from pafo_sk.metrics._fairness_report import FairnessReport
 from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
-from pafo_sk.metrics._groups import majority_code
 from pafo_sk.metrics._report_measures import (
     MeasureTable,
     add_groups,
@@ -53,52 +53,52 @@ def fairness_report(
     confidence_level: float = 0.95,
     random_state: Any = None,
 ) -> FairnessReport:
-    """Who is served well and who badly by a fitted model, with bootstrap intervals.
+    """Report whom a fitted model serves well and whom badly, with bootstrap intervals.
 
     Use comparisons that the model was not fitted on. Users count equally where they are known,
-    comparisons otherwise. Intervals are percentiles of a bootstrap [1]_ that draws users with
-    replacement, for each group among its own. They are about other users of the same kind; they do
-    not cover another training set.
+    comparisons otherwise. Intervals are percentiles of a bootstrap [1]_ that draws the users of
+    each group with replacement. They say how the numbers vary over other users of the same kind;
+    they do not cover another training set.
 
     Parameters
     ----------
     estimator : fitted classifier of comparisons
-        A `PafoRewardEstimator`, or a search or pipeline with one, or any binary classifier. The
-        predicted winner is the one with the larger ``predict_proba`` (without that method, what
-        `predict` says, and no log loss and calibration error).
+        A `PafoRewardEstimator`, a search or pipeline with one, or any binary classifier. The
+        predicted winner is the one with the larger ``predict_proba``. An estimator without that
+        method is asked to `predict`, and the report has no log loss and no calibration error.
     X, y
         Comparisons and their winners.
     groups : array-like of shape (n_comparisons,) or None, default=None
-        Group of every comparison. None: the estimator's ``group_column`` of X; where it has none,
-        the report is of users only.
+        Group of every comparison. None: the estimator's ``group_column`` of X; without one, the
+        report covers users only.
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. None: the estimator's user column of X.
     alpha : float in (0, 1], default=0.1
         Share of the users in "user_cvar" and "worst_share".
     min_users : int, default=10
-        A group of fewer users (comparisons, where users are not known) is flagged as small: its
-        interval rests on too few to be trusted.
+        A group of fewer users (comparisons, where users are not known) is flagged as small, because
+        its interval cannot be trusted.
     n_bins : int, default=10
-        Bins of the calibration error.
+        Number of bins of the calibration error.
     n_resamples : int, default=1000
-        Bootstrap resamples, 100 or more. Resamples in which a measure has no value (a slope, where
-        the same user was drawn each time) are left out of its interval.
+        Number of bootstrap resamples, 100 or more. A resample in which a measure has no value (a
+        slope, if the same user was drawn each time) is left out of its interval.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     random_state : int, RandomState or None, default=None
         Seed of the bootstrap.
 
     Returns
     -------
     FairnessReport
-        ``groups``, ``users`` and ``measures`` are frames; `summary`, `to_frame`, `to_markdown` and
-        `to_html` are for people.
+        With the frames ``groups``, ``users`` and ``measures``, and the methods `summary`,
+        `to_frame`, `to_markdown` and `to_html`.
 
     Raises
     ------
     ValueError, TypeError
-        Where neither groups nor users are known; for labels that are missing or differ in length
-        from X, for a user in several groups, or y that the estimator does not know.
+        If neither groups nor users are known, if labels are missing or differ in length from X, if
+        a user is in several groups, or if y holds a class that the estimator does not know.
 
     References
     ----------
@@ -184,8 +184,8 @@ def fairness_report(
 
 
 def _predict(estimator: Any, X: Any, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Position in ``classes`` of the predicted winners, and probabilities where there are any."""
-    # once, because predicting encodes the texts
+    """Position in ``classes`` of the predicted winners, and probabilities if there are any."""
+    # the estimator is asked only once, because predicting encodes the texts
     if hasattr(estimator, "predict_proba"):
         proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
         return proba.argmax(axis=1), proba
@@ -193,7 +193,7 @@ def _predict(estimator: Any, X: Any, classes: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _first_of(unit: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Code of every unit, which is the same in all its rows."""
+    """Code of every unit, which all of its rows share."""
     of_unit = np.empty(unit.max() + 1, dtype=np.int64)
     of_unit[unit] = codes
     return of_unit

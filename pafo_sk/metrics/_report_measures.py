@@ -1,4 +1,4 @@
-"""The measures of a report: of all users, of groups against each other, and of inequality."""
+"""The measures of a report: of all users, of groups compared, and of inequality."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from pafo_sk.metrics._answers import Coded
 from pafo_sk.metrics._bootstrap import Bootstrap, stratum_means
-from pafo_sk.metrics._inequality import atkinson_of, generalized_entropy_of, gini_of, jain_of
+from pafo_sk.metrics._correct import Coded
+from pafo_sk.metrics._inequality import atkinson_of, generalized_entropy_of, gini_of
 from pafo_sk.metrics._report_units import Units
 from pafo_sk.metrics._spread import accuracy_and_noise, corrected_spread_of, variance_of
 from pafo_sk.metrics._support import slope_of, spearman_of
@@ -22,7 +22,7 @@ EXTREMES = "no resample goes beyond the extremes: the interval is too low"
 
 @dataclass
 class MeasureTable:
-    """Rows of value, low, high and note, by name."""
+    """Value, low, high and note of every measure, by name."""
 
     bootstrap: Bootstrap
     rows: dict[str, tuple[float, float, float, str]] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class MeasureTable:
         stratum: np.ndarray,
         notes: dict[str, str] | None = None,
     ) -> None:
-        """Measures with intervals; where there is one unit the intervals are infinite."""
+        """Add measures with their intervals, which are infinite where there is one unit."""
         for name, found in self.bootstrap.estimates(statistic, stratum).items():
             value, low, high = (float(number) for number in found)
             note = (notes or {}).get(name, "")
@@ -42,11 +42,12 @@ class MeasureTable:
             self.rows[name] = value, low, high, note
 
     def add_missing(self, names: tuple[str, ...], note: str) -> None:
-        """Measures that have no value here."""
+        """Add measures that have no value in this report."""
         for name in names:
             self.rows[name] = np.nan, np.nan, np.nan, note
 
     def frame(self) -> pd.DataFrame:
+        """All measures, a row each."""
         index = pd.Index(self.rows, name="measure")
         return pd.DataFrame(
             list(self.rows.values()), index=index, columns=["value", "low", "high", "note"]
@@ -54,7 +55,7 @@ class MeasureTable:
 
 
 def add_overall(table: MeasureTable, units: Units) -> None:
-    """Metrics of all units."""
+    """Add the metrics of all units together."""
     everybody = np.zeros(len(units), dtype=np.int64)
 
     def overall(draw: np.ndarray) -> dict[str, np.ndarray]:
@@ -64,24 +65,24 @@ def add_overall(table: MeasureTable, units: Units) -> None:
 
 
 def add_groups(table: MeasureTable, units: Units, group: Coded, majority: Hashable) -> None:
-    """Majority and minority, the worst group, and the gap.
+    """Add the accuracy of majority, minority and worst group, and the gap.
 
     Parameters
     ----------
     group : Coded
-        Of every unit.
+        Group of every unit.
     majority : label
-        Perhaps one that does not occur.
+        It need not occur in ``group``.
     """
     found = np.array([label == majority for label in group.labels])
     side = np.where(found[group.codes], 0, 1)
     for name, code in (("majority_accuracy", 0), ("minority_accuracy", 1)):
-        mine = units.accuracy[side == code]
-        if not len(mine):
+        accuracy = units.accuracy[side == code]
+        if not len(accuracy):
             why = "all are of" if code else "no comparisons of"
             table.add_missing((name,), f"{why} the majority {majority!r}")
         else:
-            _add_mean(table, name, mine)
+            _add_mean(table, name, accuracy)
 
     def extremes(draw: np.ndarray) -> dict[str, np.ndarray]:
         mean = stratum_means(units.accuracy, draw, group.codes)
@@ -108,7 +109,7 @@ def _add_mean(table: MeasureTable, name: str, accuracy: np.ndarray) -> None:
 
 
 def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
-    """The worst served users, and the inequality of all."""
+    """Add the accuracy of the worst-served users, and the inequality of all."""
 
     def tails(draw: np.ndarray) -> dict[str, np.ndarray]:
         x = np.sort(units.accuracy[draw], axis=1)
@@ -122,13 +123,14 @@ def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
 
     def inequality(draw: np.ndarray) -> dict[str, np.ndarray]:
         x = np.sort(units.accuracy[draw], axis=1)
+        entropy = generalized_entropy_of(x, 2)
         return {
             "min_max_gap": x[:, -1] - x[:, 0],
             "gini": gini_of(x),
-            "generalized_entropy": generalized_entropy_of(x, 2),
+            "generalized_entropy": entropy,
             "theil": generalized_entropy_of(x, 1),
             "atkinson": atkinson_of(x, 0.5),
-            "jain": jain_of(x),
+            "jain": 1 / (1 + 2 * entropy),
         }
 
     everybody = np.zeros(len(units), dtype=np.int64)
@@ -148,7 +150,7 @@ def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
 
 
 def add_support(table: MeasureTable, accuracy: np.ndarray, support: np.ndarray) -> None:
-    """Accuracy against support rate.
+    """Add the relation of accuracy and support rate.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a report is computed from: how well every user is served."""
+"""How well every user is served: the numbers that a report is computed from."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pafo_sk.metrics._answers import Coded
 from pafo_sk.metrics._bootstrap import Bootstrap, stratum_means
 from pafo_sk.metrics._calibration import Forecasts
+from pafo_sk.metrics._correct import Coded
 
 
 @dataclass(frozen=True)
 class Units:
-    """Users, or comparisons where users are not known: they count equally, and are resampled.
+    """Users, or comparisons where users are not known. Units count equally and are resampled.
 
     Attributes
     ----------
     n : ndarray of int, shape (n_units,)
-        Comparisons.
+        Number of comparisons.
     accuracy : ndarray of shape (n_units,)
     log_loss : ndarray of shape (n_units,) or None
     gaps : ndarray of shape (n_units, n_bins) or None
-        Share right minus confidence, summed over the comparisons in a bin, per comparison of the
-        user: the calibration error is the sum of absolute means.
+        For every bin, correctness minus confidence summed over the unit's comparisons in the bin,
+        divided by its number of comparisons. The calibration error is the sum over bins of the
+        absolute mean over units.
     """
 
     n: np.ndarray
@@ -37,11 +38,11 @@ class Units:
 
     @classmethod
     def of(
-        cls, unit: np.ndarray, right: np.ndarray, forecasts: Forecasts | None, n_bins: int
+        cls, unit: np.ndarray, correct: np.ndarray, forecasts: Forecasts | None, n_bins: int
     ) -> Units:
-        """Summarise the comparisons of every unit, given by code."""
+        """Summarise the comparisons of every unit; ``unit`` holds the code of every row's unit."""
         n = np.bincount(unit)
-        accuracy = np.bincount(unit, right) / n
+        accuracy = np.bincount(unit, correct) / n
         if forecasts is None:
             return cls(n, accuracy)
         bins, gap = forecasts.binned_gaps(n_bins)
@@ -70,7 +71,7 @@ def group_table(units: Units, group: Coded, bootstrap: Bootstrap, min_users: int
     Parameters
     ----------
     group : Coded
-        Of every unit.
+        Group of every unit.
     """
     size = np.bincount(group.codes)
     table = pd.DataFrame({"n_users": size}, index=group.labels)
@@ -78,7 +79,7 @@ def group_table(units: Units, group: Coded, bootstrap: Bootstrap, min_users: int
     estimates = bootstrap.estimates(lambda draw: units.metrics(draw, group.codes), group.codes)
     for name, (value, low, high) in estimates.items():
         table[name] = value
-        # one user drawn from one is always the same: there is no interval
+        # resamples of a single user are all the same and tell nothing
         table[f"{name}_low"] = np.where(size > 1, low, -np.inf)
         table[f"{name}_high"] = np.where(size > 1, high, np.inf)
     table["small"] = size < min_users

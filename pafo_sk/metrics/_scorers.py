@@ -10,28 +10,31 @@ from typing import Any
 from sklearn import config_context
 
 from pafo_sk._sklearn_compat import Scorer
-from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
-from pafo_sk.metrics._groups import (
+from pafo_sk.metrics._accuracy import (
     group_gap,
     majority_accuracy,
     minority_accuracy,
+    user_cvar,
     worst_group_accuracy,
 )
-from pafo_sk.metrics._users import user_cvar
+from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
 
 
 class _GroupScorer(Scorer):
-    """Scorer of a metric that reads groups or users."""
+    """Scorer of a metric that reads groups or users.
+
+    scikit-learn's own class does the rest: it shares predictions between scorers and routes
+    metadata.
+    """
 
     def __call__(
         self, estimator: Any, X: Any, y_true: Any, *, groups: Any = None, users: Any = None
     ) -> float:
-        """Score predictions on X.
+        """Score the predictions of a fitted estimator.
 
         Parameters
         ----------
-        estimator : estimator
-            Fitted.
+        estimator : fitted estimator
         X, y_true
             Comparisons and their winners.
         groups : array-like of shape (n_comparisons,) or None, default=None
@@ -73,7 +76,7 @@ def _no_groups(metric: str, estimator: Any) -> str:
     column = getattr(final_estimator(estimator), "group_column", None)
     cause = "the estimator has no group_column"
     if column is not None:
-        cause = f"X is no frame with the column group_column={column!r}"
+        cause = f"X is not a frame with the column group_column={column!r}"
     return (
         f"The scorer of {metric} got no groups, and {cause}. Name a column of X, "
         'PafoRewardEstimator(group_column="group") with X.assign(group=groups), which works in '
@@ -93,13 +96,13 @@ def _no_users(metric: str, estimator: Any) -> str:
 def make_group_scorer(
     score_func: Callable[..., float], *, greater_is_better: bool = True, **kwargs: Any
 ) -> _GroupScorer:
-    """Make a scorer of a metric that takes groups or users.
+    """Make a scorer from a metric that takes groups or users.
 
-    As `sklearn.metrics.make_scorer`, and the metric gets what its signature names: ``groups``,
-    ``users`` and ``majority``. With metadata routing the scorer has requested ``groups`` already;
-    without, it reads the estimator's ``group_column`` from X. Users are the estimator's user
-    column of X. The majority is the fitted estimator's ``majority_`` where it knows the groups,
-    so that no fold redefines it.
+    It works like `sklearn.metrics.make_scorer`, and also passes what the signature of the metric
+    names: ``groups``, ``users`` and ``majority``. The scorer requests ``groups`` under metadata
+    routing; without routing it reads the estimator's ``group_column`` of X. Users are the
+    estimator's user column of X. The majority is the fitted estimator's ``majority_`` if it knows
+    the groups, so that every fold has the same one.
 
     Parameters
     ----------
@@ -113,8 +116,9 @@ def make_group_scorer(
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y, groups=None, users=None)``; it can be pickled if ``score_func``
-        can be imported.
+        ``scorer(estimator, X, y, groups=None, users=None)``. It can be pickled if ``score_func``
+        can be imported. It raises a ValueError if the metric needs groups or users and there are
+        none.
 
     Examples
     --------
@@ -138,26 +142,26 @@ _SCORERS = {
 
 
 def get_scorer(name: str) -> _GroupScorer:
-    """A scorer of groups or users by name.
+    """Get a scorer of groups or users by name.
 
-    See `make_group_scorer` for where it finds groups and users. Where X has a user column, users
-    count equally in it.
+    `make_group_scorer` says where it finds groups and users. Where X has a user column, users count
+    equally.
 
     Parameters
     ----------
     name : {"group_gap", "majority_accuracy", "minority_accuracy", "user_cvar", \
             "worst_group_accuracy"}
-        The metric. Of "group_gap" the score is the negative, so that greater is better.
+        The metric. The score "group_gap" is the negative gap, so that greater is better.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y, groups=None, users=None)``, a new one at every call.
+        ``scorer(estimator, X, y, groups=None, users=None)``; every call returns a new one.
 
     Raises
     ------
     ValueError
-        For another name.
+        If there is no such scorer.
 
     Examples
     --------
@@ -174,13 +178,13 @@ def get_scorer(name: str) -> _GroupScorer:
     if name not in _SCORERS:
         raise ValueError(
             f"{name!r} is none of the scorers {get_scorer_names()}. Those of scikit-learn are in "
-            "sklearn.metrics.get_scorer; make_group_scorer makes one of your own metric."
+            "sklearn.metrics.get_scorer; make_group_scorer makes one from your own metric."
         )
     return copy.deepcopy(_SCORERS[name])
 
 
 def get_scorer_names() -> list[str]:
-    """Names that `get_scorer` knows.
+    """List the names that `get_scorer` knows.
 
     Returns
     -------

@@ -12,7 +12,9 @@ from pafo_sk.metrics._values import read_values
 
 
 def min_max_gap(values: Any) -> float:
-    """Largest minus smallest value.
+    """Compute the largest minus the smallest value.
+
+    Among many users with few comparisons it is mostly chance: see `corrected_spread`.
 
     Parameters
     ----------
@@ -22,8 +24,7 @@ def min_max_gap(values: Any) -> float:
     Returns
     -------
     float
-        In the unit of the values; 0 where all are equal. Among many users with few comparisons it
-        is mostly chance: see `corrected_spread`.
+        In the unit of the values; 0 where all are equal.
 
     Raises
     ------
@@ -40,7 +41,10 @@ def min_max_gap(values: Any) -> float:
 
 
 def standard_deviation(values: Any) -> float:
-    """Standard deviation over users, with ``n - 1`` in the denominator.
+    """Compute the standard deviation over users, with ``n - 1`` in the denominator.
+
+    The standard deviation of accuracies over few comparisons is mostly chance: see
+    `corrected_spread`.
 
     Parameters
     ----------
@@ -50,8 +54,7 @@ def standard_deviation(values: Any) -> float:
     Returns
     -------
     float
-        In the unit of the values; 0 where all are equal. Of accuracies over few comparisons it is
-        mostly chance: see `corrected_spread`.
+        In the unit of the values; 0 where all are equal.
 
     Raises
     ------
@@ -76,28 +79,28 @@ def variance_of(x: np.ndarray) -> np.ndarray:
 
 
 def corrected_spread(accuracy: Any, n: Any) -> float:
-    """Standard deviation of users' accuracies, without the binomial noise of few comparisons.
+    """Compute the standard deviation of users' accuracies without the noise of few comparisons.
 
-    With accuracy ``a_u`` over ``n_u`` comparisons, the square root of
+    With accuracy ``a_u`` over ``n_u`` comparisons it is the square root of
     ``Var(a_u) - mean(a_u (1 - a_u) / (n_u - 1))``. The second term is the unbiased estimate of the
-    variance that a user's accuracy has by the choice of comparisons alone, and the difference that
-    of the variance between users: the method of moments of random effects [1]_.
+    variance that the choice of comparisons alone gives to a user's accuracy, so the difference
+    estimates the variance between users: the method of moments for random effects [1]_.
 
-    Users of one comparison are left out, as one comparison says nothing of its own noise.
+    Users of one comparison are left out, because one comparison says nothing of its own noise.
 
     Parameters
     ----------
     accuracy : array-like of shape (n_users,)
-        Share of right answers of every user.
+        Accuracy of every user, in [0, 1].
     n : array-like of int, shape (n_users,)
-        Comparisons of every user, in the same order.
+        Number of comparisons of every user, in the same order. Two Series are matched by user.
 
     Returns
     -------
     float
-        In [-0.71, 0.71]. Where the difference is negative, because users are no further apart than
-        chance makes them, minus the square root of its size: zero in expectation where all users
-        are served equally.
+        In [-0.71, 0.71]. Where users are no further apart than chance makes them, the difference is
+        negative; the result is then minus the square root of its size, so that it is about zero on
+        average where all users are served equally.
 
     Raises
     ------
@@ -128,10 +131,9 @@ def corrected_spread(accuracy: Any, n: Any) -> float:
 
 
 def accuracy_and_noise(accuracy: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and its binomial variance, of the users of two or more comparisons."""
+    """Accuracy and its binomial variance, for the users of two or more comparisons."""
     a = read_values(accuracy, "accuracy")
     if isinstance(accuracy, pd.Series) and isinstance(n, pd.Series):
-        # both by user, and perhaps in another order
         n = n.reindex(accuracy.index)
     n = np.asarray(n, dtype=np.float64)
     if n.shape != a.shape:

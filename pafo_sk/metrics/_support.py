@@ -12,7 +12,7 @@ from pafo_sk.metrics._values import read_values
 
 
 def support_slope(accuracy: Any, support_rate: Any) -> float:
-    """Slope of the least-squares line of accuracy on the support rate, over users.
+    """Compute the slope of the least-squares line of accuracy on the support rate, over users.
 
     ``Cov(s, a) / Var(s)``. PAFO [1]_ starts from the observation that it is positive for pooled
     reward models: users with whom few others agree are served worse.
@@ -20,16 +20,16 @@ def support_slope(accuracy: Any, support_rate: Any) -> float:
     Parameters
     ----------
     accuracy : array-like of shape (n_users,)
-        Share of right answers of every user.
+        Accuracy of every user.
     support_rate : array-like of shape (n_users,)
-        Support rate of every user, a share such as ``support_rate_`` of `PafoRewardEstimator`. If
-        both are Series they are matched by user, and users without a support rate are left out.
+        Support rate of every user, a share such as ``support_rate_`` of `PafoRewardEstimator`. Two
+        Series are matched by user, and users without a support rate are left out.
 
     Returns
     -------
     float
-        Accuracy per support rate, both as shares: at 0.5, ten points more of support go with five
-        points more of accuracy.
+        Accuracy per support rate, both as shares. At 0.5, a user with ten points more of support
+        has five points more of accuracy on average.
 
     Raises
     ------
@@ -47,15 +47,14 @@ def support_slope(accuracy: Any, support_rate: Any) -> float:
     >>> support_slope([0.5, 0.75, 1.0], support_rate=[0.25, 0.5, 0.75])
     1.0
     """
-    a, s = matched(accuracy, support_rate)
-    _check_varies(s, "support_rate")
+    a, s = _matched(accuracy, support_rate)
     return float(slope_of(a, s))
 
 
 def support_spearman(accuracy: Any, support_rate: Any) -> float:
-    """Rank correlation of accuracy and support rate, over users.
+    """Compute the rank correlation of accuracy and support rate, over users.
 
-    Pearson's correlation of the ranks, ties with their mean rank [1]_.
+    This is Pearson's correlation of the ranks; ties get their mean rank [1]_.
 
     Parameters
     ----------
@@ -83,17 +82,15 @@ def support_spearman(accuracy: Any, support_rate: Any) -> float:
     >>> round(support_spearman([0.5, 0.6, 1.0], support_rate=[0.25, 0.5, 0.75]), 6)
     1.0
     """
-    a, s = matched(accuracy, support_rate)
-    _check_varies(s, "support_rate")
+    a, s = _matched(accuracy, support_rate)
     _check_varies(a, "accuracy")
     return float(spearman_of(a, s))
 
 
-def matched(accuracy: Any, support_rate: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and support rate of the same users."""
+def _matched(accuracy: Any, support_rate: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy and support rate of the users that have both."""
     if isinstance(accuracy, pd.Series) and isinstance(support_rate, pd.Series):
-        known = accuracy.index.isin(support_rate.index)
-        accuracy = accuracy[known]
+        accuracy = accuracy[accuracy.index.isin(support_rate.index)]
         support_rate = support_rate.reindex(accuracy.index)
     if len(accuracy) != len(support_rate):
         raise ValueError(
@@ -105,7 +102,9 @@ def matched(accuracy: Any, support_rate: Any) -> tuple[np.ndarray, np.ndarray]:
             f"{len(accuracy)} users have both an accuracy and a support rate; three or more are "
             "needed. The support rates are those of the users that fit was given."
         )
-    return read_values(accuracy, "accuracy"), read_values(support_rate, "support_rate")
+    a, s = read_values(accuracy, "accuracy"), read_values(support_rate, "support_rate")
+    _check_varies(s, "support_rate")
+    return a, s
 
 
 def _check_varies(x: np.ndarray, name: str) -> None:
@@ -127,5 +126,5 @@ def slope_of(y: np.ndarray, x: np.ndarray) -> np.ndarray:
 def spearman_of(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Rank correlation along the last axis; nan where one of the two does not vary."""
     y, x = rankdata(y, axis=-1), rankdata(x, axis=-1)
-    slope, back = slope_of(y, x), slope_of(x, y)
-    return np.clip(np.sign(slope) * np.sqrt(slope * back), -1, 1)
+    slope, inverse = slope_of(y, x), slope_of(x, y)
+    return np.clip(np.sign(slope) * np.sqrt(slope * inverse), -1, 1)

@@ -1,4 +1,4 @@
-"""The users who are served worst."""
+"""Means of the worst-served users."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk.metrics._values import read_values
+from pafo_sk.metrics._values import check_share, read_values
 
 
 def cvar(values: Any, alpha: float = 0.1) -> float:
-    """Mean of the lowest share ``alpha`` of the values.
+    """Compute the mean of the lowest share ``alpha`` of the values.
 
-    The conditional value at risk, or expected shortfall, of the empirical distribution [1]_: of
-    ``n`` values, the lowest ``alpha n`` count, the last of them in part where ``alpha n`` is no
-    whole number. Where ``alpha n`` is at most 1 it is the minimum.
+    This is the conditional value at risk, or expected shortfall, of the empirical distribution
+    [1]_: of ``n`` values the lowest ``alpha n`` count, the last of them in part where ``alpha n``
+    is no whole number. Where ``alpha n`` is at most 1 it is the minimum.
 
     Parameters
     ----------
@@ -46,8 +46,7 @@ def cvar(values: Any, alpha: float = 0.1) -> float:
     >>> cvar([0.0, 1.0, 1.0], alpha=0.5)  # the zero, and half a one
     0.3333333333333333
     """
-    if not 0 < alpha <= 1:
-        raise ValueError(f"alpha={alpha!r} must be a share in (0, 1], such as 0.1 for a tenth.")
+    check_share(alpha, "alpha")
     return float(cvar_of(read_values(values), alpha))
 
 
@@ -59,15 +58,15 @@ def cvar_of(x: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def worst_share(values: Any, share: float = 0.1) -> float:
-    """Mean of the lowest values: a share of them, rounded up to whole ones.
+    """Compute the mean of the lowest values: a share of them, rounded up to whole ones.
 
-    As federated learning reports the devices that are served worst [1]_. `cvar` counts the last
-    value in part instead of rounding, and so does not change when every value is repeated.
+    Federated learning reports the worst-served devices in this way [1]_. `cvar` counts the last
+    value in part instead, and so does not change when every value is repeated.
 
     Parameters
     ----------
     values : array-like of shape (n,)
-        Non-negative numbers, such as the accuracies of users; low is bad.
+        As in `cvar`.
     share : float in (0, 1], default=0.1
         Share of the values.
 
@@ -91,13 +90,12 @@ def worst_share(values: Any, share: float = 0.1) -> float:
     >>> worst_share([0.0, 1.0, 1.0], share=0.5)  # two of three
     0.5
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share={share!r} must be in (0, 1], such as 0.1 for a tenth.")
+    check_share(share, "share")
     return float(worst_share_of(read_values(values), share))
 
 
 def worst_share_of(x: np.ndarray, share: float) -> np.ndarray:
     """`worst_share` along the last axis."""
-    # 0.07 * 100 is a little more than 7, and means 7
-    kept = int(np.ceil(round(share * x.shape[-1], 9)))
-    return np.sort(x, axis=-1)[..., : max(kept, 1)].mean(axis=-1)
+    # rounded first because 0.07 * 100 is a little more than 7 in floating point
+    n_worst = max(int(np.ceil(round(share * x.shape[-1], 9))), 1)
+    return np.sort(x, axis=-1)[..., :n_worst].mean(axis=-1)

@@ -1,4 +1,4 @@
-"""One number a user, checked."""
+"""Check the numbers, one for each user, that measures of spread and inequality take."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ def read_values(values: Any, name: str = "values") -> np.ndarray:
             f"first of them at positions {first_rows(wrong)}: {x[wrong][0]}. Drop these users."
         )
     return x
+
+
+def check_share(value: float, name: str) -> None:
+    """Raise unless ``value`` is in (0, 1]."""
+    if not 0 < value <= 1:
+        raise ValueError(f"{name}={value!r} must be a share in (0, 1], such as 0.1 for a tenth.")

@@ -1,4 +1,4 @@
-"""The forms of a report for people."""
+"""How a report is shown: as sentences, Markdown, HTML and one long frame."""
 
 from html.parser import HTMLParser
 
@@ -48,10 +48,10 @@ def test_summary(report):
         f"Accuracy {value:.1f} % ({low:.1f} to {high:.1f}) on 300 comparisons of 30 users "
         "(in brackets: 95 % intervals)."
     )
-    assert lines[1].startswith(f"Served worst: group {NASTY!r}, ")
+    assert lines[1].startswith(f"Worst served: group {NASTY!r}, ")
     assert "best: 'most'" in lines[1]
     assert lines[2].startswith("Majority ('most')")
-    assert lines[3].startswith("The 10 % of users served worst:")
+    assert lines[3].startswith("The worst-served 10 % of users:")
     assert lines[4].startswith("Standard deviation of users:")
     assert lines[5].startswith("Accuracy is")
     assert "slope" in lines[5]
@@ -79,6 +79,12 @@ def test_html_shows_names_and_runs_none(report):
     assert NASTY in text
     assert all(name in text for name in report.measures.index)
     assert report._repr_html_() == report.to_html()
+
+
+def test_html_is_complete_whatever_pandas_displays(report):
+    expected = report.to_html()
+    with pd.option_context("display.max_colwidth", 5, "display.max_rows", 2):
+        assert report.to_html() == expected
 
 
 def test_markdown_keeps_its_columns(report):

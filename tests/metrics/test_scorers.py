@@ -140,7 +140,7 @@ def test_without_groups_the_remedy_is_named(fitted, quick, data, name):
     scorer = get_scorer(name)
     with pytest.raises(ValueError, match=r"no group_column.*X\.assign\(group=groups\).*set_config"):
         scorer(model, data.X, data.y)
-    with pytest.raises(ValueError, match=r"X is no frame with the column group_column='group'"):
+    with pytest.raises(ValueError, match=r"X is not a frame with the column group_column='group'"):
         scorer(fitted, data.X, data.y)
     with (
         pytest.raises(ValueError, match="enable_metadata_routing=True"),

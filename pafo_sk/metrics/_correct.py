@@ -1,4 +1,4 @@
-"""Right answers, and the users and groups they belong to: what every metric starts from."""
+"""Which predictions are correct, and the means over users and groups that metrics start from."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pafo_sk._comparisons.frames import check_labels, first_rows
 
 @dataclass(frozen=True)
 class Coded:
-    """Labels of the rows, as codes.
+    """Users or groups of the rows, as codes.
 
     Attributes
     ----------
     codes : ndarray of int, shape (n_comparisons,)
-        Position in ``labels`` of every row's label.
+        Position of every row's label in ``labels``.
     labels : Index
         Distinct labels in order of first appearance.
     """
@@ -32,18 +32,18 @@ class Coded:
 
 
 def code_labels(values: Any, name: str, n: int) -> Coded:
-    """Users or groups, one a row, none missing."""
+    """Users or groups, one label for each of ``n`` rows and none missing."""
     labels = check_labels(values, name)
     if len(labels) != n:
         raise ValueError(
             f"{name} has {len(labels)} labels for {n} comparisons; give one label per comparison."
         )
     codes, unique = pd.factorize(labels)
-    # groups that are tuples stay one label each
+    # without tupleize_cols, labels that are tuples would become the levels of a MultiIndex
     return Coded(codes, pd.Index(unique, dtype=object, tupleize_cols=False, name=name.rstrip("s")))
 
 
-def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
+def correct_predictions(y_true: Any, y_pred: Any) -> np.ndarray:
     """1.0 where the predicted winner is the winner, else 0.0."""
     y_true, y_pred = read_winners(y_true, "y_true"), read_winners(y_pred, "y_pred")
     if len(y_true) != len(y_pred):
@@ -51,8 +51,7 @@ def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
             f"y_true has {len(y_true)} labels and y_pred has {len(y_pred)}; predict the same "
             "comparisons: y_pred = model.predict(X)."
         )
-    kinds = [isinstance(y[0], str) for y in (y_true, y_pred)]
-    if kinds[0] != kinds[1]:
+    if isinstance(y_true[0], str) != isinstance(y_pred[0], str):
         raise TypeError(
             f"y_true holds labels such as {y_true.tolist()[0]!r}, and y_pred such as "
             f"{y_pred.tolist()[0]!r}; name the winners in the same way, as in fit."
@@ -61,6 +60,7 @@ def right_answers(y_true: Any, y_pred: Any) -> np.ndarray:
 
 
 def read_winners(y: Any, name: str) -> np.ndarray:
+    """Winners of one comparison or more, none missing, and no probabilities."""
     y = column_or_1d(y)
     if not len(y):
         raise ValueError(
@@ -81,29 +81,29 @@ def read_winners(y: Any, name: str) -> np.ndarray:
     return y
 
 
-def rows_of_pairs(group: Coded, user: Coded | None) -> np.ndarray:
-    """Code of every row's pair of group and user; without users, every row is one."""
+def group_user_pairs(group: Coded, user: Coded | None) -> np.ndarray:
+    """Code of every row's pair of group and user; without users, every row is a pair."""
     if user is None:
         return np.arange(len(group.codes))
     return pd.factorize(group.codes.astype(np.int64) * len(user) + user.codes)[0]
 
 
-def row_shares(group: Coded, user: Coded | None) -> np.ndarray:
-    """Weight of every row such that each user of a group has the weight one in all."""
-    pair = rows_of_pairs(group, user)
+def equal_user_weights(group: Coded, user: Coded | None) -> np.ndarray:
+    """Weight of every row such that the rows of each user of a group sum to one."""
+    pair = group_user_pairs(group, user)
     return 1 / np.bincount(pair)[pair]
 
 
-def equal_means(values: np.ndarray, group: Coded, user: Coded | None) -> np.ndarray:
-    """Mean of every group, in which its users (its rows, without users) count equally."""
-    pair = rows_of_pairs(group, user)
+def equal_user_means(values: np.ndarray, group: Coded, user: Coded | None) -> np.ndarray:
+    """Mean of every group, users (without them, rows) counting equally."""
+    pair = group_user_pairs(group, user)
     mean = np.bincount(pair, values) / np.bincount(pair)
-    of_pair = np.empty(len(mean), dtype=np.int64)
-    of_pair[pair] = group.codes
-    return np.bincount(of_pair, mean) / np.bincount(of_pair)
+    group_of_pair = np.empty(len(mean), dtype=np.int64)
+    group_of_pair[pair] = group.codes
+    return np.bincount(group_of_pair, mean) / np.bincount(group_of_pair)
 
 
-def sizes(group: Coded, user: Coded | None) -> np.ndarray:
-    """Users of every group (rows, without users)."""
-    first = pd.Series(rows_of_pairs(group, user)).drop_duplicates().index
+def group_sizes(group: Coded, user: Coded | None) -> np.ndarray:
+    """Number of users of every group; without users, of rows."""
+    first = pd.Series(group_user_pairs(group, user)).drop_duplicates().index
     return np.bincount(group.codes[first])

@@ -1,4 +1,4 @@
-"""Accuracy of groups of users, and the distance between them."""
+"""Accuracy of users and of groups, and how far groups are apart."""
 
 from __future__ import annotations
 
@@ -8,29 +8,96 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk.metrics._answers import Coded, code_labels, equal_means, right_answers, sizes
+from pafo_sk.metrics._correct import (
+    Coded,
+    code_labels,
+    correct_predictions,
+    equal_user_means,
+    group_sizes,
+)
+from pafo_sk.metrics._tail import cvar
 
 
-def group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> pd.Series:
-    """Accuracy of every group.
+def user_accuracy(y_true: Any, y_pred: Any, users: Any) -> pd.Series:
+    """Compute the accuracy of every user.
 
     Parameters
     ----------
-    y_true : array-like of shape (n_comparisons,)
-        Winners.
-    y_pred : array-like of shape (n_comparisons,)
-        Predicted winners.
+    y_true, y_pred : array-like of shape (n_comparisons,)
+        Winners, and predicted winners.
+    users : array-like of shape (n_comparisons,)
+        User of every comparison.
+
+    Returns
+    -------
+    Series of shape (n_users,)
+        "accuracy", in [0, 1], by user, in order of first appearance.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is empty or has missing values, or the lengths differ.
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import user_accuracy
+    >>> user_accuracy([0, 1, 1], [0, 0, 1], users=["ann", "ann", "bob"]).to_dict()
+    {'ann': 0.5, 'bob': 1.0}
+    """
+    correct = correct_predictions(y_true, y_pred)
+    user = code_labels(users, "users", len(correct))
+    accuracy = np.bincount(user.codes, correct) / np.bincount(user.codes)
+    return pd.Series(accuracy, index=user.labels, name="accuracy")
+
+
+def user_cvar(y_true: Any, y_pred: Any, users: Any, alpha: float = 0.1) -> float:
+    """Compute the mean accuracy of the worst-served share ``alpha`` of the users.
+
+    This is `cvar` of `user_accuracy`.
+
+    Parameters
+    ----------
+    y_true, y_pred, users
+        As in `user_accuracy`.
+    alpha : float in (0, 1], default=0.1
+        Share of the users; 1 means all of them.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `user_accuracy`, and for ``alpha`` outside (0, 1].
+
+    Examples
+    --------
+    >>> from pafo_sk.metrics import user_cvar
+    >>> user_cvar([0, 1, 1, 1], [0, 0, 1, 1], users=["ann", "ann", "bob", "cy"], alpha=1 / 3)
+    0.5
+    """
+    return cvar(user_accuracy(y_true, y_pred, users), alpha)
+
+
+def group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> pd.Series:
+    """Compute the accuracy of every group.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_comparisons,)
+        Winners, and predicted winners.
     groups : array-like of shape (n_comparisons,)
         Group of every comparison.
     users : array-like of shape (n_comparisons,) or None, default=None
-        User of every comparison: every user of a group counts equally, one with rows in several
-        groups in each of them. None: every comparison counts equally.
+        User of every comparison. Every user of a group then counts equally; a user with rows in
+        several groups counts in each of them. None: every comparison counts equally.
 
     Returns
     -------
     Series of shape (n_groups,)
-        "accuracy", in [0, 1], by group, in order of first appearance. A group without comparisons
-        has no row.
+        "accuracy", in [0, 1], by group, in order of first appearance.
 
     Raises
     ------
@@ -47,15 +114,16 @@ def group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> 
     >>> group_accuracy(y_true, y_pred, groups=["x", "x", "x", "y"], users=users).to_dict()
     {'x': 0.5, 'y': 0.0}
     """
-    right, group, user = _read(y_true, y_pred, groups, users)
-    return pd.Series(equal_means(right, group, user), index=group.labels, name="accuracy")
+    correct, group, user = _read(y_true, y_pred, groups, users)
+    accuracy = equal_user_means(correct, group, user)
+    return pd.Series(accuracy, index=group.labels, name="accuracy")
 
 
 def worst_group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float:
-    """Accuracy of the group that is served worst.
+    """Compute the accuracy of the group with the lowest accuracy.
 
-    ``min_g accuracy_g`` over the groups that occur, as in distributionally robust optimisation of
-    groups [1]_.
+    ``min_g accuracy_g`` over the groups that occur, which group distributionally robust
+    optimisation maximises [1]_.
 
     Parameters
     ----------
@@ -66,6 +134,11 @@ def worst_group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = Non
     -------
     float
         In [0, 1].
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `group_accuracy`.
 
     References
     ----------
@@ -81,9 +154,9 @@ def worst_group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = Non
 
 
 def group_gap(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float:
-    """Largest minus smallest accuracy of a group.
+    """Compute the difference between the largest and the smallest accuracy of a group.
 
-    ``max_g accuracy_g - min_g accuracy_g``: what fairlearn calls the difference of accuracy
+    ``max_g accuracy_g - min_g accuracy_g``, which fairlearn calls the difference of accuracy
     between groups [1]_.
 
     Parameters
@@ -98,8 +171,8 @@ def group_gap(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float
 
     Raises
     ------
-    ValueError
-        If there is one group only: it has no gap, and 0 would look like fairness.
+    ValueError, TypeError
+        As `group_accuracy`, and for a single group: it has no gap, and 0 would look like fairness.
 
     References
     ----------
@@ -120,16 +193,16 @@ def group_gap(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float
 def majority_accuracy(
     y_true: Any, y_pred: Any, groups: Any, users: Any = None, majority: Hashable = None
 ) -> float:
-    """Accuracy of the largest group.
+    """Compute the accuracy of the largest group.
 
     Parameters
     ----------
     y_true, y_pred, groups, users
         As in `group_accuracy`.
     majority : label or None, default=None
-        The group meant. None: the one with most users (most comparisons, without users); of
-        several, the one whose label sorts first as a string. Name it where the sample, such as one
-        fold, need not have the same majority as the population.
+        The group that counts as the majority. None: the one with most users (without users, most
+        comparisons); of several, the one whose label sorts first as a string. Name it where a
+        sample, such as one fold, may have another majority than the population.
 
     Returns
     -------
@@ -138,8 +211,8 @@ def majority_accuracy(
 
     Raises
     ------
-    ValueError
-        If ``majority`` does not occur in ``groups``.
+    ValueError, TypeError
+        As `group_accuracy`, and if ``majority`` does not occur in ``groups``.
 
     Examples
     --------
@@ -147,24 +220,24 @@ def majority_accuracy(
     >>> majority_accuracy([0, 1, 1], [0, 0, 0], groups=["x", "x", "y"])
     0.5
     """
-    right, group, user = _read(y_true, y_pred, groups, users)
+    correct, group, user = _read(y_true, y_pred, groups, users)
     code = majority_code(group, user, majority)
-    return float(equal_means(right, group, user)[code])
+    return float(equal_user_means(correct, group, user)[code])
 
 
 def minority_accuracy(
     y_true: Any, y_pred: Any, groups: Any, users: Any = None, majority: Hashable = None
 ) -> float:
-    """Accuracy of all who are not in the largest group.
+    """Compute the accuracy of all users outside the largest group.
 
-    All users of all other groups count equally (all their comparisons, without users).
+    The users of all other groups count equally (without users, their comparisons do).
 
     Parameters
     ----------
     y_true, y_pred, groups, users
         As in `group_accuracy`.
     majority : label or None, default=None
-        The group left out, as in `majority_accuracy`.
+        The group that is left out, as in `majority_accuracy`.
 
     Returns
     -------
@@ -173,8 +246,8 @@ def minority_accuracy(
 
     Raises
     ------
-    ValueError
-        If ``majority`` does not occur in ``groups``, or nothing else does.
+    ValueError, TypeError
+        As `majority_accuracy`, and if there is no other group.
 
     Examples
     --------
@@ -182,25 +255,26 @@ def minority_accuracy(
     >>> minority_accuracy([0, 1, 1, 0], [0, 0, 0, 0], groups=["x", "x", "y", "z"])
     0.5
     """
-    right, group, user = _read(y_true, y_pred, groups, users)
+    correct, group, user = _read(y_true, y_pred, groups, users)
     code = majority_code(group, user, majority)
     _check_two_groups(group.labels, "minority_accuracy")
     side = Coded((group.codes != code).astype(np.int64), pd.Index(["majority", "minority"]))
-    return float(equal_means(right, side, user)[1])
+    return float(equal_user_means(correct, side, user)[1])
 
 
 def _read(
     y_true: Any, y_pred: Any, groups: Any, users: Any
 ) -> tuple[np.ndarray, Coded, Coded | None]:
-    right = right_answers(y_true, y_pred)
-    user = None if users is None else code_labels(users, "users", len(right))
-    return right, code_labels(groups, "groups", len(right)), user
+    """Correctness, group and user of every row."""
+    correct = correct_predictions(y_true, y_pred)
+    user = None if users is None else code_labels(users, "users", len(correct))
+    return correct, code_labels(groups, "groups", len(correct)), user
 
 
 def majority_code(group: Coded, user: Coded | None, majority: Hashable) -> int:
-    """Code of the majority."""
+    """Code of the majority: the group named, or the one with most users."""
     if majority is None:
-        size = sizes(group, user)
+        size = group_sizes(group, user)
         largest = np.flatnonzero(size == size.max()).tolist()
         return min(largest, key=lambda code: str(group.labels[code]))
     code = group.labels.get_indexer(pd.Index([majority], dtype=object, tupleize_cols=False))[0]
