@@ -1,8 +1,8 @@
-"""Pictures of who is served how well: Display classes in the manner of scikit-learn's.
+"""Plots of how well a model serves users and groups, in the manner of scikit-learn's displays.
 
-Each has ``from_estimator`` and ``from_predictions``, which compute and draw, and ``plot``, which
-draws again. After drawing, ``ax_`` and ``figure_`` are matplotlib's. They need matplotlib
-(``pip install "pafo_sk[plot]"``), which is imported when something is drawn.
+Each display has ``from_estimator`` and ``from_predictions``, which compute and draw, and ``plot``,
+which draws again. After drawing, ``ax_`` and ``figure_`` are those of matplotlib. Displays need
+matplotlib (``pip install "pafo_sk[plot]"``) and import it when they draw.
 """
 
 from pafo_sk.inspection._gate import GateDisplay

@@ -1,4 +1,4 @@
-"""GateDisplay: who is read as which prototype."""
+"""GateDisplay: which prototypes the gate chooses for the users of every group."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pafo_sk.inspection._reading import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# With more prototypes, numbers in the cells would overlap.
+# With more prototypes, the numbers in the cells would overlap.
 MOST_NUMBERS = 12
-# Weights of red, green and blue in what the eye takes for brightness (ITU-R BT.601).
+# Weights of red, green and blue in the brightness that the eye perceives (ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
 NO_HISTORY = "no history"
 
@@ -29,30 +29,29 @@ NO_HISTORY = "no history"
 class GateDisplay(Display):
     """Mean gate probability of every prototype, for the users of every group.
 
-    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
-    are stored as attributes.
+    Create one with `from_estimator` or `from_predictions`. All parameters are stored as attributes.
 
     Parameters
     ----------
     probability : DataFrame
-        A row per group, a column per prototype; rows sum to 1. A row "no history" may come last.
+        A row per group and a column per prototype; rows sum to 1. The last row may be "no history".
     n_users : Series
-        Users of every group.
+        Number of users of every group.
     pooled_share : float, default=0.0
-        Share of the pooled model that the no-harm step mixed in; said in the title.
+        Share of the pooled model that the no-harm step mixed in; the title shows it.
 
     Attributes
     ----------
     im_ : matplotlib AxesImage
     text_ : list of matplotlib Text
-        Numbers in the cells, row by row; none with more than 12 prototypes.
+        Numbers in the cells, row by row; empty with more than 12 prototypes.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
     Notes
     -----
-    The gate is an inference, from behaviour, about which users a user resembles: treat the picture
-    of a small group as personal data.
+    The gate infers from behaviour which users a user resembles: treat the plot of a small group as
+    personal data.
 
     Examples
     --------
@@ -82,15 +81,14 @@ class GateDisplay(Display):
         users: Any = None,
         ax: Axes | None = None,
     ) -> GateDisplay:
-        """Draw the gate of a fitted model, for the users it knows.
+        """Draw the gate of a fitted model for users that it knows.
 
         Parameters
         ----------
         estimator : PafoRewardEstimator
-            Fitted, with prototypes. Prototypes are numbered in the order of training: those of
-            the largest group first, and last one for all groups whose specialist is the pooled
-            model. With one prototype a group the last rule does not hold: it stands where the
-            first such group does.
+            Fitted, with prototypes. Prototypes are numbered in the order of training, starting with
+            those of the largest group. All groups whose specialist is the pooled model share one
+            prototype. It comes last, or with one prototype a group in place of the first of them.
         X : comparisons
             Only the user of each row is read.
         groups : array-like of shape (n,) or None, default=None
@@ -107,7 +105,7 @@ class GateDisplay(Display):
         Raises
         ------
         TypeError
-            If the estimator is no PafoRewardEstimator.
+            If the estimator is not a PafoRewardEstimator.
         ValueError
             If it has no gate between prototypes, or does not know a user.
         """
@@ -153,7 +151,7 @@ class GateDisplay(Display):
             Probability of every prototype for every user.
         groups : array-like of shape (n_users,)
         prior : array-like of shape (n_prototypes,) or None, default=None
-            Probabilities without a history, drawn as the last row.
+            Probabilities for a user without a history, drawn as the last row.
         pooled_share : float, default=0.0
             Share of the pooled model that the no-harm step mixed in.
         ax : Axes or None, default=None
@@ -183,8 +181,8 @@ class GateDisplay(Display):
         ax : Axes or None, default=None
             Axes to draw on; None: those of a new figure.
         cmap : str, default="cividis"
-            A matplotlib colour map; the default is made for colour-blind readers, and is as
-            readable in grey.
+            A matplotlib colour map. The default is made for colour-blind readers, and can be read
+            in grey.
 
         Returns
         -------
@@ -217,7 +215,7 @@ class GateDisplay(Display):
 
 
 def _gate_of(estimator: Any) -> Any:
-    """A function from sums of histories to probabilities, or an error that says why not."""
+    """The function from sums of histories to gate probabilities; raise if there is none."""
     module = estimator.model_.module
     number = getattr(module, "n_prototypes", 1)
     if not hasattr(module, "gate"):
@@ -226,7 +224,7 @@ def _gate_of(estimator: Any) -> Any:
         why = "the model is one reward for everybody"
         remedy = "strategy='pafo', student='mixture', groups and a user column"
     elif number < 2:
-        why = "fit chose a single prototype, the pooled model, so that all users are read alike"
+        why = "fit chose a single prototype, the pooled model, for all users"
         remedy = "n_prototypes=1 or 3 (of every group)"
     else:
 

@@ -1,4 +1,4 @@
-"""GroupAccuracyDisplay: what every group has with the pooled and with the unified model."""
+"""GroupAccuracyDisplay: accuracy of every group with the pooled and the unified model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pafo_sk.inspection._drawing import (
     styles_of,
     wrapped,
 )
-from pafo_sk.inspection._reading import pooled_reference, report_of, required_groups
+from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
 from pafo_sk.inspection._tables import accuracy_table
 from pafo_sk.metrics._given import users_of
 
@@ -25,31 +25,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import ErrorbarContainer
 
-# Models of a report, in the order in which they are drawn.
-MODELS = ["pooled", "specialist", "unified"]
-# Height of a group, within which the models are spread.
+# Height within which the models of a group are spread.
 SPREAD = 0.5
 
 
 class GroupAccuracyDisplay(Display):
-    """Accuracy of every group with several models, a row of marks for each group.
+    """Accuracy of every group with several models: a row of marks for each group.
 
-    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
-    are stored as attributes.
+    Create one with `from_estimator` or `from_predictions`. All parameters are stored as attributes.
 
     Parameters
     ----------
     report : DataFrame
-        A row per group, indexed by its label, with the column ``n_users``, an accuracy in [0, 1]
+        A row per group, indexed by its label. The columns are ``n_users``, an accuracy in [0, 1]
         for every model and, where known, ``{model}_gain``, ``{model}_low`` and ``{model}_high``:
         the difference to the reference and its interval. ``pareto_report_`` of a fitted model is
         such a frame.
     models : list of str
         Columns to draw.
     reference : str or None, default="pooled"
-        The model that the others are compared with, drawn hollow.
+        Model with which the others are compared; it is drawn hollow.
     held_out : bool, default=False
-        Whether the accuracies are those that `fit` found by cross-validation; for the axis label.
+        Whether the accuracies come from the cross-validation of `fit`; it changes the axis label.
 
     Attributes
     ----------
@@ -60,10 +57,10 @@ class GroupAccuracyDisplay(Display):
 
     Notes
     -----
-    Users count equally. A bar is the 95 % interval of the *difference* to the reference (over
-    users; in ``pareto_report_`` over prompts, too), put around the model's accuracy: where it
-    does not reach the reference's mark, the difference is clear of zero. A group of one user has
-    no bar. The legend stands above the axes; give a title to the figure (``figure_.suptitle``).
+    Users count equally. A bar is the 95 % interval of the *difference* to the reference, over users
+    (in ``pareto_report_`` also over prompts), drawn around the model's accuracy. Where it does not
+    reach the mark of the reference, the difference is clear of zero. A group of one user has no
+    bar. The legend stands above the axes, so set a title on the figure (``figure_.suptitle``).
 
     Examples
     --------
@@ -102,15 +99,15 @@ class GroupAccuracyDisplay(Display):
         users: Any = None,
         ax: Axes | None = None,
     ) -> GroupAccuracyDisplay:
-        """Draw what `fit` found on held-out comparisons, or accuracies on X and y.
+        """Draw the held-out accuracies that `fit` reported, or the accuracies on X and y.
 
         Parameters
         ----------
         estimator : PafoRewardEstimator
             Fitted.
         X, y : comparisons and their winners, default=None
-            None: ``estimator.pareto_report_``, cross-validated accuracies of pooled model,
-            specialists and unified model. Else those of the pooled and the unified model on X.
+            None: draw ``estimator.pareto_report_``, the cross-validated accuracies of pooled model,
+            specialists and unified model. Else: those of the pooled and the unified model on X.
         groups : array-like of shape (n,) or None, default=None
             Group of every row of X; None: its ``group_column``.
         users : array-like of shape (n,) or None, default=None
@@ -125,22 +122,20 @@ class GroupAccuracyDisplay(Display):
         Raises
         ------
         TypeError
-            If the estimator is no PafoRewardEstimator.
+            If the estimator is not a PafoRewardEstimator.
         ValueError
-            If there is no report, no pooled model, or X without y or groups.
+            If there is no report or no pooled model, or if groups are missing.
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
         if X is None:
             if y is not None or groups is not None:
                 raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
-            report = report_of(estimator, caller)
-            models = [name for name in MODELS if name in report]
+            report, models = report_of(estimator, caller)
             return cls(report, models, held_out=True).plot(ax)
-        pooled = pooled_reference(estimator, caller)
         return cls.from_predictions(
             y,
-            {"pooled": pooled.predict(X), "unified": estimator.predict(X)},
+            pooled_and_unified(estimator, X, caller),
             required_groups(estimator, X, groups, caller),
             users=users_of(estimator, X, users),
             reference="pooled",
@@ -170,7 +165,7 @@ class GroupAccuracyDisplay(Display):
         users : array-like of shape (n,) or None, default=None
             None: rows count equally.
         reference : str or None, default=None
-            The model that the others are compared with; None: no intervals.
+            Model with which the others are compared; None: no intervals.
         ax : Axes or None, default=None
             Axes to draw on; None: those of a new figure.
 

@@ -1,4 +1,4 @@
-"""HistoryDisplay: accuracy for new users, by how much is known of them."""
+"""HistoryDisplay: accuracy for new users by the length of their history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pafo_sk.metrics._given import majority_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Lengths drawn where a user's history is long enough.
+# Lengths that are drawn by default, up to the longest history.
 LENGTHS = (0, 1, 2, 4, 8, 16, 32)
 STYLES = {"majority": MAJORITY, "minority": MINORITY, "all": MAJORITY}
 
@@ -34,17 +34,16 @@ STYLES = {"majority": MAJORITY, "minority": MINORITY, "all": MAJORITY}
 class HistoryDisplay(Display):
     """Accuracy against the number of known comparisons of a user.
 
-    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
-    are stored as attributes.
+    Create one with `from_estimator` or `from_predictions`. All parameters are stored as attributes.
 
     Parameters
     ----------
     report : DataFrame
-        A row for "majority" and "minority", or one for "all", with the column ``n_users``, an
+        A row each for "majority" and "minority", or one for "all". The columns are ``n_users``, an
         accuracy in [0, 1] for every length and, where known, the differences to length 0 with
         their intervals: ``{length}_gain``, ``{length}_low`` and ``{length}_high``.
     lengths : sequence of int
-        Columns to draw, rising from 0: nothing is known, which is the pooled model.
+        Columns to draw, rising from 0, where the pooled model predicts.
 
     Attributes
     ----------
@@ -60,8 +59,8 @@ class HistoryDisplay(Display):
     Notes
     -----
     Users count equally. A band is the 95 % interval, over users, of the *difference* to length 0,
-    put around the accuracy: where it does not reach the dotted line, the history helps (or harms)
-    beyond doubt.
+    drawn around the accuracy. Where it does not reach the dotted line, the difference is clear of
+    zero.
 
     Examples
     --------
@@ -99,7 +98,7 @@ class HistoryDisplay(Display):
         lengths: Sequence[int] | None = None,
         ax: Axes | None = None,
     ) -> HistoryDisplay:
-        """Enrol the first comparisons of unknown users, more and more, and predict others.
+        """Enrol ever more comparisons of unknown users, and draw the accuracy on others.
 
         The estimator itself does not change.
 
@@ -108,15 +107,15 @@ class HistoryDisplay(Display):
         estimator : PafoRewardEstimator
             Fitted, with users; it must not know those of ``X_history`` and X.
         X_history, y_history : comparisons and their winners
-            What may become known, in the order in which it does.
+            Comparisons to enrol, in this order.
         X, y : comparisons and their winners
-            What is predicted, of the same users. They should share no prompt or item with
+            Comparisons of the same users to predict. They should share no prompt and no item with
             ``X_history``.
         groups : array-like of shape (n,) or None, default=None
-            Group of every row of X, to tell majority and minority apart; None: all users together.
+            Group of every row of X, which tells majority from minority; None: all users together.
         lengths : sequence of int or None, default=None
-            Lengths of the histories, besides 0. None: those of 1, 2, 4, 8, 16 and 32 that the
-            history of a user reaches. Users with fewer comparisons keep what they have.
+            Lengths of the histories, besides 0. None: those of 1, 2, 4, 8, 16 and 32 that do not
+            exceed the longest history. Users with fewer comparisons keep what they have.
         ax : Axes or None, default=None
             Axes to draw on; None: those of a new figure.
 
@@ -127,9 +126,9 @@ class HistoryDisplay(Display):
         Raises
         ------
         TypeError
-            If the estimator is no PafoRewardEstimator.
+            If the estimator is not a PafoRewardEstimator.
         ValueError
-            If it has no users or knows some of these, or if a length is longer than any history.
+            If it has no users, if it knows some of these, or if a length exceeds every history.
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
@@ -157,7 +156,7 @@ class HistoryDisplay(Display):
         owner = pd.Series(given_users)
         position = owner.groupby(owner, sort=False).cumcount().to_numpy()
         lengths = _checked_lengths(lengths, int(position.max()) + 1)
-        # encoded once for all lengths
+        # the texts are encoded once for all lengths
         comparisons, history = asked.comparisons(), given.comparisons()
         statistics = estimator.model_.statistics(history, label)
         nobody = Histories.empty(statistics.shape[1])
@@ -222,7 +221,7 @@ class HistoryDisplay(Display):
         """
         ax = self._draw_on(ax)
         lengths = list(self.lengths)
-        # as far from 0 to 1 as from 1 to 2
+        # the distance from 0 to 1 is that from 1 to 2
         ax.set_xscale("symlog", base=2, linthresh=1, linscale=0.5)
         self.lines_, self.bands_, self.references_ = {}, {}, {}
         for side in sorted(self.report.index):
@@ -248,13 +247,13 @@ class HistoryDisplay(Display):
 
 
 def _checked_lengths(lengths: Sequence[int] | None, longest: int) -> list[int]:
-    """Rising lengths with 0 in front, none beyond the longest history."""
+    """Lengths in rising order, starting with 0, none beyond the longest history."""
     if lengths is None:
         return [length for length in LENGTHS if length <= longest]
     wrong = [n for n in lengths if not 0 <= n <= longest or int(n) != n]
     if wrong:
         raise ValueError(
-            f"lengths: {wrong[:5]} are no whole numbers from 0 to {longest}, the length of the "
+            f"lengths: {wrong[:5]} are not whole numbers from 0 to {longest}, the length of the "
             "longest history in X_history. Leave them out, or pass more comparisons a user."
         )
     return sorted({0, *map(int, lengths)})

@@ -22,8 +22,7 @@ from pafo_sk.inspection._drawing import (
     styles_of,
     wrapped,
 )
-from pafo_sk.inspection._group_accuracy import MODELS
-from pafo_sk.inspection._reading import pooled_reference, report_of, required_groups
+from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
 from pafo_sk.inspection._tables import (
     MAJORITY,
     MINORITY,
@@ -37,40 +36,40 @@ from pafo_sk.model_selection._front import not_dominated
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# A legend of more models has no place inside the axes.
+# With more models the legend stands above the axes, because it would cover marks inside.
 MOST_INSIDE = 4
 
 
 class ParetoDisplay(Display):
     """Models or candidates of a search: accuracy of majority users against that of minority users.
 
-    It is recommended to use `from_estimator`, `from_predictions` or `from_cv_results` to create
-    one. All parameters are stored as attributes.
+    Create one with `from_estimator`, `from_predictions` or `from_cv_results`. All parameters are
+    stored as attributes.
 
     Parameters
     ----------
     points : DataFrame
-        A row per model, indexed by its name, with the columns ``majority`` and ``minority``,
-        accuracies in [0, 1], and perhaps the ends of their intervals ``majority_low``,
-        ``majority_high``, ``minority_low``, ``minority_high``.
+        A row per model, indexed by its name. The columns ``majority`` and ``minority`` hold
+        accuracies in [0, 1]; ``majority_low``, ``majority_high``, ``minority_low`` and
+        ``minority_high``, the ends of their intervals, may be missing.
     reference : name or None, default=None
-        A row of ``points``. The quadrant in which majority and minority both have more is shaded.
+        A row of ``points``. The quadrant in which both accuracies are higher is shaded.
     front : bool, default=False
-        Whether to draw the points as candidates: all alike, with a line through those that no
-        other candidate beats for both, and intervals for the chosen one only.
+        Whether to draw the points as candidates: all alike, with a line through the Pareto front,
+        and intervals for the chosen one only.
     chosen : name or None, default=None
         A row of ``points`` to mark.
 
     Attributes
     ----------
     markers_ : dict of name to ErrorbarContainer
-        Marks and bars; of candidates the chosen one and the reference only.
+        Marks and bars. With ``front``, only those of the chosen candidate and the reference.
     candidates_ : PathCollection or None
         All candidates.
     front_ : Line2D or None
         The Pareto front, sorted by the majority's accuracy.
     quadrant_ : Rectangle or None
-        Better than the reference for both.
+        Where both accuracies are higher than those of the reference.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
@@ -115,38 +114,43 @@ class ParetoDisplay(Display):
         reference: str | None = None,
         ax: Axes | None = None,
     ) -> ParetoDisplay:
-        """Draw a fitted model beside its pooled model, or several fitted models.
+        """Draw a fitted model and the pooled model of the same fit, or several fitted models.
 
         Parameters
         ----------
         estimator : PafoRewardEstimator or dict of str to fitted classifier
-            One model is drawn with the pooled model of its fit, which is the reference; several as
-            they are.
+            A single model is drawn with the pooled model of its fit as the reference.
         X, y : comparisons and their winners, default=None
-            None, for one model: ``estimator.pareto_report_``, cross-validated accuracies of pooled
-            model, specialists and unified model.
+            None, for a single model: draw ``estimator.pareto_report_``, the cross-validated
+            accuracies of pooled model, specialists and unified model.
         groups : array-like of shape (n,) or None, default=None
             Group of every row of X; None: its ``group_column``.
         users : array-like of shape (n,) or None, default=None
             User of every row; None: the user column of X. Without users, rows count equally.
         majority : label or None, default=None
-            None: that of the model, or else the group with most users.
+            None: the majority of the (first) model, or else the group with most users.
         reference : str or None, default=None
-            Name of the model, of several, that the others are compared with.
+            With several models, the name of the one with which the others are compared.
         ax : Axes or None, default=None
             Axes to draw on; None: those of a new figure.
 
         Returns
         -------
         ParetoDisplay
+
+        Raises
+        ------
+        TypeError
+            If a single estimator is not a PafoRewardEstimator.
+        ValueError
+            If there is no report or no pooled model, or if groups are missing.
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
         several = isinstance(estimator, Mapping)
         first = next(iter(estimator.values())) if several else estimator
         if X is None:
-            report = report_of(estimator, caller)
-            models = [name for name in MODELS if name in report]
+            report, models = report_of(estimator, caller)
             majority = estimator.majority_ if majority is None else majority
             points = sides_of_report(report, models, majority)
             return cls(points, reference="pooled").plot(ax)
@@ -156,8 +160,7 @@ class ParetoDisplay(Display):
             y_pred = {name: model.predict(X) for name, model in estimator.items()}
         else:
             reference = "pooled"
-            pooled = pooled_reference(estimator, caller)
-            y_pred = {"pooled": pooled.predict(X), "unified": estimator.predict(X)}
+            y_pred = pooled_and_unified(estimator, X, caller)
         return cls.from_predictions(
             y,
             y_pred,
@@ -180,7 +183,7 @@ class ParetoDisplay(Display):
         reference: str | None = None,
         ax: Axes | None = None,
     ) -> ParetoDisplay:
-        """Draw models from their predicted winners.
+        """Draw models by their predicted winners.
 
         Parameters
         ----------
@@ -194,8 +197,8 @@ class ParetoDisplay(Display):
         majority : label or None, default=None
             None: the group with most users.
         reference : str or None, default=None
-            The model that the others are compared with. Bars are then 95 % intervals, over users,
-            of the difference to it; without, there are none.
+            Model with which the others are compared. Bars are 95 % intervals, over users, of the
+            difference to it. None: no bars.
         ax : Axes or None, default=None
             Axes to draw on; None: those of a new figure.
 
@@ -219,32 +222,33 @@ class ParetoDisplay(Display):
         reference: int | None = None,
         ax: Axes | None = None,
     ) -> ParetoDisplay:
-        """Draw the candidates of a search, their Pareto front and the one that was chosen.
+        """Draw the candidates of a search, their Pareto front and the chosen candidate.
 
         Parameters
         ----------
         cv_results : dict
             ``cv_results_`` of a fitted search with several scorers.
         majority, minority : str
-            Names of the two scorers, which read ``mean_test_{name}`` and ``split{i}_test_{name}``.
-            More must be better.
+            Names of the two scorers, as in ``mean_test_{name}`` and ``split{i}_test_{name}``.
+            Greater must be better.
         chosen : int or None, default=None
             Number of the candidate to mark, such as ``search.best_index_``.
         reference : int or None, default=None
-            Number of the candidate that the others are compared with.
+            Number of the candidate with which the others are compared.
         ax : Axes or None, default=None
             Axes to draw on; None: those of a new figure.
 
         Returns
         -------
         ParetoDisplay
-            The chosen candidate has 95 % intervals over the splits, with a reference those of the
-            difference to it. As splits share training rows, they are rather too narrow.
+            The chosen candidate has 95 % intervals over the splits, of its accuracies or, with a
+            reference, of the difference to it. They are rather too narrow, because splits share
+            training rows.
 
         Raises
         ------
         ValueError
-            If a scorer is not in ``cv_results``, or a score is NaN.
+            If a scorer is missing from ``cv_results``, or a score is not finite.
         """
         require_matplotlib(f"{cls.__name__}.from_cv_results")
         points = {}
@@ -297,7 +301,7 @@ class ParetoDisplay(Display):
             styles = styles_of(list(points.index), self.reference)
             for name in points.index:
                 self._mark(ax, name, wrapped(name), **styles[name])
-        # room for the quadrant, and for marks at the edge
+        # leave room for the quadrant and for marks at the edge
         ax.margins(0.1)
         if self.reference is not None:
             self._shade(ax)
@@ -316,7 +320,7 @@ class ParetoDisplay(Display):
         return self
 
     def _mark(self, ax: Axes, name: Hashable, label: str, bars: bool = True, **style: Any) -> None:
-        """One point with its bars."""
+        """Draw one point with its bars."""
         point: Any = self.points.T[name]
         lengths: dict[str, Any] = {
             axis: error_bars(point[f"{side}_low"], point[side], point[f"{side}_high"])
@@ -330,6 +334,7 @@ class ParetoDisplay(Display):
         )
 
     def _draw_candidates(self, ax: Axes) -> None:
+        """Draw all candidates, their front, the reference and the chosen one."""
         points = self.points
         self.candidates_ = ax.scatter(
             points[MAJORITY], points[MINORITY], s=24, color=GREY, label="candidate", zorder=2
@@ -349,12 +354,12 @@ class ParetoDisplay(Display):
             self._mark(ax, self.chosen, label, color=VERMILION, marker="*", markersize=16)
 
     def _shade(self, ax: Axes) -> None:
-        """The quadrant in which both have more than with the reference."""
+        """Shade the quadrant in which both accuracies exceed those of the reference."""
         from matplotlib.patches import Rectangle
 
         x, y = self.points.T[self.reference][[MAJORITY, MINORITY]]
         name = f"candidate {self.reference}" if self.front else self.reference
-        # as an artist, not a patch: it must not stretch the axes to 1
+        # added as an artist, because a patch would stretch the axes to 1
         self.quadrant_ = ax.add_artist(
             Rectangle(
                 *((x, y), 1 - x, 1 - y),
@@ -370,4 +375,5 @@ class ParetoDisplay(Display):
 
 
 def _is_split_of(key: str, name: str) -> bool:
+    """Whether ``key`` of ``cv_results_`` holds the scores of one split by the scorer ``name``."""
     return key.startswith("split") and key.endswith(f"_test_{name}")

@@ -1,4 +1,4 @@
-"""What displays take from estimators and from X."""
+"""Read reports, predictions, users and groups from fitted estimators, for the displays."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ from sklearn.utils.validation import check_is_fitted
 from pafo_sk import PafoRewardEstimator
 from pafo_sk.metrics._given import groups_of, users_of
 
+# Models of a report, in the order in which they are drawn.
+MODELS = ["pooled", "specialist", "unified"]
 
-def report_of(estimator: Any, caller: str) -> pd.DataFrame:
-    """The report that `fit` left: held-out accuracies."""
+
+def report_of(estimator: Any, caller: str) -> tuple[pd.DataFrame, list[str]]:
+    """Held-out accuracies that `fit` reported, and the models they belong to."""
     require_reward_estimator(estimator, caller)
-    if estimator.pareto_report_ is None:
+    report = estimator.pareto_report_
+    if report is None:
         raise ValueError(
             f"{caller}: pareto_report_ is None, because the model was fitted without groups. Fit "
             "it with fit(X, y, groups=...), or pass X, y and groups here."
         )
-    return estimator.pareto_report_
+    return report, [name for name in MODELS if name in report]
 
 
 def require_reward_estimator(estimator: Any, caller: str) -> None:
     """Raise for anything but a fitted PafoRewardEstimator."""
     if not isinstance(estimator, PafoRewardEstimator):
         raise TypeError(
-            f"{caller} needs a fitted PafoRewardEstimator, got {type(estimator).__name__}. Of a "
-            "search pass search.best_estimator_, of a pipeline its last step, pipeline[-1]."
+            f"{caller} needs a fitted PafoRewardEstimator, got {type(estimator).__name__}. For a "
+            "search pass search.best_estimator_, for a pipeline its last step, pipeline[-1]."
         )
     check_is_fitted(estimator)
 
 
-def pooled_reference(estimator: PafoRewardEstimator, caller: str) -> PafoRewardEstimator:
-    """The pooled model of the same fit, as an estimator."""
+def pooled_and_unified(estimator: Any, X: Any, caller: str) -> dict[str, np.ndarray]:
+    """Winners that the pooled model of the same fit predicts, and those of the estimator."""
     require_reward_estimator(estimator, caller)
     if estimator.strategy not in ("pafo", "pooled"):
         raise ValueError(
@@ -44,16 +48,16 @@ def pooled_reference(estimator: PafoRewardEstimator, caller: str) -> PafoRewardE
             "compare with. Fit one with strategy='pooled', and pass the predictions of both to "
             "from_predictions."
         )
-    # the module is told to give the pooled reward, as the no-harm step does
+    # with this share the module gives the pooled reward alone, as in the no-harm step
     module = copy.copy(estimator.model_.module)
     module.pooled_share = 1.0
     pooled = copy.copy(estimator)
     pooled.model_ = replace(estimator.model_, module=module)
-    return pooled
+    return {"pooled": pooled.predict(X), "unified": estimator.predict(X)}
 
 
 def required_users(estimator: Any, X: Any, users: Any, caller: str) -> np.ndarray:
-    """Users of the rows: those given, else the estimator's user column of X."""
+    """The given users of the rows, else the estimator's user column of X."""
     found = users_of(estimator, X, users)
     if found is None:
         raise ValueError(
@@ -64,7 +68,7 @@ def required_users(estimator: Any, X: Any, users: Any, caller: str) -> np.ndarra
 
 
 def required_groups(estimator: Any, X: Any, groups: Any, caller: str) -> np.ndarray:
-    """Groups of the rows: those given, else the estimator's ``group_column`` of X."""
+    """The given groups of the rows, else the estimator's ``group_column`` of X."""
     found = groups_of(estimator, X, groups)
     if found is None:
         raise ValueError(

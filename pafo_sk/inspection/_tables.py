@@ -1,4 +1,4 @@
-"""Accuracies of several models, compared user by user: what most displays draw."""
+"""Tables of accuracies that displays draw: models compared user by user."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 from pafo_sk._comparisons.frames import check_labels
 from pafo_sk._no_harm import NORMAL, paired_interval
 from pafo_sk.metrics import user_accuracy
-from pafo_sk.metrics._answers import code_labels
-from pafo_sk.metrics._groups import majority_code
+from pafo_sk.metrics._accuracy import majority_code
+from pafo_sk.metrics._correct import code_labels
 
 MAJORITY, MINORITY = "majority", "minority"
 
@@ -24,7 +24,7 @@ def accuracy_table(
     users: Any = None,
     reference: Hashable | None = None,
 ) -> pd.DataFrame:
-    """Accuracy per group and model, users counting equally, in the form of ``pareto_report_``.
+    """Accuracy by group and model, users counting equally, in the form of ``pareto_report_``.
 
     Parameters
     ----------
@@ -34,20 +34,20 @@ def accuracy_table(
     users : array-like of shape (n,) or None
         None: every row counts as a user.
     reference : name or None
-        Model that the others are compared with.
+        Model with which the others are compared.
 
     Returns
     -------
     DataFrame
-        A row per group, the one with most users first: n_users, n_comparisons, the accuracy of
-        every model and, with a reference, for all others the difference to it (``_gain``) with its
-        95 % interval over users (``_low``, ``_high``).
+        A row per group, the one with most users first. The columns are n_users, n_comparisons, the
+        accuracy of every model and, with a reference, the difference of every other model to it
+        (``_gain``) with its 95 % interval over users (``_low``, ``_high``).
     """
     truth, groups = np.asarray(y_true), check_labels(groups, "groups")
     units = np.arange(len(truth)) if users is None else check_labels(users, "users")
     winners = {name: np.asarray(winner) for name, winner in predictions.items()}
     if reference is not None and reference not in winners:
-        raise ValueError(f"reference={reference!r} is no model; there are {list(winners)}.")
+        raise ValueError(f"reference={reference!r} is none of the models {list(winners)}.")
     sizes = {"y_true": len(truth), "groups": len(groups), "users": len(units)}
     sizes |= {f"predictions of {name!r}": len(winner) for name, winner in winners.items()}
     if len(set(sizes.values())) > 1:
@@ -55,13 +55,13 @@ def accuracy_table(
     codes, labels = pd.factorize(groups)
     rows = []
     for code, label in enumerate(labels):
-        mine = codes == code
+        in_group = codes == code
         accuracy = {
-            name: user_accuracy(truth[mine], winner[mine], units[mine])
+            name: user_accuracy(truth[in_group], winner[in_group], units[in_group])
             for name, winner in winners.items()
         }
         n_users = len(next(iter(accuracy.values())))
-        row = {"group": label, "n_users": n_users, "n_comparisons": int(mine.sum())}
+        row = {"group": label, "n_users": n_users, "n_comparisons": int(in_group.sum())}
         row |= {name: float(value.mean()) for name, value in accuracy.items()}
         for name in accuracy:
             if reference is not None and name != reference:
@@ -93,10 +93,10 @@ def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarra
 
 
 def sides_of_report(report: pd.DataFrame, models: list[str], majority: Any) -> pd.DataFrame:
-    """A row per model: accuracies of majority and minority users, with intervals where known.
+    """Accuracy of majority and minority users by model, with intervals where known.
 
-    All minority groups are joined, users counting equally; the interval of the difference to
-    "pooled" is put around the model's accuracy.
+    All minority groups are joined, users counting equally. An interval is that of the difference
+    to the reference, put around the model's accuracy.
     """
     points = pd.DataFrame(index=models, dtype=float)
     is_majority = report.index == majority

@@ -1,4 +1,4 @@
-"""UserAccuracyDisplay: how accuracy is spread over users."""
+"""UserAccuracyDisplay: accuracy of every user, by support rate or as a Lorenz curve."""
 
 from __future__ import annotations
 
@@ -28,32 +28,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KINDS = ("support", "lorenz")
-# Through fewer there is always a line.
+# With fewer users a line always fits.
 LEAST_USERS = 3
 
 
 class UserAccuracyDisplay(Display):
     """Accuracy of every user, against the support rate or as a Lorenz curve.
 
-    It is recommended to use `from_estimator` or `from_predictions` to create one. All parameters
-    are stored as attributes.
+    Create one with `from_estimator` or `from_predictions`. All parameters are stored as attributes.
 
     Parameters
     ----------
     accuracy : Series of shape (n_users,)
         Accuracy of every user, in [0, 1].
     support_rate : Series or None, default=None
-        Support rate of every user, by user; needed by ``kind="support"``.
+        Support rate, by user; needed for ``kind="support"``.
     side : Series or None, default=None
-        "majority" or "minority" for every user, by user.
+        "majority" or "minority", by user.
 
     Attributes
     ----------
     points_ : list of PathCollection
-        Users, with sides those of the majority first.
+        Marks of the users; with sides, those of the majority come first.
     line_ : Line2D or None
-        The fitted line, or the Lorenz curve. There is no fitted line for fewer than three users,
-        nor where all have the same support rate.
+        The fitted line, or the Lorenz curve. None for fewer than three users with a support rate,
+        or if all support rates are equal.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
@@ -98,7 +97,7 @@ class UserAccuracyDisplay(Display):
         kind: str = "support",
         ax: Axes | None = None,
     ) -> UserAccuracyDisplay:
-        """Draw accuracies of a fitted model on X and y.
+        """Draw the accuracy of a fitted model on X and y, for every user.
 
         Parameters
         ----------
@@ -106,7 +105,7 @@ class UserAccuracyDisplay(Display):
             Support rates are its ``support_rate_``.
         X, y : comparisons and their winners
         groups : array-like of shape (n,) or None, default=None
-            Group of every row, to tell majority and minority apart; None: all users alike.
+            Group of every row, which tells majority from minority; None: all users look alike.
         users : array-like of shape (n,) or None, default=None
             User of every row; None: the user column of X.
         kind : {"support", "lorenz"}, default="support"
@@ -158,9 +157,9 @@ class UserAccuracyDisplay(Display):
             Winners, and predicted winners.
         users : array-like of shape (n,)
         support_rate : Series or None, default=None
-            Support rate of every user, by user, such as ``support_rate_`` of a fitted model.
+            Support rate, by user, such as ``support_rate_`` of a fitted model.
         groups : array-like of shape (n,) or None, default=None
-            Group of every row, to tell majority and minority apart; None: all users alike.
+            Group of every row, which tells majority from minority; None: all users look alike.
         majority : label or None, default=None
             None: the group with most users.
         kind : {"support", "lorenz"}, default="support"
@@ -190,8 +189,8 @@ class UserAccuracyDisplay(Display):
             Axes to draw on; None: those of a new figure.
         kind : {"support", "lorenz"}, default="support"
             "support": accuracy against support rate, with the least-squares line. "lorenz": the
-            share of all accuracy that the worst-served users have together (Lorenz, 1905), and the
-            Gini coefficient; the diagonal is equality.
+            Lorenz curve (Lorenz, 1905), which is the cumulative share of the accuracy over users
+            from worst to best served, with the Gini coefficient; the diagonal is equality.
 
         Returns
         -------
@@ -212,10 +211,10 @@ class UserAccuracyDisplay(Display):
         return self
 
     def _with_support(self) -> tuple[pd.Series, pd.Series]:
-        """Users with a support rate."""
+        """Accuracy and support rate of the users that have both."""
         if self.support_rate is None:
             raise ValueError(
-                "kind='support' needs support rates: pass support_rate=model.support_rate_, of a "
+                "kind='support' needs support rates: pass support_rate=model.support_rate_ of a "
                 "model fitted with users, or kind='lorenz'."
             )
         known = self.accuracy.index.isin(self.support_rate.index)
@@ -250,7 +249,7 @@ class UserAccuracyDisplay(Display):
         legend_above(ax, len(self.points_) + 1)
 
     def _parts(self, users: pd.Index) -> list[tuple[str, pd.Index, dict[str, Any]]]:
-        """Users that are drawn alike: their name, who they are, and how."""
+        """Label, users and style of every set of users that is drawn in one style."""
         if self.side is None:
             return [(f"{len(users)} users", users, {"color": BLUE, "marker": "o"})]
         side = self.side.reindex(users)
@@ -269,7 +268,7 @@ class UserAccuracyDisplay(Display):
         ordered = np.sort(self.accuracy.to_numpy(dtype=float))
         share = np.linspace(0, 1, len(ordered) + 1)
         total = ordered.sum()
-        # nobody has anything: all have the same
+        # if all accuracies are zero, they are equal
         held = np.append(0, np.cumsum(ordered) / total) if total else share
         ax.plot([0, 1], [0, 1], "--", color=GREY, label="equality")
         label = f"Lorenz curve, Gini {gini(self.accuracy):.3f}"

@@ -101,7 +101,7 @@ def test_clear_errors(model, answers, people, quick):
         draw(model, X, y)
     with pytest.raises(ValueError, match="y and groups belong to X"):
         draw(model, y=y)
-    with pytest.raises(ValueError, match="reference='best' is no model"):
+    with pytest.raises(ValueError, match="reference='best' is none of the models"):
         GroupAccuracyDisplay.from_predictions(**answers, reference="best")
     with pytest.raises(ValueError, match=r"Sizes differ: \{'y_true': 7"):
         GroupAccuracyDisplay.from_predictions(**{**answers, "y_true": answers["y_true"][:7]})

@@ -93,7 +93,7 @@ def test_clear_errors(model, strangers, people, known, quick, answers):
     draw = HistoryDisplay.from_estimator
     with pytest.raises(ValueError, match=r"X_history holds 20 users that the model knows already"):
         draw(model, people.X[known], people.y[known], strangers["X"], strangers["y"])
-    with pytest.raises(ValueError, match=r"\[11\] are no whole numbers from 0 to 10"):
+    with pytest.raises(ValueError, match=r"\[11\] are not whole numbers from 0 to 10"):
         draw(model, **strangers, lengths=[1, 11])
     impersonal = quick().fit(people.X.drop(columns="user"), people.y, groups=people.groups)
     with pytest.raises(ValueError, match="a model that reads histories"):
