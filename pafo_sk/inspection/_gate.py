@@ -95,8 +95,8 @@ class GateDisplay(Display):
             Group of every row; None: the ``group_column`` of X.
         users : array-like of shape (n,) or None, default=None
             User of every row; None: the user column of X.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        ax
+            As in `plot`.
 
         Returns
         -------
@@ -154,8 +154,8 @@ class GateDisplay(Display):
             Probabilities for a user without a history, drawn as the last row.
         pooled_share : float, default=0.0
             Share of the pooled model that the no-harm step mixed in.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        ax
+            As in `plot`.
 
         Returns
         -------

@@ -112,8 +112,8 @@ class GroupAccuracyDisplay(Display):
             Group of every row of X; None: its ``group_column``.
         users : array-like of shape (n,) or None, default=None
             User of every row; None: the user column of X. Without users, rows count equally.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        ax
+            As in `plot`.
 
         Returns
         -------
@@ -161,13 +161,10 @@ class GroupAccuracyDisplay(Display):
             Winners.
         y_pred : dict of str to array-like of shape (n,)
             Predicted winners of every model, by its name.
-        groups : array-like of shape (n,)
-        users : array-like of shape (n,) or None, default=None
-            None: rows count equally.
         reference : str or None, default=None
             Model with which the others are compared; None: no intervals.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        groups, users, ax
+            As in `from_estimator`.
 
         Returns
         -------

@@ -116,8 +116,8 @@ class HistoryDisplay(Display):
         lengths : sequence of int or None, default=None
             Lengths of the histories, besides 0. None: those of 1, 2, 4, 8, 16 and 32 that do not
             exceed the longest history. Users with fewer comparisons keep what they have.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        ax
+            As in `plot`.
 
         Returns
         -------
@@ -189,12 +189,10 @@ class HistoryDisplay(Display):
         y_pred : dict of int to array-like of shape (n,)
             Predicted winners by length of the history, 0 among them.
         users : array-like of shape (n,)
-        groups : array-like of shape (n,) or None, default=None
-            Group of every row; None: all users together.
         majority : label or None, default=None
             None: the group with most users.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        groups, ax
+            As in `from_estimator`.
 
         Returns
         -------

@@ -131,8 +131,8 @@ class ParetoDisplay(Display):
             None: the majority of the (first) model, or else the group with most users.
         reference : str or None, default=None
             With several models, the name of the one with which the others are compared.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        ax
+            As in `plot`.
 
         Returns
         -------
@@ -191,16 +191,13 @@ class ParetoDisplay(Display):
             Winners.
         y_pred : dict of str to array-like of shape (n,)
             Predicted winners of every model, by its name.
-        groups : array-like of shape (n,)
-        users : array-like of shape (n,) or None, default=None
-            None: rows count equally.
         majority : label or None, default=None
             None: the group with most users.
         reference : str or None, default=None
             Model with which the others are compared. Bars are 95 % intervals, over users, of the
             difference to it. None: no bars.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        groups, users, ax
+            As in `from_estimator`.
 
         Returns
         -------
@@ -235,8 +232,8 @@ class ParetoDisplay(Display):
             Number of the candidate to mark, such as ``search.best_index_``.
         reference : int or None, default=None
             Number of the candidate with which the others are compared.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        ax
+            As in `plot`.
 
         Returns
         -------

@@ -108,10 +108,8 @@ class UserAccuracyDisplay(Display):
             Group of every row, which tells majority from minority; None: all users look alike.
         users : array-like of shape (n,) or None, default=None
             User of every row; None: the user column of X.
-        kind : {"support", "lorenz"}, default="support"
+        kind, ax
             As in `plot`.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
 
         Returns
         -------
@@ -158,14 +156,10 @@ class UserAccuracyDisplay(Display):
         users : array-like of shape (n,)
         support_rate : Series or None, default=None
             Support rate, by user, such as ``support_rate_`` of a fitted model.
-        groups : array-like of shape (n,) or None, default=None
-            Group of every row, which tells majority from minority; None: all users look alike.
         majority : label or None, default=None
             None: the group with most users.
-        kind : {"support", "lorenz"}, default="support"
-            As in `plot`.
-        ax : Axes or None, default=None
-            Axes to draw on; None: those of a new figure.
+        groups, kind, ax
+            As in `from_estimator`.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Choosing a trade-off: searches that keep the groups, splits, refit rules and Pareto fronts."""
+"""Choose a trade-off: searches that keep the groups, splits, refit rules and Pareto fronts."""
 
 from pafo_sk._training.shared_fits import shared_fits
 from pafo_sk.model_selection._front import hypervolume, pareto_front

@@ -1,4 +1,4 @@
-"""Pareto fronts of candidates, and the volume that they dominate."""
+"""Pareto fronts of the candidates of a search, and the volume that they dominate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METRICS = ("majority_accuracy", "minority_accuracy")
 
 
 def mean_scores(cv_results_: Mapping[str, Any], metrics: Sequence[str]) -> np.ndarray:
-    """Mean test scores, (n_candidates, n_metrics); NaN in all of a candidate's that failed.
+    """Mean test scores, (n_candidates, n_metrics); a candidate that failed has NaN in all.
 
     Raises
     ------
@@ -43,17 +43,17 @@ def mean_scores(cv_results_: Mapping[str, Any], metrics: Sequence[str]) -> np.nd
 
 
 def pareto_front(cv_results_: Mapping[str, Any], metrics: Sequence[str] = METRICS) -> np.ndarray:
-    """Which candidates of a search are not dominated.
+    """Find the candidates of a search that no other candidate dominates.
 
-    A candidate dominates another one if its mean test score is at least as high in every metric,
-    and higher in one. Candidates with equal scores do not dominate each other, so both are on the
-    front or neither. Candidates that failed (NaN) are not on it.
+    A candidate dominates another one if its mean test score is at least as high in every metric and
+    higher in one. Candidates with equal scores do not dominate each other, so that either both are
+    on the front or neither is. Candidates that failed (NaN) are not on it.
 
     Parameters
     ----------
     cv_results_ : dict or DataFrame
-        ``cv_results_`` of a search with several scores. Greater is better, as in all of
-        scikit-learn's scorers (the score "group_gap" is the negative gap).
+        ``cv_results_`` of a search with several scores. Greater is better, as in all scorers of
+        scikit-learn (the score "group_gap" is the negative gap).
     metrics : sequence of str, default=("majority_accuracy", "minority_accuracy")
         Names of two scores or more; their means over the splits are compared.
 
@@ -68,7 +68,7 @@ def pareto_front(cv_results_: Mapping[str, Any], metrics: Sequence[str] = METRIC
 
     See Also
     --------
-    hypervolume : How good a front is, in one number.
+    hypervolume : Quality of a front as one number.
 
     Examples
     --------
@@ -84,36 +84,36 @@ def pareto_front(cv_results_: Mapping[str, Any], metrics: Sequence[str] = METRIC
 
 
 def not_dominated(points: np.ndarray) -> np.ndarray:
-    """Which of some finite points, (n_points, n_objectives), no other point dominates."""
+    """Whether no other point dominates a point; ``points`` is (n_points, n_objectives), finite."""
     at_least = (points[:, None] >= points).all(axis=2)
     higher = (points[:, None] > points).any(axis=2)
     return np.logical_not((at_least & higher).any(axis=0))
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike) -> float:
-    """Volume between a reference point and the points, all objectives maximised.
+    """Compute the volume between a reference point and a front, all objectives being maximised.
 
-    The measure of all that is at least as high as the reference and dominated by some point [1]_.
-    It is exact in any number of dimensions, by slicing along one objective after the other [2]_:
-    ``n log n`` for two objectives, a factor ``n`` more for each further one.
+    It is the volume of the region that some point dominates and that lies above the reference [1]_.
+    It is computed exactly by slicing along one objective after the other [2]_, in ``n log n`` steps
+    for two objectives and ``n`` times as many for each further one.
 
     Parameters
     ----------
     points : array-like of shape (n_points, n_objectives)
-        They need not be a front. Points that do not exceed the reference in every objective add
-        nothing.
+        Points, which need not be a front. A point adds nothing unless it exceeds the reference in
+        every objective.
     reference : array-like of shape (n_objectives,)
-        For instance the scores of the pooled model.
+        Reference, for instance the scores of the pooled model.
 
     Returns
     -------
     float
-        In units of the product of the objectives; 0 without points.
+        In the product of the units of the objectives; 0 without points.
 
     Raises
     ------
     ValueError
-        For NaN or infinity, or shapes that do not fit.
+        For NaN or infinity, or shapes that do not fit together.
 
     References
     ----------
@@ -157,6 +157,6 @@ def _volume(points: np.ndarray) -> float:
         return float(points[0, 0])
     if points.shape[1] == 2:
         return float(thickness @ np.maximum.accumulate(points[:, 0]))
-    # between two heights the slice is the union of all boxes that reach the upper one
+    # a slice between two heights is the union of all boxes that reach the upper one
     slices = [_volume(points[: n + 1, :-1]) if t else 0.0 for n, t in enumerate(thickness)]
     return float(thickness @ np.array(slices))

@@ -1,4 +1,4 @@
-"""Rules for ``refit=``: which candidate of a search is the one to deploy."""
+"""Rules for ``refit=`` of a search: which candidate to deploy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pafo_sk.model_selection._front import METRICS, mean_scores, not_dominated
 
 
 class _Rule:
-    """A callable that shows how it was made."""
+    """A callable whose repr shows its parameters."""
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
@@ -21,31 +21,31 @@ class _Rule:
 
 
 class no_harm_refit(_Rule):
-    """Refit the candidate that is best for the minority, among those that harm no one.
+    """Refit the best candidate for the minority among those that do not harm the majority.
 
-    A candidate is admitted if none of the scores in ``keep`` is more than ``eps`` below that of the
-    baseline. Of those admitted, the one with the highest score in ``maximise`` is refitted; of
-    several, the one with the highest first score in ``keep``, then the first one. The baseline is
-    always admitted itself, so the choice is never below it in ``maximise``.
+    A candidate is admitted if none of its scores in ``keep`` is more than ``eps`` below that of the
+    baseline. The admitted candidate with the highest score in ``maximise`` is refitted. A tie goes
+    to the highest first score in ``keep``, then to the first candidate. The baseline itself is
+    always admitted, so the choice never scores below it in ``maximise``.
 
     Parameters
     ----------
     eps : float, default=0.005
-        Score that may be lost.
+        Loss of a score that is tolerated.
     maximise : str, default="minority_accuracy"
         Score to maximise.
     keep : str or sequence of str, default="majority_accuracy"
-        Scores to keep; one for each group where there are several.
+        Scores that must not fall, such as one for each of several groups.
     baseline : dict or None, default=None
-        Parameters of the one candidate that others are compared with, such as
-        ``{"strategy": "pooled"}`` or ``{"distill_weight": 0}``; those that are not named may be
-        anything. None: the first candidate with the highest first score in ``keep``.
+        Parameters that identify the candidate with which others are compared, such as
+        ``{"strategy": "pooled"}`` or ``{"distill_weight": 0}``; other parameters may have any
+        value. None: the first candidate with the highest first score in ``keep``.
 
     Raises
     ------
     ValueError
-        When called: if ``scoring`` lacks a score, if every candidate failed, or if the baseline is
-        none of the candidates that did not fail, or several of them.
+        When called: if ``scoring`` lacks a score, if every candidate failed, or if the baseline
+        failed or does not match exactly one candidate.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class no_harm_refit(_Rule):
         base = int(np.nanargmax(kept[:, 0]))
         if self.baseline is not None:
             base = _candidate(cv_results_["params"], self.baseline, np.isfinite(gain))
-        # scores that differ by eps on paper may differ by a rounding error more
+        # a difference of exactly eps may come out a rounding error larger
         admitted = (kept >= kept[base] - self.eps - 1e-12).all(axis=1)
         return _first(admitted, gain, kept[:, 0])
 
@@ -99,7 +99,7 @@ class no_harm_refit(_Rule):
 def _candidate(
     params: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], scored: np.ndarray
 ) -> int:
-    """Index of the one candidate that has the parameters wanted."""
+    """Index of the one candidate that has the wanted parameters."""
     found = [n for n, given in enumerate(params) if _has(given, wanted)]
     if len(found) == 1 and scored[found[0]]:
         return found[0]
@@ -118,21 +118,22 @@ def _candidate(
 
 
 def _has(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether ``given`` has every item of ``wanted``."""
     return all(name in given and given[name] == value for name, value in wanted.items())
 
 
 class maxmin_refit(_Rule):
     """Refit the candidate whose lowest score is highest.
 
-    With the default, that is the highest mean over splits of the accuracy of the worst group. With
-    several scores, one for each group, it is the lowest of their means that counts; which group is
-    worst then does not change from split to split.
+    By default, this maximises the mean over splits of the accuracy of the worst group. With several
+    scores, one for each group, the lowest of their means counts, so that the worst group is the
+    same in every split.
 
     Parameters
     ----------
     metrics : str or sequence of str, default="worst_group_accuracy"
-        Scores of which the lowest counts. Of several candidates with the same lowest score, the one
-        with the highest mean of all these scores is refitted, then the first one.
+        Scores of which the lowest counts. A tie goes to the candidate with the highest mean of
+        these scores, then to the first one.
 
     Raises
     ------
@@ -159,11 +160,11 @@ class maxmin_refit(_Rule):
 class knee_refit(_Rule):
     """Refit the candidate at the knee of the Pareto front of two scores.
 
-    Along the front, one score is given up for the other; at the knee, going on in either direction
-    costs most for what it brings. Both scores are scaled to [0, 1] over the front. Its ends are
-    joined by a line, the chord, and the knee is the candidate that lies farthest above it [1]_.
-    Of several, it is the one with the highest first score: where no candidate is above the chord
-    (always so with a front of two), that is the end with the highest first score.
+    Along the front, one score is traded for the other; at the knee, a further step in either
+    direction loses much and gains little. Both scores are scaled to [0, 1] over the front, and a
+    line, the chord, joins its ends. The knee is the candidate that lies farthest above the chord
+    [1]_. A tie goes to the highest first score. If no candidate lies above the chord, as on a front
+    of two, the knee is therefore the end with the highest first score.
 
     Parameters
     ----------
@@ -203,13 +204,13 @@ class knee_refit(_Rule):
         front[front] = not_dominated(scores[front])
         low, high = scores[front].min(axis=0), scores[front].max(axis=0)
         scaled = (scores - low) / np.where(high > low, high - low, 1.0)
-        # the chord joins (0, 1) and (1, 0); rounding must not break ties
+        # distance from the chord between (0, 1) and (1, 0), rounded so that equal ones stay equal
         above = np.round((scaled.sum(axis=1) - 1) / np.sqrt(2), 12)
         return _first(front, above, scores[:, 0])
 
 
 def _first(admitted: np.ndarray, best: np.ndarray, then: np.ndarray) -> int:
-    """The first candidate admitted with the highest ``best``, and of those the highest ``then``."""
+    """The admitted candidate with the highest ``best``, then ``then``, then the first one."""
     rows = np.flatnonzero(admitted)
-    # stable: of equal ones the first in front
+    # lexsort is stable, so that the first of equal candidates stays in front
     return int(rows[np.lexsort((-then[rows], -best[rows]))[0]])

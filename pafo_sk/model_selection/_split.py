@@ -1,4 +1,4 @@
-"""Folds in which every group is trained on and tested on."""
+"""Folds for cross-validation in which every group is trained on and tested on."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pafo_sk._comparisons.frames import Columns, check_labels, is_frame, listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._sklearn_compat import Interval, validate_params
 
-# Random orders tried, until every group is in every training part.
+# Number of random orders that are tried to have every group in every training part.
 ATTEMPTS = 20
 
 
 class StratifiedPreferenceKFold(BaseCrossValidator):
-    """Cross-validation for groups of users, stratified by group and label.
+    """Split comparisons into folds that are stratified by group and winner.
 
-    Every group is in every training part, and its share of the comparisons is about the same in
-    all folds, as is that of each winner within the group. With ``keep_together="prompt"``, all
+    Every group is in every training part. Its share of the comparisons is about the same in all
+    folds, and so is the share of each winner within the group. With ``keep_together="prompt"``, all
     comparisons of a prompt are in one fold, so that models are tested on prompts that they have not
     seen; with ``"user"``, they are tested on users without a history.
 
@@ -33,18 +33,18 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
     n_splits : int, default=5
         Number of folds, at least 2.
     keep_together : str, int or None, default=None
-        Column of X (for arrays, its index) whose equal values are in one fold: "prompt", "user" or
-        any other; of a `ComparisonTable`, "prompt", "user" or "group". The folds then are those of
-        `StratifiedGroupKFold`, in sizes as equal as they can be made greedily. None: those of
+        Column of X (for arrays, its index); rows with the same value in it are in one fold. For a
+        `ComparisonTable`, "prompt", "user" or "group". The folds are then those of
+        `StratifiedGroupKFold`, whose greedy algorithm makes their sizes about equal. None: those of
         `StratifiedKFold`.
     shuffle : bool, default=True
-        Draw the folds at random. False: in the order of the rows.
+        Whether to draw the folds at random. False: they follow the order of the rows.
     random_state : int, RandomState instance or None, default=None
-        Determines the folds, where ``shuffle`` is True.
+        Seed of the folds, if ``shuffle`` is True.
 
     See Also
     --------
-    GroupGridSearchCV : hands its ``groups`` to this splitter, to fit and to the scorers.
+    GroupGridSearchCV : Search that passes ``groups`` to this splitter, to fit and to the scorers.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         self.random_state = random_state
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Number of folds.
+        """Return the number of folds.
 
         Parameters
         ----------
@@ -101,7 +101,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         return self.n_splits
 
     def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Rows to train on, and rows to test on.
+        """Generate the rows to train on and the rows to test on.
 
         Parameters
         ----------
@@ -120,8 +120,9 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If groups are missing or of the wrong length, if ``keep_together`` is no column of X or
-            has fewer values than there are folds, or if a group cannot be in every training part.
+            If groups are missing or of the wrong length, if ``keep_together`` is not a column of X
+            or has fewer values than there are folds, or if a group cannot be in every training
+            part.
 
         Warns
         -----
@@ -139,7 +140,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
             yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)
 
     def _labels(self, y: Any, groups: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of the labels, and the groups, checked."""
+        """Codes of the winners, and the groups, checked."""
         if groups is None:
             raise ValueError(
                 "StratifiedPreferenceKFold.split got no groups. Pass split(X, y, groups), or "
@@ -155,7 +156,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         return label, group
 
     def _units(self, X: Any, n: int) -> np.ndarray:
-        """Codes of what stays in one fold: the values of the column, or the rows themselves."""
+        """Code of every row's unit, whose rows stay in one fold; by default a row is a unit."""
         name = self.keep_together
         if name is None:
             return np.arange(n)
@@ -165,8 +166,8 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
             columns = Columns(X)
             if name not in columns:
                 raise ValueError(
-                    f"keep_together={name!r} is no column of X, which has {listed(columns.names)}. "
-                    "Pass the name of a column, or keep_together=None."
+                    f"keep_together={name!r} is not a column of X, which has "
+                    f"{listed(columns.names)}. Pass the name of a column, or keep_together=None."
                 )
             values = columns.labels(name)
         else:
@@ -177,18 +178,19 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         return unit
 
     def _array_column(self, X: Any) -> Any:
+        """The column of an array that ``keep_together`` names by its index."""
         name = self.keep_together
         array = np.asarray(X)
         width = array.shape[1] if array.ndim == 2 else 0
         if isinstance(name, Integral) and -width <= name < width:
             return array[:, int(name)]
         raise ValueError(
-            f"keep_together={name!r} is no column of X, an array of the shape {array.shape}. Pass "
-            "the index of a column, a frame that has the column, or keep_together=None."
+            f"keep_together={name!r} is not a column of X, an array of the shape {array.shape}. "
+            "Pass the index of a column, a frame that has the column, or keep_together=None."
         )
 
     def _check_sizes(self, names: pd.Index, codes: np.ndarray, unit: np.ndarray) -> None:
-        """Raise where no folds can have every group in every training part."""
+        """Raise if no folds can have every group in every training part."""
         together = self.keep_together
         of = f" of {together!r}"
         value, values = ("row", "rows") if together is None else (f"value{of}", f"values{of}")
@@ -225,8 +227,8 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         rng = check_random_state(self.random_state)
         for _ in range(ATTEMPTS if self.shuffle else 1):
             fold = self._draw(stratum, unit, rng)
-            held = np.unique(np.stack([codes, fold]), axis=1)[0]
-            in_one_fold = names[np.bincount(held) < 2]
+            group_of_pair = np.unique(np.stack([codes, fold]), axis=1)[0]
+            in_one_fold = names[np.bincount(group_of_pair) < 2]
             if not len(in_one_fold):
                 return fold
         raise ValueError(
@@ -238,13 +240,14 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
     def _draw(
         self, stratum: np.ndarray, unit: np.ndarray, rng: np.random.RandomState
     ) -> np.ndarray:
+        """Fold of every row, by one random order; a group may be in a single fold."""
         rows = self.keep_together is None
         kind, together = (StratifiedKFold, None) if rows else (StratifiedGroupKFold, unit)
         seed = rng.randint(np.iinfo(np.int32).max) if self.shuffle else None
         folds = kind(self.n_splits, shuffle=self.shuffle, random_state=seed)
         fold = np.empty(len(stratum), dtype=np.int64)
         with warnings.catch_warnings():
-            # small groups were reported by their names
+            # _check_sizes has reported small groups by name
             warnings.filterwarnings("ignore", "The least populated class in y", UserWarning)
             for number, (_, test) in enumerate(folds.split(stratum, stratum, together)):
                 fold[test] = number
@@ -252,7 +255,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
 
 
 def _labels_of(X: ComparisonTable, name: str | int) -> np.ndarray:
-    """Users, prompts or groups of a table, by the name that a column of them has elsewhere."""
+    """Users, prompts or groups of a table, by the usual name of their column in a frame."""
     values = {"user": X.users, "prompt": X.prompts, "group": X.groups}.get(str(name))
     if values is None:
         raise ValueError(

@@ -197,7 +197,7 @@ def test_group_with_fewer_rows_than_folds():
 def test_columns_that_are_not_there():
     X, y, groups = frame()
     message = raised(X, y, groups, keep_together="question")
-    assert "keep_together='question' is no column of X, which has ['prompt', 'user']" in message
+    assert "keep_together='question' is not a column of X, which has ['prompt', 'user']" in message
     for together in ("prompt", 2):
         message = raised(X.to_numpy(), y, groups, keep_together=together)
         assert "an array of the shape (600, 2)" in message
