@@ -31,6 +31,7 @@ arguments = parse_arguments(
     "PAFO and its rivals on the Domain-Specific Preference data.",
     "dsp",
     "To get the data (CC BY-NC 4.0):\n"
+    "  pip install 'pafo_sk[download]'\n"
     "  python -c \"from pafo_sk.datasets import fetch_dsp; fetch_dsp(data_home='data')\"\n"
     "Then run: python examples/plot_dsp.py data/dsp",
 )

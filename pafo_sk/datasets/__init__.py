@@ -1,8 +1,8 @@
-"""Preference data: fetched, loaded, converted or made.
+"""Preference data: downloaded, loaded, converted or made.
 
 Every function returns a :class:`sklearn.utils.Bunch` with `frame`, `X`, `y`, `groups`, `users` and
-`DESCR`; `y` is 0 where `response_a` won and 1 where `response_b` did. Only `load_parquet` makes no
-frame: its rows may not fit in memory as one.
+`DESCR`; `y` is 0 where `response_a` won and 1 where `response_b` won. Only `load_parquet` makes no
+frame, because its rows may not fit in memory as one.
 """
 
 from pafo_sk.datasets._dsp import fetch_dsp, load_dsp

@@ -1,16 +1,23 @@
 """Domain-Specific Preference (DSP): real responses, simulated users with opposite tastes."""
 
+import os
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
+from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._common import draw_rows, name_rows, text_bunch
+from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._dsp_file import REMOTES, find_dsp, read_dsp
 from pafo_sk.datasets._remote import fetch, get_data_home
+from pafo_sk.datasets._tables import check_rows
+from pafo_sk.datasets._users import draw_rows
 
 _USERS = MappingProxyType({"academy": 60, "business": 20, "entertainment": 12, "literature": 8})
 _AGAINST = ("academy", "business", "entertainment", "literature")
@@ -26,23 +33,28 @@ literature) and the original one ("normal").
 Rows: the users are simulated. A user belongs to a domain and prefers its response to those of the
 other domains in `against`; (query, other domain) pairs are drawn for each user without
 replacement while there are enough; each label is flipped with probability `noise`, and the sides
-are random. A pair of two domains is labelled oppositely by their two groups. Pairs against
-"normal" are solved by length alone (51 words against 110 on average), so they are left out unless
-`against` names it.
+are random. The groups of two domains label a pair of their responses oppositely. Pairs against
+"normal" are left out unless `against` names it, because length alone tells who wins (51 words
+against 110 on average).
 """
 
 
 def fetch_dsp(
-    *, data_home=None, download_if_missing=True, split="test", sha256=None, **load_options
-):
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    split: str = "test",
+    sha256: str | None = None,
+    **load_options: Any,
+) -> Bunch:
     """Download the Domain-Specific Preference data and load it with simulated users.
 
     The file comes from the authors' repository, at one fixed commit. It is kept as
-    ``<data_home>/dsp/domain_specific_preference.<split>.json`` and its SHA-256 digest is checked
-    at every use. The digest of the test file is built in. That of the train file is **not** known
-    to us: it is recorded beside the file at its first download (``.sha256``), and later uses are
-    checked against that; pass `sha256` to pin it from the start. The data may be used for
-    non-commercial purposes (CC BY-NC 4.0).
+    ``<data_home>/dsp/domain_specific_preference.<split>.json``, and its SHA-256 digest is checked
+    at every use. The digest of the test file is built in. The digest of the train file is **not**
+    known to us: it is recorded beside the file (``.sha256``) at the first download, and later
+    uses are checked against that record. Pass `sha256` to pin it from the start. The data may be
+    used for non-commercial purposes (CC BY-NC 4.0).
 
     Parameters
     ----------
@@ -50,9 +62,9 @@ def fetch_dsp(
         Folder for fetched files. None: the environment variable ``PAFO_SK_DATA``, else
         ``~/pafo_sk_data``.
     download_if_missing : bool, default=True
-        Whether to download the file if it is not there yet; if False, that is an error.
+        Whether to download a missing file. False: a missing file is an error.
     split : {"test", "train"}, default="test"
-        The file to load: 661 test queries, or the others of some 13,000.
+        The file to load: 661 test queries, or the rest of some 13,000.
     sha256 : str, default=None
         Expected SHA-256 digest of the file, instead of the built-in or recorded one.
     **load_options
@@ -65,20 +77,17 @@ def fetch_dsp(
 
     Raises
     ------
+    ImportError
+        If a download needs pooch: ``pip install "pafo_sk[download]"``.
     OSError
-        If the file is missing and may not or cannot be downloaded, or has another digest than
-        expected (both are named, and no such download is kept).
+        If the file is missing and must not or cannot be downloaded, or if its digest is not the
+        expected one (the message has both, and a wrong download is not kept).
     ValueError
         If a parameter has a wrong value.
 
-    References
-    ----------
-    .. [1] P. Cheng et al., "Everyone Deserves A Reward: Learning Customized Human Preferences",
-       arXiv:2309.03126, 2023.
-
     Examples
     --------
-    Usually ``fetch_dsp(random_state=0)``; here with a tiny file of our own, and no network:
+    The usual call is ``fetch_dsp(random_state=0)``. Here the file is a tiny one, already there:
 
     >>> import json, pathlib, tempfile
     >>> from pafo_sk.datasets import fetch_dsp
@@ -117,41 +126,41 @@ def fetch_dsp(
     prefer_skip_nested_validation=True,
 )
 def load_dsp(
-    path=None,
+    path: str | os.PathLike[str] | None = None,
     *,
-    users=_USERS,
-    n_comparisons=38,
-    noise=0.1,
-    against=_AGAINST,
-    labels="domain",
-    queries=None,
-    random_state=None,
-):
+    users: Mapping[str, int] = _USERS,
+    n_comparisons: int = 38,
+    noise: float = 0.1,
+    against: Sequence[str] = _AGAINST,
+    labels: str = "domain",
+    queries: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Load Domain-Specific Preference data with simulated users.
 
-    A user of a domain prefers that domain's response to each other one. Never downloads:
-    :func:`fetch_dsp` does.
+    A user of a domain prefers that domain's response to each other one. This function never
+    downloads; :func:`fetch_dsp` does.
 
     Parameters
     ----------
     path : str or path-like, default=None
-        The JSON file, or a folder that holds it (itself or in a subfolder ``dsp``). None: the
-        folder where :func:`fetch_dsp` keeps it.
+        The JSON file, or a folder that has it there or in a subfolder ``dsp``. None: the folder
+        where :func:`fetch_dsp` keeps it.
     users : dict, default={"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
         Number of users of each domain.
     n_comparisons : int, default=38
-        Number of comparisons of each user, drawn from the (query, other domain) pairs without
-        replacement; with more comparisons than pairs, every pair is used equally often first.
+        Number of comparisons of each user. They are drawn from the (query, other domain) pairs
+        without replacement; if there are fewer pairs, each is used equally often, up to one.
     noise : float, default=0.1
         Probability that the label of a row is flipped.
     against : list of str, default=("academy", "business", "entertainment", "literature")
-        Domains whose responses a user's own domain is compared with. "normal" may be added, but
-        those pairs are solved by length alone.
+        Domains with which the user's own domain is compared. "normal" may be added, but length
+        alone tells who wins those pairs.
     labels : {"domain", "majority"}, default="domain"
         Group labels: the user's domain, or "majority" for the domain with most users and
         "minority" for all others.
     queries : array-like of int, default=None
-        Positions in the file of the queries to use, to split by query. None: all.
+        Positions in the file of the queries to use, for a split by query. None: all.
     random_state : int, RandomState instance or None, default=None
         Determines the users' comparisons, the flipped labels, the sides and the order of rows.
 
@@ -179,7 +188,7 @@ def load_dsp(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
         If the file has another form, or a domain or query does not exist.
 
@@ -205,23 +214,22 @@ def load_dsp(
     rng = check_random_state(random_state)
     file = find_dsp(path)
     prompts, responses = read_dsp(file)
-    users = _check_users(users, against, responses.columns, file)
+    counts = _check_users(users, against, list(responses.columns), file)
     chosen = _check_queries(queries, len(prompts))
     against = list(dict.fromkeys(against))
-    for domain in dict.fromkeys([*users, *against]):
-        bad = ~responses[domain].map(lambda text: isinstance(text, str))
-        if bad.any():
-            raise ValueError(f"{file}: no text in responses[{domain!r}] in {name_rows(bad)}.")
+    for domain in dict.fromkeys([*counts, *against]):
+        bad = [not isinstance(text, str) for text in responses[domain]]
+        check_rows(bad, f"{file}: no text in responses[{domain!r}]")
 
     parts = []
-    for domain, n_users in users.items():
+    for domain, n_users in counts.items():
         others = [other for other in against if other != domain]
         drawn = draw_rows(rng, len(chosen) * len(others), n_comparisons, n_users)
         part = pd.DataFrame({"query": chosen[drawn.ravel() // len(others)], "domain": domain})
         part["other"] = np.array(others, dtype=object)[drawn.ravel() % len(others)]
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
-    ids = rng.permutation(sum(users.values()))
+    ids = rng.permutation(sum(counts.values()))
     frame["user"] = np.repeat(ids, n_comparisons)
     frame["prompt"] = np.array(prompts, dtype=object)[frame["query"]]
     texts = responses.to_numpy(dtype=object)
@@ -229,14 +237,17 @@ def load_dsp(
         frame[column] = texts[frame["query"], responses.columns.get_indexer(frame[source])]
     frame["group"] = frame["domain"]
     if labels == "majority":
-        is_majority = frame["domain"] == max(users, key=users.get)
+        is_majority = frame["domain"] == max(counts, key=counts.__getitem__)
         frame["group"] = np.where(is_majority, "majority", "minority")
     return text_bunch(
         frame, rng=rng, descr=_DESCR, noise=noise, n_queries=len(prompts), filename=str(file)
     )
 
 
-def _check_users(users, against, domains, file):
+def _check_users(
+    users: Mapping[str, int], against: Sequence[str], domains: list[str], file: Path
+) -> dict[str, int]:
+    """Return the number of users of every domain that has any."""
     if isinstance(users, str) or not hasattr(users, "items"):
         raise ValueError(f"users must be a dict from domain to number of users; got {users!r}.")
     wrong = {d: n for d, n in users.items() if not isinstance(n, Integral) or n < 0}
@@ -247,17 +258,18 @@ def _check_users(users, against, domains, file):
         raise ValueError(
             f"users and against name {unknown}, but the domains in {file} are {list(domains)}."
         )
-    users = {domain: int(n) for domain, n in users.items() if n}
-    for domain in users:
+    counts = {domain: int(n) for domain, n in users.items() if n}
+    for domain in counts:
         if not set(against) - {domain}:
             raise ValueError(
                 f"against={list(against)} leaves nothing to compare {domain!r} with; name another "
                 "domain in it."
             )
-    return users
+    return counts
 
 
-def _check_queries(queries, n_queries):
+def _check_queries(queries: ArrayLike | None, n_queries: int) -> np.ndarray:
+    """Return the positions of the queries to use."""
     if queries is None:
         return np.arange(n_queries)
     chosen = np.asarray(queries)

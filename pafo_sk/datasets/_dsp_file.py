@@ -1,13 +1,15 @@
-"""The file of the Domain-Specific Preference data: where it comes from, how it is read."""
+"""Find, download and read the file of the Domain-Specific Preference data."""
 
 import ast
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pafo_sk.datasets._common import name_rows
 from pafo_sk.datasets._remote import RemoteFile, fetch, get_data_home
+from pafo_sk.datasets._tables import check_rows
 
 _RAW = (
     "https://raw.githubusercontent.com/Linear95/DSP/ec099cf332cfdac0d1b0d644844ba60459144092/data/"
@@ -18,7 +20,7 @@ REMOTES = {
         _RAW + "domain_specific_preference.test.json",
         "e4aac8fe77dfd4e41168785856a552402b7f28a359606e6d3c28818489fda9e6",
     ),
-    "train": RemoteFile(  # never seen by us whole, hence no digest: trusted on first use
+    "train": RemoteFile(  # Its digest is not known to us, so that of the first use counts.
         "domain_specific_preference.train.json",
         _RAW + "domain_specific_preference.train.json",
     ),
@@ -26,7 +28,7 @@ REMOTES = {
 _FILENAMES = (REMOTES["test"].filename, "domain_specific_preference.json")
 
 
-def find_dsp(path):
+def find_dsp(path: str | os.PathLike[str] | None) -> Path:
     """Return the file that `path` (a file, a folder or None) stands for."""
     folder = get_data_home() if path is None else Path(path)
     if folder.is_file():
@@ -43,8 +45,8 @@ def find_dsp(path):
     )
 
 
-def read_dsp(file):
-    """Return the queries and a frame of their responses, one column a domain."""
+def read_dsp(file: Path) -> tuple[list[Any], pd.DataFrame]:
+    """Return the queries, and their responses with one column for each domain."""
     try:
         items = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -52,19 +54,15 @@ def read_dsp(file):
     if not isinstance(items, list) or not items:
         raise ValueError(f"{file} must hold a JSON list of queries, and at least one.")
     bad = [not (isinstance(item, dict) and {"query", "responses"} <= set(item)) for item in items]
-    if any(bad):
-        raise ValueError(f"{file}: no 'query' and 'responses' in {name_rows(bad)}.")
+    check_rows(bad, f"{file}: no 'query' and 'responses'")
     responses = [_parse(item["responses"]) for item in items]
     bad = [not isinstance(response, dict) for response in responses]
-    if any(bad):
-        raise ValueError(
-            f"{file}: 'responses' is neither a dict nor the text of one in {name_rows(bad)}."
-        )
+    check_rows(bad, f"{file}: 'responses' is neither a dict nor the text of one")
     return [item["query"] for item in items], pd.DataFrame(responses, dtype=object)
 
 
-def _parse(value):
-    """Return `value`, or the dict that its text (a Python literal, or JSON) stands for."""
+def _parse(value: Any) -> Any:
+    """Return `value`; if it is a string, the dict that it spells in Python or JSON, or None."""
     if not isinstance(value, str):
         return value
     for parse in (ast.literal_eval, json.loads):

@@ -1,49 +1,56 @@
-"""Vectors of items on disk: a memory map, made once of Parquet files."""
+"""Vectors of items on disk: a memory map, made once from Parquet files."""
 
 import json
 import os
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk.datasets._parquet_files import ParquetFiles, check_no_nulls
 
 _FORMAT = 1
 
 
-def open_items(items, *, item_id, embedding, items_file, dtype):
-    """Vectors of the items, on disk where they are given as files, and their names, if asked."""
+def open_items(
+    items: Any,
+    *,
+    item_id: Any,
+    embedding: str,
+    items_file: str | os.PathLike[str] | None,
+    dtype: str,
+) -> tuple[Any, pd.Index | None]:
+    """Return the vectors of the items, mapped if they are in files, and their names (or None)."""
     parquet = None
-    if isinstance(items, (str, os.PathLike)) and Path(items).suffix == ".npy":
+    if not isinstance(items, (str, os.PathLike)):
+        vectors = items
+    elif Path(items).suffix == ".npy":
         vectors = np.load(Path(items).expanduser(), mmap_mode="r")
-    elif isinstance(items, (str, os.PathLike)):
+    else:
         parquet = ParquetFiles(items, "items")
         vectors = _as_memory_map(parquet, embedding, items_file, dtype)
-    else:
-        vectors = items
-    if item_id is None:
-        return vectors, None
-    return vectors, _item_names(item_id, len(vectors), parquet)
+    names = None if item_id is None else _item_names(item_id, len(vectors), parquet)
+    return vectors, names
 
 
-def _item_names(item_id, n_items, parquet):
-    """Names of the items in the order of their rows, no two alike."""
+def _item_names(item_id: Any, n_items: int, parquet: ParquetFiles | None) -> pd.Index:
+    """Return the distinct names of the items in the order of their rows."""
     if not isinstance(item_id, str):
-        names = pd.Index(item_id, dtype=object, tupleize_cols=False)
+        values = item_id
     elif parquet is None:
         raise TypeError(
-            f"item_id={item_id!r} is the name of a column, and items is no Parquet. Pass the names "
-            "of all items, in the order of their rows."
+            f"item_id={item_id!r} is the name of a column, and items is not Parquet. Pass the "
+            "names of all items, in the order of their rows."
         )
     else:
         parquet.require([("item_id", item_id)])
-        parts = []
+        values = []
         for start, columns in parquet.batches([item_id]):
             check_no_nulls(columns[item_id], item_id, start)
-            parts.extend(columns[item_id].to_pylist())
-        names = pd.Index(parts, dtype=object, tupleize_cols=False)
+            values.extend(columns[item_id].to_pylist())
+    names = pd.Index(values, dtype=object, tupleize_cols=False)
     if len(names) != n_items:
         raise ValueError(
             f"item_id names {len(names)} items, and there are {n_items}; give one for each row."
@@ -57,8 +64,10 @@ def _item_names(item_id, n_items, parquet):
     return names
 
 
-def _as_memory_map(parquet, embedding, items_file, dtype):
-    """The column of vectors as a memory map, which is made where it is not there yet."""
+def _as_memory_map(
+    parquet: ParquetFiles, embedding: str, items_file: str | os.PathLike[str] | None, dtype: str
+) -> np.ndarray:
+    """Return the column of vectors as a memory map; make that if it is missing or outdated."""
     parquet.require([("embedding", embedding)])
     target = _target(parquet.path, items_file)
     note = target.with_name(f"{target.name}.json")
@@ -68,31 +77,26 @@ def _as_memory_map(parquet, embedding, items_file, dtype):
         "dtype": dtype,
         "files": [[str(file), *_stamp(file)] for file in map(Path.absolute, parquet.files)],
     }
-    if not _is_made_of(target, note, source):
+    if not _is_current(target, note, source):
         if target.exists() and not note.exists():
             raise FileExistsError(
-                f"{str(target)!r} is there, and was not made by load_parquet. Pass another "
+                f"{str(target)!r} exists, and load_parquet did not make it. Pass another "
                 "items_file; or, if it holds the vectors of the items, items=that file."
             )
-        part = target.with_name(f".{target.name}.{uuid4().hex}")
-        try:
+        with whole_file(target) as part:
             _write(part, parquet, embedding, dtype)
-            # The note first: without its file it says nothing, and a file of other vectors is
-            # never taken for this one.
-            made = {**source, "made": _stamp(part)}
-            note_part = part.with_name(f"{part.name}.json")
-            note_part.write_text(json.dumps(made, indent=1))
-            os.replace(note_part, note)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+            # The note comes first: a note whose file is missing does no harm, but an old note
+            # must not vouch for new vectors.
+            with whole_file(note) as note_part:
+                note_part.write_text(json.dumps({**source, "made": _stamp(part)}, indent=1))
     return np.load(target, mmap_mode="r")
 
 
-def _target(path, items_file):
+def _target(path: Path, items_file: str | os.PathLike[str] | None) -> Path:
+    """Return the path of the memory map."""
     if items_file is None:
         path = path.absolute()
-        # of a folder, a dot in the name is part of it
+        # A dot in the name of a folder does not begin a suffix.
         return path.with_name(f"{path.name if path.is_dir() else path.stem}.npy")
     target = Path(items_file).expanduser().absolute()
     if target.suffix != ".npy":
@@ -100,21 +104,23 @@ def _target(path, items_file):
     return target
 
 
-def _stamp(file):
-    about = file.stat()
-    return [about.st_size, about.st_mtime_ns]
+def _stamp(file: Path) -> list[int]:
+    """Return the size and the time of a file, which change when it is written again."""
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
 
 
-def _is_made_of(target, note, source):
-    """Whether the memory map is there, whole, and of these files as they are now."""
+def _is_current(target: Path, note: Path, source: dict[str, Any]) -> bool:
+    """Whether the memory map is whole, and was made from these files as they are now."""
     try:
-        return json.loads(note.read_text()) == {**source, "made": _stamp(target)}
+        made: bool = json.loads(note.read_text()) == {**source, "made": _stamp(target)}
     except (FileNotFoundError, ValueError):
         return False
+    return made
 
 
-def _write(file, parquet, name, dtype):
-    """Write a column of vectors as numpy does, one part after another."""
+def _write(file: Path, parquet: ParquetFiles, name: str, dtype: str) -> None:
+    """Write a column of vectors in numpy's format, one part after another."""
     width = None
     with file.open("wb") as opened:
         for start, columns in parquet.batches([name], of_vectors=True):
@@ -125,12 +131,10 @@ def _write(file, parquet, name, dtype):
                 header["descr"] = np.lib.format.dtype_to_descr(np.dtype(dtype))
                 np.lib.format.write_array_header_1_0(opened, header)
             opened.write(_converted(block, name, start, dtype).tobytes())
-    if width is None:
-        raise ValueError(f"items={str(parquet.path)!r} has no rows.")
 
 
-def _vectors(column, name, start, width):
-    """Vectors of a part, (n_rows, n_features)."""
+def _vectors(column: Any, name: str, start: int, width: int | None) -> np.ndarray:
+    """Return the vectors of a part, shape (n_rows, width); `width` is None for the first part."""
     check_no_nulls(column, name, start)
     kind = column.type
     if not hasattr(kind, "value_type") or not hasattr(column, "flatten"):
@@ -148,18 +152,19 @@ def _vectors(column, name, start, width):
         )
     values = column.flatten()
     check_no_nulls(values, f"{name} (its numbers)", start)
-    return values.to_numpy(zero_copy_only=False).reshape(len(column), width)
+    vectors: np.ndarray = values.to_numpy(zero_copy_only=False).reshape(len(column), width)
+    return vectors
 
 
-def _converted(block, name, start, dtype):
+def _converted(block: np.ndarray, name: str, start: int, dtype: str) -> np.ndarray:
+    """Return the block in the dtype of the memory map; raise for numbers that overflow."""
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(block, dtype=dtype)
-    if converted.dtype.itemsize < block.dtype.itemsize:
-        lost = (np.isinf(converted) & np.isfinite(block)).any(axis=1)
-        if lost.any():
-            raise ValueError(
-                f"Column {name!r} holds numbers that are too large for {dtype} in {lost.sum()} "
-                f"rows, the first of them {(start + np.flatnonzero(lost)[:5]).tolist()}. Use "
-                "dtype='float32', or scale the vectors."
-            )
+    lost = (np.isinf(converted) & np.isfinite(block)).any(axis=1)
+    if lost.any():
+        raise ValueError(
+            f"Column {name!r} holds numbers that are too large for {dtype} in {lost.sum()} "
+            f"rows, the first of them {(start + np.flatnonzero(lost)[:5]).tolist()}. Use "
+            "dtype='float32', or scale the vectors."
+        )
     return converted

@@ -1,6 +1,7 @@
 """Comparisons in Parquet files, over items that stay on disk."""
 
 import os
+from typing import Any
 
 import pandas as pd
 from sklearn.utils import Bunch
@@ -8,14 +9,15 @@ from sklearn.utils import Bunch
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._sklearn_compat import StrOptions, validate_params
 from pafo_sk.datasets._item_files import open_items
-from pafo_sk.datasets._parquet_files import ItemColumn, LabelColumn, ParquetFiles, WinnerColumn
+from pafo_sk.datasets._parquet_columns import ItemColumn, LabelColumn, WinnerColumn
+from pafo_sk.datasets._parquet_files import ParquetFiles
 
 _DESCR = """\
 Comparisons in Parquet files
 
 Source and licence: those of the files.
-Rows: those of the files, in the order of their names; y is 1 where the second of the labels in
-target_names won, in the order of sorting.
+Rows: those of the files, in the order of their names; y is 1 where the second of the (sorted)
+labels in target_names won.
 """
 
 
@@ -37,51 +39,51 @@ target_names won, in the order of sorting.
     prefer_skip_nested_validation=True,
 )
 def load_parquet(
-    path,
-    items,
+    path: str | os.PathLike[str],
+    items: Any,
     *,
-    item_a="item_a",
-    item_b="item_b",
-    label="y",
-    user=None,
-    prompt=None,
-    group=None,
-    item_id=None,
-    embedding="embedding",
-    items_file=None,
-    dtype="float16",
-):
+    item_a: str = "item_a",
+    item_b: str = "item_b",
+    label: str | None = "y",
+    user: str | None = None,
+    prompt: str | None = None,
+    group: str | None = None,
+    item_id: Any = None,
+    embedding: str = "embedding",
+    items_file: str | os.PathLike[str] | None = None,
+    dtype: str = "float16",
+) -> Bunch:
     """Load comparisons from Parquet files, over a table of items that stays on disk.
 
-    For more comparisons, or more vectors, than fit in memory: files are read a part of a row group
-    at a time, labels become small integers at once, and vectors are mapped, not read. A comparison
-    takes some 20 bytes.
+    This serves for more comparisons, or more vectors, than fit in memory: a part of a row group is
+    read at a time, labels become small integers at once, and vectors are mapped, not read. A
+    comparison takes about 20 bytes.
 
     Parameters
     ----------
     path : str or path-like
         A Parquet file of comparisons, or a folder of them.
     items : str, path-like or array of shape (n_items, n_features)
-        Vectors of the items: a file ``.npy``, which is mapped; an array, also one that is mapped;
-        or a Parquet file or a folder of them with a column of vectors, such as
-        `pafo_sk.distributed.encode` writes. Of Parquet a memory map is made once, and used again
-        as long as the files stay as they are.
+        Vectors of the items: a file ``.npy``, which is mapped; an array, which may be mapped; or a
+        Parquet file (or a folder of them) with a column of vectors, such as
+        `pafo_sk.distributed.encode` writes. A memory map is made from Parquet once, and used again
+        as long as the files do not change.
     item_a, item_b : str, default="item_a" and "item_b"
         Columns of the compared items: rows of `items` counted from zero, or names in `item_id`.
     label : str or None, default="y"
-        Column of the winner, two labels. None: there is none.
+        Column of the winner, with two labels. None: there is none.
     user, prompt, group : str or None, default=None
         Columns of the user, the prompt and the preference group. None: there is none.
     item_id : str, array-like of shape (n_items,) or None, default=None
         Names of the items: their column in the Parquet files of `items`, or all of them in the
         order of the rows. None: `item_a` and `item_b` are row numbers.
     embedding : str, default="embedding"
-        Column of the vectors, where `items` is Parquet.
+        Column of the vectors, if `items` is Parquet.
     items_file : str, path-like or None, default=None
-        File ``.npy`` for the memory map of Parquet items. None: beside them, under their name.
+        File ``.npy`` for the memory map of Parquet items. None: beside them, with their name.
     dtype : {"float16", "float32"}, default="float16"
-        In which it is written; float16 takes half the room, with a relative error of at most
-        0.0005.
+        Type of the numbers in the memory map. float16 takes half the space, with a relative error
+        of at most 0.0005.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def load_parquet(
         Rows in the order of the files.
 
         X : ComparisonTable
-            The comparisons, with users, prompts and groups where there are any.
+            The comparisons, with users, prompts and groups if there are any.
         y : ndarray of int8, or None
             0: `item_a` won; 1: `item_b` won.
         groups, users : Series of categories, or None
@@ -105,14 +107,13 @@ def load_parquet(
     ImportError
         Without pyarrow: ``pip install "pafo_sk[parquet]"``.
     FileNotFoundError, FileExistsError
-        If there are no such files; if `items_file` is there and was not made by this function.
+        If a file does not exist; if `items_file` exists and this function did not make it.
     TypeError, ValueError
-        If a column is missing, or holds what it cannot, naming the first rows, which are counted
-        from the first of the first file.
+        If a column is missing or has wrong values. Messages count rows from the first file on.
 
     See Also
     --------
-    pafo_sk.distributed.encode : writes the vectors of many texts to Parquet files.
+    pafo_sk.distributed.encode : Writes the vectors of many texts to Parquet files.
 
     Examples
     --------
@@ -132,29 +133,28 @@ def load_parquet(
     (array([1, 0], dtype=int8), ['a', 'b'])
     """
     comparisons = ParquetFiles(path, "path")
-    roles = {"item_a": item_a, "item_b": item_b, "label": label, "user": user, "prompt": prompt}
-    roles = {role: name for role, name in {**roles, "group": group}.items() if name is not None}
+    given = {"label": label, "user": user, "prompt": prompt, "group": group}
+    roles = {"item_a": item_a, "item_b": item_b}
+    roles |= {role: name for role, name in given.items() if name is not None}
     comparisons.require(roles.items())
-    if comparisons.n_rows == 0:
-        raise ValueError(f"path={os.fspath(path)!r} has no rows.")
     vectors, names = open_items(
         items, item_id=item_id, embedding=embedding, items_file=items_file, dtype=dtype
     )
 
-    def reader(role, name):
-        if role in ("item_a", "item_b"):
-            return ItemColumn(comparisons.n_rows, name, len(vectors), names)
-        return (WinnerColumn if role == "label" else LabelColumn)(comparisons.n_rows, name)
-
-    readers = {role: reader(role, name) for role, name in roles.items()}
+    n_rows, n_items = comparisons.n_rows, len(vectors)
+    a, b = (ItemColumn(n_rows, name, n_items, names) for name in (item_a, item_b))
+    winner = None if label is None else WinnerColumn(n_rows, label)
+    labels = {r: LabelColumn(n_rows, roles[r]) for r in ("user", "prompt", "group") if r in roles}
+    readers: list[ItemColumn | LabelColumn] = [a, b, *labels.values()]
+    if winner is not None:
+        readers.append(winner)
     for start, columns in comparisons.batches(dict.fromkeys(roles.values())):
-        for role, name in roles.items():
-            readers[role].put(start, columns[name])
+        for reader in readers:
+            reader.put(start, columns[reader.name])
 
-    y, target_names = readers.pop("label").winners() if label is not None else (None, None)
-    a, b = readers.pop("item_a").rows, readers.pop("item_b").rows
-    labels = {f"{role}s": column.categorical() for role, column in readers.items()}
-    X = ComparisonTable(vectors, a, b, **labels)
+    y, target_names = (None, None) if winner is None else winner.winners()
+    by_role = {f"{role}s": column.categorical() for role, column in labels.items()}
+    X = ComparisonTable(vectors, a.rows, b.rows, **by_role)
     return Bunch(
         X=X,
         y=y,

@@ -1,15 +1,19 @@
 """PersonalLLM: users simulated as random mixtures of reward models."""
 
+import os
 import re
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
+from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._common import check_columns, name_rows, text_bunch, to_pandas
+from pafo_sk.datasets._bunch import text_bunch
+from pafo_sk.datasets._tables import check_columns, check_rows, to_pandas
 
 _DESCR = """\
 PersonalLLM
@@ -45,27 +49,27 @@ _EXPECTED = (
     prefer_skip_nested_validation=True,
 )
 def load_personal_llm(
-    path_or_frame,
+    path_or_frame: Any,
     *,
-    alpha=0.01,
-    n_users=100,
-    n_comparisons=30,
-    group_by="reward_model",
-    random_state=None,
-):
+    alpha: ArrayLike = 0.01,
+    n_users: int = 100,
+    n_comparisons: int = 30,
+    group_by: str = "reward_model",
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Load a PersonalLLM table with simulated users.
 
     Parameters
     ----------
     path_or_frame : str, path-like or table
-        A CSV or parquet file, or a table (pandas, polars, pyarrow, Hugging Face ``Dataset``):
-        column `prompt`, columns `response_1`, `response_2`, ... (eight in the published tables)
+        A CSV or Parquet file, or a table (pandas, polars, pyarrow, Hugging Face ``Dataset``, dict)
+        with the columns `prompt`, `response_1`, `response_2`, ... (eight in the published tables)
         and `response_{i}_{reward model}` (ten reward models). Reward models are found by these
-        names; `response_{i}_model`, the name of the language model, is none.
+        names. `response_{i}_model` is the name of the language model and not a reward.
     alpha : float or array-like of float, default=0.01
         Concentration of the Dirichlet distribution. Below 1, most of a user's weight lies on one
-        reward model. One number a reward model, in alphabetical order, makes groups of different
-        size: their shares are about ``alpha / sum(alpha)`` when all are small.
+        reward model. One number for each reward model, in alphabetical order, makes groups of
+        different size: their shares are about ``alpha / sum(alpha)`` when all are small.
     n_users : int, default=100
         Number of users.
     n_comparisons : int, default=30
@@ -88,7 +92,7 @@ def load_personal_llm(
         X : DataFrame
             Columns `prompt`, `response_a`, `response_b`, `user`.
         y : ndarray of int
-            0: `response_a` won; 1: `response_b` won. A tie is won by either, at random.
+            0: `response_a` won; 1: `response_b` won. Of two equal rewards, either wins at random.
         groups, users : ndarray
             Group label and user of each row.
         user_weights : DataFrame
@@ -99,10 +103,11 @@ def load_personal_llm(
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If columns are missing, are no numbers or hold no values, if a reward model gives every
-        response the same reward, or if the table is one of PersonalLLM's interaction tables.
+        If columns are missing or hold no values, if rewards are not numbers, if a reward model
+        gives every response the same reward, or if the table is one of PersonalLLM's interaction
+        tables.
 
     References
     ----------
@@ -158,9 +163,9 @@ def load_personal_llm(
     )
 
 
-def _read(path_or_frame):
+def _read(path_or_frame: Any) -> tuple[str, pd.DataFrame]:
     """Return a name for error messages, and the table as pandas."""
-    if not isinstance(path_or_frame, (str, Path)):
+    if not isinstance(path_or_frame, (str, os.PathLike)):
         return "path_or_frame", to_pandas(path_or_frame, "path_or_frame")
     path = Path(path_or_frame)
     if not path.is_file():
@@ -172,8 +177,15 @@ def _read(path_or_frame):
     raise ValueError(f"{path} must be a .csv or .parquet file; or read it and pass the table.")
 
 
-def _parse(table, source):
-    """Return the reward models, the texts (n, m) and the standardised rewards (n, m, models)."""
+def _parse(table: pd.DataFrame, source: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the reward models, the texts and the standardised rewards of a table.
+
+    Returns
+    -------
+    models : list of str
+    texts : ndarray of object, shape (n_prompts, n_responses)
+    rewards : ndarray, shape (n_prompts, n_responses, n_models)
+    """
     columns = [str(column) for column in table.columns]
     if {"person_weight", "prompt_1"} & set(columns):
         raise ValueError(
@@ -183,14 +195,14 @@ def _parse(table, source):
             f"responses each. {_EXPECTED}"
         )
     numbers = sorted(int(c.split("_")[1]) for c in columns if re.fullmatch(r"response_\d+", c))
-    scores = {}
+    scores: dict[str, list[int]] = {}
     for column in columns:
         if found := re.fullmatch(r"response_(\d+)_(?!model$)(.+)", column):
             scores.setdefault(found[2], []).append(int(found[1]))
     models = sorted(scores)
     if "prompt" not in columns or len(numbers) < 2 or not models:
         raise ValueError(
-            f"{source} is no PersonalLLM table: it has {len(numbers)} response columns and "
+            f"{source} is not a PersonalLLM table: it has {len(numbers)} response columns and "
             f"{len(models)} reward models{'' if 'prompt' in columns else ', and no prompt'}. "
             f"{_EXPECTED} Its columns are {columns[:20]}."
         )
@@ -200,16 +212,11 @@ def _parse(table, source):
         raise ValueError(f"{source}: columns {stray} are rewards of responses that do not exist.")
 
     for column in ["prompt", *(f"response_{i}" for i in numbers)]:
-        if table[column].isna().any():
-            raise ValueError(
-                f"{source}: no text in {column!r} in {name_rows(table[column].isna())}."
-            )
+        check_rows(table[column].isna(), f"{source}: no text in {column!r}")
     values = table[[f"response_{i}_{model}" for i in numbers for model in models]]
     values = values.apply(pd.to_numeric, errors="coerce").astype(float)
     for column in values:
-        bad = ~np.isfinite(values[column])
-        if bad.any():
-            raise ValueError(f"{source}: {column!r} is no finite number in {name_rows(bad)}.")
+        check_rows(~np.isfinite(values[column]), f"{source}: {column!r} is not a finite number")
     rewards = values.to_numpy().reshape(len(table), len(numbers), len(models))
     spread = rewards.std(axis=(0, 1)) if len(table) else np.zeros(len(models))
     if not spread.all():
@@ -222,7 +229,8 @@ def _parse(table, source):
     return models, texts, (rewards - rewards.mean(axis=(0, 1))) / spread
 
 
-def _check_alpha(alpha, models):
+def _check_alpha(alpha: ArrayLike, models: list[str]) -> np.ndarray:
+    """Return the concentration of every reward model."""
     values = np.asarray(alpha, dtype=float)
     if values.ndim > 1 or (values.ndim and len(values) != len(models)) or not (values > 0).all():
         raise ValueError(
@@ -232,8 +240,8 @@ def _check_alpha(alpha, models):
     return np.broadcast_to(values, len(models))
 
 
-def _dirichlet(alpha, size, rng):
-    """Draw from a Dirichlet distribution in logarithms: small `alpha` underflow otherwise.
+def _dirichlet(alpha: np.ndarray, size: int, rng: np.random.RandomState) -> np.ndarray:
+    """Draw from a Dirichlet distribution in logarithms, because small `alpha` underflow otherwise.
 
     If G ~ Gamma(a + 1) and E ~ Exp(1), then log G - E / a is the logarithm of a Gamma(a) variable.
     """

@@ -1,18 +1,21 @@
 """Polis consultations: real people who agree or disagree with each other's statements."""
 
+import os
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.utils import check_random_state
+from sklearn.utils import Bunch, check_random_state
 from threadpoolctl import threadpool_limits
 
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._common import check_columns, text_bunch, to_pandas
+from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._polis_files import read_groups, read_statements, read_votes
+from pafo_sk.datasets._tables import check_columns, to_pandas
 
 _DESCR = """\
 Polis consultation
@@ -24,13 +27,14 @@ sub-licensed under CC BY 4.0 with Attribution to The Computational Democracy Pro
 exports: see their owner.
 
 Rows: a comparison is a statement that a person agreed with against one that they disagreed with;
-y names the agreed one. Of repeated votes the last counts; passes and votes on statements without
-text are dropped, then people with fewer than {min_votes} votes. Pairs use each vote as evenly as
-possible; people without both an agreement and a disagreement have no rows. There is no prompt.
+y names the one that they agreed with. The last of repeated votes counts. Passes and votes on
+statements without text are dropped, then people with fewer than {min_votes} votes. Pairs use each
+vote as evenly as possible; people without both an agreement and a disagreement have no rows. There
+is no prompt.
 Groups: {groups}
 """
 _GROUPS_DESCR = {
-    "file": "`group-id` of the export, found by Polis from all votes; people without one are "
+    "file": "`group-id` of the export, which Polis found from all votes; people without one were "
     "dropped ({dropped} of them).",
     "votes": "polis_groups (k-means) on the {part}votes of the people kept.",
     None: "none.",
@@ -49,15 +53,15 @@ _GROUPS_DESCR = {
     prefer_skip_nested_validation=True,
 )
 def load_polis(
-    folder,
+    folder: str | os.PathLike[str],
     *,
-    min_votes=10,
-    n_pairs=30,
-    groups="auto",
-    n_groups=2,
-    test_size=None,
-    random_state=None,
-):
+    min_votes: int = 10,
+    n_pairs: int | None = 30,
+    groups: str | None = "auto",
+    n_groups: int = 2,
+    test_size: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Load an exported Polis consultation as comparisons of statements.
 
     Parameters
@@ -66,9 +70,10 @@ def load_polis(
         Folder of the official export: ``votes.csv`` (1 agree, -1 disagree, 0 pass),
         ``comments.csv`` and, for ``groups="file"``, ``participants-votes.csv``.
     min_votes : int, default=10
-        People with fewer votes (passes and statements without text not counted) are left out.
+        People with fewer votes are left out. Passes and votes on statements without text do not
+        count.
     n_pairs : int or None, default=30
-        Most pairs of a person, or with `test_size` of a person in each part. All pairs are
+        Largest number of pairs of a person (in each part, with `test_size`). All pairs are
         distinct and use each vote as evenly as possible. None: every possible pair.
     groups : {"auto", "file", "votes"} or None, default="auto"
         "file": ``group-id`` of ``participants-votes.csv``, which Polis found from **all** votes.
@@ -77,8 +82,8 @@ def load_polis(
     n_groups : int, default=2
         Number of groups for ``groups="votes"``.
     test_size : float or None, default=None
-        Share of each person's votes that is set aside before pairs are made: no vote is in both
-        parts, and groups are derived from the training votes alone.
+        Share of each person's votes that is set aside before pairs are made, so that no vote is in
+        both parts. Groups are derived from the training votes alone.
     random_state : int, RandomState instance or None, default=None
         Determines the split, the pairs, the sides, the order of rows and k-means.
 
@@ -160,7 +165,7 @@ def load_polis(
     frame = _pair_votes(votes, n_pairs, rng)
     if frame.empty:
         raise ValueError(
-            f"No one in {folder} with min_votes={min_votes} votes both agreed and disagreed with "
+            f"Nobody in {folder} with min_votes={min_votes} votes both agreed and disagreed with "
             "a statement: there is nothing to compare."
         )
     if groups is not None:
@@ -180,16 +185,21 @@ def load_polis(
     },
     prefer_skip_nested_validation=True,
 )
-def polis_groups(votes, n_groups=2, *, random_state=None):
+def polis_groups(
+    votes: Any,
+    n_groups: int = 2,
+    *,
+    random_state: int | np.random.RandomState | None = None,
+) -> pd.Series:
     """Group people by their votes: k-means on the two main components, as Polis does.
 
-    Votes that a person did not give count as the mean vote on that statement. Groups in the
-    export of a consultation come from all votes; for a fair test, derive them from training votes.
+    A vote that a person did not give counts as the mean vote on that statement. The groups in an
+    export come from all votes; for a fair test, derive them from the training votes.
 
     Parameters
     ----------
-    votes : DataFrame
-        One row a vote, with columns `user`, `statement` and `vote`, such as the `votes` of
+    votes : table
+        One row for each vote, with columns `user`, `statement` and `vote`, such as the `votes` of
         :func:`load_polis`.
     n_groups : int, default=2
         Number of groups.
@@ -199,7 +209,7 @@ def polis_groups(votes, n_groups=2, *, random_state=None):
     Returns
     -------
     groups : Series
-        The group of each user (index), "group_0" being the largest.
+        The group of each user (index). The largest is "group_0".
 
     Raises
     ------
@@ -225,7 +235,7 @@ def polis_groups(votes, n_groups=2, *, random_state=None):
             f"n_groups={n_groups}, but only {len(np.unique(filled, axis=0))} of {len(table)} users "
             "voted differently from all others. Lower n_groups."
         )
-    with threadpool_limits(1):  # so little data that threads only wait for each other
+    with threadpool_limits(1):  # With so little data, threads only wait for each other.
         plane = PCA(min(2, *filled.shape), svd_solver="full").fit_transform(filled)
         found = KMeans(n_groups, n_init=10, random_state=rng).fit_predict(plane)
     by_size = np.argsort(-np.bincount(found, minlength=n_groups), kind="stable")
@@ -234,7 +244,7 @@ def polis_groups(votes, n_groups=2, *, random_state=None):
     return pd.Series(names[found], index=table.index, name="group")
 
 
-def _split(users, test_size, rng):
+def _split(users: pd.Series, test_size: float, rng: np.random.RandomState) -> np.ndarray:
     """Assign round(test_size * n) of each user's n votes to "test", but never all of them."""
     order = pd.Series(rng.random_sample(len(users)), index=users.index)
     rank = order.groupby(users).rank(method="first")
@@ -243,11 +253,13 @@ def _split(users, test_size, rng):
     return np.where(rank <= n_test, "test", "train")
 
 
-def _pair_votes(votes, n_pairs, rng):
+def _pair_votes(
+    votes: pd.DataFrame, n_pairs: int | None, rng: np.random.RandomState
+) -> pd.DataFrame:
     """Pair agreements with disagreements of the same user (and part), every vote evenly.
 
     With a agreements and d disagreements in random order, pair k joins agreement k mod a to
-    disagreement (k + k // lcm(a, d)) mod d: for k < a * d all pairs are distinct, and at any
+    disagreement (k + k // lcm(a, d)) mod d. For k < a * d all pairs are distinct, and at any
     moment the uses of two votes of a kind differ by at most one.
     """
     keys = [name for name in ("user", "split") if name in votes]

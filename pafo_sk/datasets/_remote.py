@@ -1,110 +1,92 @@
-"""Files fetched once: a registry entry, an atomic download, a checksum on every use."""
+"""Download a file once, and check its digest at every use."""
 
 import hashlib
 import os
 import re
-import tempfile
-import urllib.request
-import warnings
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 
-_CHUNK = 1 << 20
-_TIMEOUT = 60  # seconds without a byte
+from pafo_sk._warnings import warn_caller
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A public file: the name it is kept under, its address, its digest (None: not known)."""
+    """A public file: its local name, its address and its SHA-256 digest (None: not known)."""
 
     filename: str
     url: str
     sha256: str | None = None
 
 
-def get_data_home(data_home=None):
+def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder for files: `data_home`, else `$PAFO_SK_DATA`, else ~/pafo_sk_data."""
     return Path(data_home or os.environ.get("PAFO_SK_DATA") or "~/pafo_sk_data").expanduser()
 
 
-def fetch(remote, folder, *, download_if_missing=True, sha256=None):
-    """Return the path of `remote` in `folder`, downloaded at need and checked in any case.
+def fetch(
+    remote: RemoteFile,
+    folder: Path,
+    *,
+    download_if_missing: bool = True,
+    sha256: str | None = None,
+) -> Path:
+    """Return the path of `remote` in `folder`; download it if needed, and check it in any case.
 
-    The digest to check against is `sha256`, else the registry's, else the one that was recorded
-    beside the file when it was first seen (trust on first use).
+    The file is checked against `sha256`, else against the digest of `remote`, else against the
+    one that was recorded beside the file at its first use.
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise ValueError(f"sha256 must be 64 hexadecimal digits; got {sha256!r}.")
-    path = Path(folder) / remote.filename
+    path = folder / remote.filename
     note = path.with_name(path.name + ".sha256")
     expected = sha256 or remote.sha256
     if expected is None and note.is_file():
         expected = note.read_text(encoding="ascii").split()[0]
-    if path.is_file():
-        found = _digest(path)
-        _compare(found, expected, f"{path} (delete it, and {note.name}, to download it again)")
-    elif download_if_missing:
-        found = _download(remote.url, path, expected)
-    else:
-        raise FileNotFoundError(
-            f"{path} does not exist and download_if_missing=False. Pass download_if_missing=True, "
-            f"or download {remote.url} and save it there."
-        )
+    if not path.is_file():
+        if not download_if_missing:
+            raise FileNotFoundError(
+                f"{path} does not exist and download_if_missing=False. Pass "
+                f"download_if_missing=True, or download {remote.url} and save it there."
+            )
+        _download(remote.url, path, expected)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if expected is None:
         _record(found, note)
+    elif found != expected.lower():
+        raise OSError(
+            f"Wrong checksum of {path} (delete it, and {note.name}, to download it again): "
+            f"expected sha256 {expected.lower()}, found {found}."
+        )
     return path
 
 
-def _download(url, path, expected):
-    """Download `url` to `path` whole or not at all; return its digest."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+def _download(url: str, path: Path, expected: str | None) -> None:
+    """Download `url` to `path` as a whole or not at all."""
     try:
-        digest = hashlib.sha256()
-        with os.fdopen(handle, "wb") as file:
-            try:
-                with urllib.request.urlopen(url, timeout=_TIMEOUT) as reply:
-                    while chunk := reply.read(_CHUNK):
-                        digest.update(chunk)
-                        file.write(chunk)
-                    promised = reply.headers.get("Content-Length")
-                if promised is not None and file.tell() != int(promised):
-                    raise OSError(f"only {file.tell()} of {promised} bytes arrived")
-            except (OSError, HTTPException) as error:
-                raise OSError(
-                    f"Could not download {url}: {error}. Download it by other means and save it "
-                    f"as {path}."
-                ) from error
-        found = digest.hexdigest()
-        _compare(found, expected, f"the download of {url} (nothing was kept; try again)")
-        os.replace(partial, path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
-    return found
-
-
-def _compare(found, expected, what):
-    if expected is not None and found != expected.lower():
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            f'Downloading needs pooch: pip install "pafo_sk[download]"; or save {url} as {path}.'
+        ) from error
+    known = expected and f"sha256:{expected}"
+    try:
+        pooch.retrieve(url, known_hash=known, fname=path.name, path=path.parent)
+    except OSError as error:
         raise OSError(
-            f"Wrong checksum of {what}: expected sha256 {expected.lower()}, found {found}."
-        )
+            f"Could not download {url}: {error}. Download it by other means and save it as {path}."
+        ) from error
+    except ValueError as error:  # how pooch reports another digest
+        message = f"Wrong checksum of the download of {url} (nothing was kept; try again)"
+        raise OSError(f"{message}: {error}") from error
 
 
-def _digest(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _record(digest, note):
+def _record(digest: str, note: Path) -> None:
+    """Write the digest beside the file, or warn that this was not possible."""
     try:
         note.write_text(digest + "\n", encoding="ascii")
     except OSError as error:
-        warnings.warn(
+        warn_caller(
             f"Could not record the checksum in {note} ({error}): later changes of the file will "
-            "go unnoticed. Pass sha256= to check it.",
-            stacklevel=4,
+            "go unnoticed. Pass sha256= to check it."
         )

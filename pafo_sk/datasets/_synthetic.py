@@ -4,11 +4,11 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import expit
 from sklearn.utils import Bunch, check_random_state
 
-from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._common import assign_groups
+from pafo_sk.datasets._users import assign_groups
 
 _DESCR = """\
 Made preferences
@@ -37,18 +37,18 @@ sigmoid(margin / temperature) (Bradley-Terry).
     prefer_skip_nested_validation=True,
 )
 def make_preferences(
-    n_users=100,
-    n_comparisons=30,
+    n_users: int = 100,
+    n_comparisons: int = 30,
     *,
-    n_features=16,
-    n_items=None,
-    group_shares=(0.8, 0.2),
-    similarity=0.0,
-    user_spread=0.3,
-    temperature=0.5,
-    form="difference",
-    random_state=None,
-):
+    n_features: int = 16,
+    n_items: int | None = None,
+    group_shares: ArrayLike = (0.8, 0.2),
+    similarity: float = 0.0,
+    user_spread: float = 0.3,
+    temperature: float = 0.5,
+    form: str = "difference",
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Make comparisons of random vectors by groups of users with known rewards.
 
     Parameters
@@ -58,10 +58,10 @@ def make_preferences(
     n_comparisons : int, default=30
         Number of comparisons of each user.
     n_features : int, default=16
-        Dimension of the items, at least the number of groups (less one for the smallest possible
-        `similarity`).
+        Dimension of the items. It must be at least the number of groups, or one less for the
+        smallest possible `similarity`.
     n_items : int or None, default=None
-        Size of the pool that both items of a comparison are drawn from. None: every comparison
+        Number of items from which both items of a comparison are drawn. None: every comparison
         has two items of its own.
     group_shares : array-like of float, default=(0.8, 0.2)
         Share of the users in each group; they sum to 1.
@@ -69,8 +69,8 @@ def make_preferences(
         Cosine between the reward directions of any two groups: 1 for equal groups, -1 for two
         opposite ones. K groups allow no less than ``-1 / (K - 1)``.
     user_spread : float, default=0.3
-        Length, about, of a user's deviation from the direction of the group. 0: all users of a
-        group are alike.
+        Approximate length of a user's deviation from the direction of the group. 0: all users of
+        a group are alike.
     temperature : float, default=0.5
         Bradley-Terry noise of the labels. 0: the item of higher reward always wins.
     form : {"difference", "pairs"}, default="difference"
@@ -124,7 +124,7 @@ def make_preferences(
     """
     rng = check_random_state(random_state)
     group_of = assign_groups(rng, n_users, group_shares)
-    rewards = _directions(rng, len(group_shares), n_features, similarity)
+    rewards = _directions(rng, np.size(group_shares), n_features, similarity)
     deviation = rng.standard_normal((n_users, n_features)) / np.sqrt(n_features)
     user_rewards = rewards[group_of] + user_spread * deviation
     user_rewards /= np.linalg.norm(user_rewards, axis=1, keepdims=True)
@@ -167,8 +167,10 @@ def make_preferences(
     )
 
 
-def _directions(rng, n_groups, n_features, similarity):
-    """Return `n_groups` unit vectors, randomly turned, any two of which have the given cosine."""
+def _directions(
+    rng: np.random.RandomState, n_groups: int, n_features: int, similarity: float
+) -> np.ndarray:
+    """Return `n_groups` randomly turned unit vectors, with the same cosine between any two."""
     if n_groups > 1 and similarity < -1 / (n_groups - 1) - 1e-12:
         raise ValueError(
             f"similarity={similarity}: {n_groups} directions cannot be pairwise less similar than "
@@ -184,4 +186,5 @@ def _directions(rng, n_groups, n_features, similarity):
             f"similarity={similarity}; it must be at least {kept.sum()}."
         )
     turn, _ = np.linalg.qr(rng.standard_normal((n_features, kept.sum())))
-    return (vectors[:, kept] * np.sqrt(values[kept])) @ turn.T
+    directions: np.ndarray = (vectors[:, kept] * np.sqrt(values[kept])) @ turn.T
+    return directions

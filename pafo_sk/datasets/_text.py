@@ -1,14 +1,16 @@
 """Preferences between short texts of our own, written in styles that groups like or dislike."""
 
+from collections.abc import Sequence
 from itertools import product
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_random_state
+from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._sklearn_compat import Interval, validate_params
-from pafo_sk.datasets._common import assign_groups, text_bunch
+from pafo_sk.datasets._bunch import text_bunch
+from pafo_sk.datasets._users import assign_groups
 
 _DESCR = """\
 Made text preferences
@@ -21,7 +23,7 @@ So two groups may agree on the length, and label pairs of different tone opposit
 flipped with probability {noise}.
 """
 
-# The taste of each group: utility of (formal rather than casual, elaborated rather than terse).
+# Utility, for each group, of (formal rather than casual, elaborated rather than terse).
 _TASTES = np.array([(2, 1), (-2, 1), (2, -1), (-2, -1)])
 _STYLES = np.array([(1, 0), (1, 1), (0, 0), (0, 1)])  # (formal, elaborated)
 _N_VARIANTS = 3
@@ -109,19 +111,19 @@ _ELABORATIONS = {
     prefer_skip_nested_validation=True,
 )
 def make_text_preferences(
-    n_users=60,
-    n_comparisons=20,
+    n_users: int = 60,
+    n_comparisons: int = 20,
     *,
-    group_shares=(0.75, 0.25),
-    noise=0.1,
-    n_prompts=60,
-    random_state=None,
-):
+    group_shares: Sequence[float] = (0.75, 0.25),
+    noise: float = 0.1,
+    n_prompts: int = 60,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Make comparisons of short texts by groups of users who like opposite styles.
 
     The responses to a prompt give the same advice in a formal or a casual tone, tersely or
-    elaborated. Groups 0 and 1 differ in the tone that they like, and both like elaboration; groups
-    2 and 3, if there are any, are like 0 and 1 but like terse responses.
+    elaborated. Groups 0 and 1 like different tones, and both like elaborated responses. Groups 2
+    and 3, if there are any, like the tones of 0 and 1 but terse responses.
 
     Parameters
     ----------
@@ -134,8 +136,8 @@ def make_text_preferences(
     noise : float, default=0.1
         Probability that the label of a row is flipped.
     n_prompts : int, default=60
-        Number of prompts, at most 100, shared by all users. There are twelve different responses
-        to each, and no response answers two prompts.
+        Number of prompts, at most 100, which all users share. Each has twelve different responses,
+        and no response answers two prompts.
     random_state : int, RandomState instance or None, default=None
         Determines the comparisons, the flipped labels, the sides and the order of rows.
 
@@ -145,8 +147,8 @@ def make_text_preferences(
         Rows in random order.
 
         frame : DataFrame
-            All below, and `prompt_index`, `winner_style` and `loser_style` (before the noise; such
-            as "formal terse") and `y_clean` (before the noise).
+            All below, and `prompt_index`, `winner_style` and `loser_style` (such as "formal
+            terse", before the noise) and `y_clean` (before the noise).
         X : DataFrame
             Columns `prompt`, `response_a`, `response_b`, `user`.
         y : ndarray of int
@@ -211,15 +213,17 @@ def make_text_preferences(
     return text_bunch(frame, rng=rng, descr=_DESCR.format(tastes=tastes, noise=noise), noise=noise)
 
 
-def _tone(style):
+def _tone(style: np.ndarray) -> str:
+    """Name the tone of a style, or the tone that a taste likes."""
     return "formal" if style[0] else "casual"
 
 
-def _length(style):
+def _length(style: np.ndarray) -> str:
+    """Name the length of a style, or the length that a taste likes."""
     return "elaborated" if style[1] else "terse"
 
 
-def _write(n_prompts):
+def _write(n_prompts: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the prompts, and the responses as an array (prompt, style, variant)."""
     topics = [line.split("|") for line in _TOPICS.strip().splitlines()]
     prompts = np.empty(n_prompts, dtype=object)

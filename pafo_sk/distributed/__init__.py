@@ -1,4 +1,4 @@
-"""Encoding on more than one machine, by Dask."""
+"""Encode texts on several machines with Dask."""
 
 from pafo_sk.distributed._encode import encode
 

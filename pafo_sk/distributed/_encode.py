@@ -1,6 +1,4 @@
-"""Texts of a Dask data frame to files of vectors: Dask schedules, workers encode."""
-
-from __future__ import annotations
+"""Encode the texts of a Dask data frame into files of vectors, on the workers of a cluster."""
 
 import os
 from collections.abc import Sequence
@@ -53,60 +51,61 @@ def encode(
 ) -> pd.DataFrame:
     """Encode the texts of a Dask data frame, each partition into one Parquet file.
 
-    Dask runs it, on the workers of the current `distributed.Client`. Every worker process loads the
-    encoder once. A partition's file is written under another name and then renamed, so that a
-    worker which dies leaves nothing half done, and Dask gives its partition to another one. After
-    an interruption the same call goes on: partitions whose file is there, made of the same rows,
-    are not encoded again.
+    The workers of the current `distributed.Client` encode, and each process loads the encoder once.
+    The file of a partition is written under another name and then renamed, so a worker that dies
+    leaves nothing incomplete, and Dask gives its partition to another worker. After an interruption
+    the same call continues: it does not encode partitions again whose file exists and was made from
+    the same rows.
 
     Parameters
     ----------
     ddf : dask.dataframe.DataFrame of shape (n_rows, n_columns)
-        Its partitions must come out alike when it is computed again, as those of
-        `dask.dataframe.read_parquet` do. A text is encoded once in each partition; drop duplicates
-        before, where texts repeat between partitions.
-    columns : str, or two of them
-        Column of texts; or those of prompts and responses, which are encoded together, as
+        Its partitions must be the same when it is computed again, as those of
+        `dask.dataframe.read_parquet` are. A text is encoded once in each partition, so drop
+        duplicates first if texts repeat between partitions.
+    columns : str or sequence of two str
+        The column of texts, or the columns of prompts and responses, which are encoded together as
         `PafoRewardEstimator` does.
     encoder : str or path
-        Name or folder of a sentence-transformers model, which every worker can load.
+        Name or folder of a sentence-transformers model that every worker can load.
     out : str or path
-        Folder for the files, new or of an earlier call, under the same path on every machine.
+        Folder for the files, new or from an earlier call, with the same path on every machine.
     keep : list of str, default=()
         Columns copied beside the vectors, such as the key of an item.
     encode_params : dict or None, default=None
         As in `PafoRewardEstimator`: device, batch_size, dtype, max_length, normalize_embeddings,
         prompt, prompt_name.
     cache : "memory", folder, EmbeddingStore or None, default=None
-        Where a worker keeps vectors beside `out`. A folder, on a disk of the worker's own
-        machine, keeps the batches of a partition that was interrupted, and finds texts that
-        repeat between partitions.
+        Where a worker keeps vectors besides `out`. A folder on a disk of the worker's machine
+        keeps the batches of an interrupted partition, and finds texts that repeat between
+        partitions.
     dtype : {"float32", "float16"}, default="float32"
-        In which vectors are written; float16 takes half the room, with a relative error of at most
-        0.0005.
+        Type of the numbers in the files. float16 takes half the space, with a relative error of at
+        most 0.0005.
     retries : int, default=2
-        How often Dask tries a partition again after an error. Workers that die are another matter:
-        the Dask setting ``distributed.scheduler.allowed-failures`` (3).
+        Number of times that Dask tries a partition again after an error. The Dask setting
+        ``distributed.scheduler.allowed-failures`` (3) counts workers that die.
 
     Returns
     -------
     DataFrame of shape (n_partitions, 3)
-        For each partition its ``file`` in `out`, ``n_rows`` and ``status``: "encoded", "kept" (it
-        was there), or "mended" (it was there, damaged, and was encoded again). A file has the
-        columns of `keep` and ``embedding``, a list of `dimension` numbers, in the order of the
-        partition's rows.
+        For each partition its ``file`` in `out`, ``n_rows`` and ``status``: "encoded", "kept" (the
+        file existed) or "mended" (the file was damaged, and the partition was encoded again). A
+        file has the columns of `keep` and ``embedding``, a list of `dimension` numbers, in the
+        order of the partition's rows.
 
     Raises
     ------
     ImportError
         Without Dask: ``pip install "pafo_sk[distributed]"``.
     TypeError
-        If `ddf` is no Dask data frame, `encoder` no name or folder, or a column holds no text.
+        If `ddf` is not a Dask data frame, `encoder` not a name or folder, or if a column does not
+        hold texts.
     ValueError
-        If there is no client or no such column; if `out` cannot be used, belongs to another encoder
-        or other settings, or has a file made of other rows.
+        If there is no client, or a column is missing; if `out` cannot be used, was filled with
+        another encoder or other settings, or has a file that was made from other rows.
     Exception
-        What the first partition that failed did raise, after all others are done; its notes
+        The error of the first partition that failed, raised after all others are done. Its notes
         say how many failed.
 
     Notes
@@ -137,7 +136,7 @@ def encode(
     dataframe, get_client = _dask()
     if not isinstance(ddf, dataframe.DataFrame):
         raise TypeError(
-            f"ddf must be a Dask data frame, got {type(ddf).__name__}. Use "
+            f"ddf must be a Dask data frame, and is a {type(ddf).__name__}. Use "
             "dask.dataframe.from_pandas(frame, npartitions=8), or dask.dataframe.read_parquet."
         )
     columns = (columns,) if isinstance(columns, str) else tuple(columns)
@@ -155,11 +154,11 @@ def encode(
         )
     encoder = os.fspath(encoder)
     if (local := Path(encoder).expanduser()).is_dir():
-        encoder = str(local.resolve())  # workers have working directories of their own
+        encoder = str(local.resolve())  # Workers may have another working directory.
     if isinstance(check_params(encode_params).get("device"), tuple):
         raise ValueError(
             f"encode_params['device'] must be one device here, got {encode_params}. Start a worker "
-            "for each GPU, which sees only its own as those of dask-cuda do, and pass "
+            "for each GPU that sees only that GPU, as those of dask-cuda do, and pass "
             "encode_params={'device': 'cuda'}."
         )
     folder = check_folder(out, ddf.npartitions)
@@ -167,28 +166,20 @@ def encode(
         client = get_client()
     except ValueError as error:
         message = "encode needs workers: client = distributed.Client(), or Client(address)"
-        raise ValueError(f"{message} for those of a cluster.") from error
+        raise ValueError(f"{message} for a cluster.") from error
 
     about = client.submit(describe_encoder, encoder, encode_params, pure=False, retries=retries)
     manifest = {**about.result(), "dtype": dtype, "columns": list(columns), "keep": list(keep)}
     claim_folder(folder, manifest)
-    job = Job(
-        folder=str(folder),
-        columns=columns,
-        keep=keep,
-        encoder=encoder,
-        encode_params=encode_params,
-        cache=cache,
-        dtype=dtype,
-        revision=manifest["revision"],
-    )
+    revision = manifest["revision"]
+    job = Job(str(folder), columns, keep, encoder, encode_params, cache, dtype, revision)
     wanted = ddf[list(dict.fromkeys([*columns, *keep]))]
     parts = wanted.map_partitions(encode_partition, job, meta=report_row("", 0, "").iloc[:0])
-    # Simplified, so that only these columns are read, and no more than that: Dask's optimiser also
-    # merges small partitions, which would number them anew.
+    # `simplify` makes Dask read only these columns. Its other optimisations stay off, because they
+    # merge small partitions, which changes their numbers.
     tasks = parts.simplify().to_delayed(optimize_graph=False)
     futures = client.compute(tasks, retries=retries)
-    # Gathered, not waited for: what was done can be lost again, with the worker that holds it.
+    # `gather` computes results again that are lost with a worker; `wait` would not.
     reports = client.gather(futures, errors="skip")
     failed = [n for n, future in enumerate(futures) if future.status in ("error", "cancelled")]
     if failed:
@@ -203,11 +194,12 @@ def encode(
 
 
 def _dask() -> tuple[Any, Any]:
+    """Import Dask, or name the extra that brings it."""
     try:
         import dask.dataframe
         from distributed import get_client
 
-        import_module("pyarrow")  # which writes the files
+        import_module("pyarrow")  # Workers write the files with it.
     except ImportError as error:
         message = 'pafo_sk.distributed.encode needs Dask: pip install "pafo_sk[distributed]"'
         raise ImportError(f"{message}.") from error

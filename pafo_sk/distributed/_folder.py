@@ -1,25 +1,25 @@
-"""A folder of encoded partitions, and the manifest that says whose vectors they are."""
-
-from __future__ import annotations
+"""The folder of encoded partitions, with a manifest that names their encoder and settings."""
 
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from pafo_sk._comparisons.whole_file import whole_file
+
 FORMAT = 1
-# Readers of Parquet folders pass over names that start with an underscore or a dot.
+# Readers of Parquet folders ignore names that start with an underscore or a dot.
 _MANIFEST = "_pafo_sk.json"
 _PART = "part-*.parquet"
 
 
 def part_name(number: int) -> str:
-    """File of a partition; names sort as the partitions do."""
+    """Return the file name of a partition; names sort as the partitions do."""
     return f"part-{number:06d}.parquet"
 
 
 def check_folder(out: str | os.PathLike, n_partitions: int) -> Path:
-    """The absolute folder, if it can take the partitions.
+    """Return the absolute path of a folder that can take the partitions.
 
     Raises
     ------
@@ -28,8 +28,8 @@ def check_folder(out: str | os.PathLike, n_partitions: int) -> Path:
     """
     if "://" in os.fspath(out):
         raise ValueError(
-            f"out={os.fspath(out)!r} is an address, and a folder is needed that all workers "
-            "see under the same path. Mount the storage, or copy the files there afterwards."
+            f"out={os.fspath(out)!r} is an address, and must be a folder that all workers see "
+            "under the same path. Mount the storage, or copy the files there afterwards."
         )
     folder = Path(out).expanduser().absolute()
     if not folder.exists():
@@ -63,26 +63,25 @@ def claim_folder(folder: Path, manifest: dict[str, Any]) -> None:
     file, manifest = folder / _MANIFEST, {"format": FORMAT, **manifest}
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{_MANIFEST}.{os.getpid()}"
-        part.write_text(json.dumps(manifest, indent=1))
-        part.replace(file)
+        with whole_file(file) as part:
+            part.write_text(json.dumps(manifest, indent=1))
         return
     try:
         found = dict(json.loads(file.read_text()))
     except (ValueError, TypeError):
         found = {"format": "unknown"}
-    # The name may be another folder with the same model in it; the revision tells.
+    # The name does not count, because two folders may hold the same model; the revision does.
     differ = [key for key in manifest if key != "name" and found.get(key) != manifest[key]]
     if differ:
-        told = ["name", *differ] if "revision" in differ else differ
-        what = "; ".join(f"{key} {found.get(key)!r} there, {manifest[key]!r} now" for key in told)
+        named = ["name", *differ] if "revision" in differ else differ
+        what = "; ".join(f"{key} {found.get(key)!r} there, {manifest[key]!r} now" for key in named)
         raise ValueError(
-            f"out={str(folder)!r} was encoded otherwise: {what}. Pass another folder, or the "
-            f"settings of this one; to start anew, shutil.rmtree({str(folder)!r})."
+            f"out={str(folder)!r} was encoded differently: {what}. Pass another folder, or the "
+            f"settings of this one. To begin again: shutil.rmtree({str(folder)!r})."
         )
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed workers were writing."""
+    """Remove the unfinished files of workers that were killed."""
     for file in folder.glob(f".{_PART}.*"):
         file.unlink(missing_ok=True)

@@ -1,14 +1,10 @@
-"""What a worker does: one partition of texts becomes one file of vectors, whole or not at all."""
+"""Encode one partition of texts into one file of vectors, on a worker."""
 
-from __future__ import annotations
-
-import os
 from dataclasses import dataclass
 from errno import ENOENT
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import joblib
 import numpy as np
@@ -16,6 +12,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.comparisons import encode_items
 from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
 from pafo_sk._encoding.loading import check_params, load_encoder
@@ -28,7 +25,7 @@ _DIGEST = b"pafo_sk rows"
 
 @dataclass(frozen=True)
 class Job:
-    """What all partitions have in common; travels with every task, so it holds no encoder."""
+    """The settings of all partitions. They are sent with every task, so they hold no encoder."""
 
     folder: str
     columns: tuple[str, ...]
@@ -41,7 +38,7 @@ class Job:
 
 
 def describe_encoder(encoder: str, encode_params: dict[str, Any] | None) -> dict[str, Any]:
-    """Name, revision, dimension and settings of the encoder as a worker loads it."""
+    """Return name, revision, dimension and settings of the encoder as a worker loads it."""
     model = load_encoder(encoder, encode_params)
     settings = vector_settings(model, check_params(encode_params))
     return {**encoder_info(encoder, model), "settings": list(settings)}
@@ -50,15 +47,15 @@ def describe_encoder(encoder: str, encode_params: dict[str, Any] | None) -> dict
 def encode_partition(
     frame: pd.DataFrame, job: Job, partition_info: dict[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Encode one partition, unless its file is there already; return its row of the report.
+    """Encode one partition, unless its file exists already; return its row of the report.
 
     Raises
     ------
     ValueError, TypeError
-        For columns that hold no text, another encoder than the client was told of, or a file that
-        was made of other rows.
+        If a column does not hold texts, if this worker has another encoder than the first, or if
+        the file was made from other rows.
     """
-    assert partition_info is not None  # given by Dask
+    assert partition_info is not None  # Dask passes it.
     name = part_name(partition_info["number"])
     file = Path(job.folder) / name
     columns = Columns(frame, f"Partition {partition_info['number']} of ddf")
@@ -69,9 +66,9 @@ def encode_partition(
         return report_row(name, len(frame), "kept")
     if found is not None:
         raise ValueError(
-            f"{file} was made of other rows than partition {partition_info['number']} of ddf has "
-            "now. Pass another folder as out, or ddf with the partitions and the order it had; to "
-            f"encode these rows anew, remove the file: os.remove({str(file)!r})."
+            f"{file} was made from other rows than partition {partition_info['number']} of ddf has "
+            "now. Pass another folder as out, or ddf with its former partitions and order. To "
+            f"encode these rows again, remove the file: os.remove({str(file)!r})."
         )
     status = "mended" if file.exists() else "encoded"
     model = load_encoder(job.encoder, job.encode_params)
@@ -85,28 +82,25 @@ def encode_partition(
         encode_texts, encoder=job.encoder, encode_params=job.encode_params, cache=job.cache
     )
     vectors, rows = encode_items([responses], prompts[0] if prompts else None, encode)
-    write_partition(
-        file,
-        frame[list(job.keep)],
-        check_vectors(responses.codes, vectors[rows], job.dtype),
-        digest,
-    )
+    vectors = check_vectors(responses.codes, vectors[rows], job.dtype)
+    write_partition(file, frame[list(job.keep)], vectors, digest)
     return report_row(name, len(frame), status)
 
 
 def report_row(file: str, n_rows: int, status: str) -> pd.DataFrame:
+    """Return the row of the report for one partition."""
     return pd.DataFrame({"file": [file], "n_rows": [n_rows], "status": [status]})
 
 
 def _digest(frame: pd.DataFrame, job: Job) -> str:
-    """Tells whether a file was made of these rows, in this order."""
+    """Return a digest of the rows in their order."""
     names = list(dict.fromkeys([*job.columns, *job.keep]))
     digest: str = joblib.hash(pd.util.hash_pandas_object(frame[names], index=False).to_numpy())
     return digest
 
 
 def _digest_in(file: Path) -> str | None:
-    """The digest with which a file was written; None where it is missing, cut short or foreign."""
+    """Return the digest of the rows of a file; None if it is missing, damaged or not ours."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -115,27 +109,23 @@ def _digest_in(file: Path) -> str | None:
     except pa.ArrowInvalid:
         return None
     except OSError as error:
-        if error.errno not in (None, ENOENT):  # None: the disk is well, and the file is not
+        if error.errno not in (None, ENOENT):  # None: pyarrow could not make sense of the file.
             raise
         return None
     return metadata.get(_DIGEST, b"").decode(errors="replace") or None
 
 
 def write_partition(file: Path, kept: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
-    """Under another name first: under its own, a file is whole."""
+    """Write the file of a partition, with the digest of its rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     table = pa.table({**{name: pa.array(kept[name]) for name in kept}, EMBEDDING: lists})
-    part = file.with_name(f".{file.name}.{uuid4().hex}")
-    try:
+    with whole_file(file) as part:
         pq.write_table(
             table.replace_schema_metadata({_DIGEST: digest}),
             part,
-            use_dictionary=list(kept),  # no two numbers of a vector are alike
+            use_dictionary=list(kept),  # A dictionary does not pay for vectors.
             write_page_checksum=True,
         )
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)

@@ -169,8 +169,8 @@ def test_conversations_of_different_kinds_of_rows():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"chosen": ["x", None]}, "'chosen' is no string in row 1"),
-        ({"rejected": [[bot("x")], "y"]}, "'rejected' is no string in row 0"),
+        ({"chosen": ["x", None]}, "'chosen' is not a string in row 1"),
+        ({"rejected": [[bot("x")], "y"]}, "'rejected' is not a string in row 0"),
         ({"chosen": [None, None]}, "'chosen' is not a list of messages .* in 2 rows, first 0, 1"),
         ({"prompt": ["x", None]}, "'prompt' is not a string or a list of messages .* in row 1"),
         ({"who": ["ann", None]}, "no value in 'who' in row 1"),

@@ -229,7 +229,7 @@ def test_where_the_user_says(load, vectors, tmp_path):
     with pytest.raises(ValueError, match=r"items_file='.*x\.bin' must end with \.npy"):
         load(items_file=str(tmp_path / "x.bin"))
     np.save(tmp_path / "mine.npy", np.zeros(3))
-    with pytest.raises(FileExistsError, match=r"mine\.npy' is there, and was not made by"):
+    with pytest.raises(FileExistsError, match=r"mine\.npy' exists, and load_parquet did not"):
         load(items_file=tmp_path / "mine.npy")
     assert np.load(tmp_path / "mine.npy").tolist() == [0, 0, 0]
 
@@ -264,7 +264,7 @@ BAD = {
         lambda frame: frame.drop(columns="who"),
         {},
         ValueError,
-        r"user='who' is no column of .*comparisons\.parquet', which has \['item_a'.*Pass user=",
+        r"user='who' is not a column of .*comparisons\.parquet', which has \['item_a'.*Pass user=",
     ),
     "no rows": (lambda frame: frame[:0], {}, ValueError, r"has no rows"),
     "outside": (
@@ -322,7 +322,7 @@ BAD = {
         lambda frame: frame,
         {"item_id": "item"},
         TypeError,
-        r"item_id='item' is the name of a column, and items is no Parquet",
+        r"item_id='item' is the name of a column, and items is not Parquet",
     ),
 }
 
@@ -359,9 +359,9 @@ def test_files_that_are_not_there(made, vectors, encoded, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"items='.*empty' has no \*\.parquet files"):
         load_parquet(in_one_file(made, tmp_path), tmp_path / "empty")
-    with pytest.raises(ValueError, match=r"embedding='v' is no column of .*part-000000"):
+    with pytest.raises(ValueError, match=r"embedding='v' is not a column of .*part-000000"):
         load_parquet(in_one_file(made, tmp_path), encoded, embedding="v")
-    with pytest.raises(ValueError, match=r"item_id='id' is no column of .*part-000000"):
+    with pytest.raises(ValueError, match=r"item_id='id' is not a column of .*part-000000"):
         load_parquet(in_one_file(made, tmp_path), encoded, item_id="id")
 
 

@@ -137,7 +137,7 @@ def change(**columns):
         (change(prompt=None), "and no prompt"),
         (change(response_3_oasst=None), "no column 'response_3_oasst'"),
         (change(response_8=None), r"\['response_8_gemma_2b', .* do not exist"),
-        (change(response_2_oasst="high"), "'response_2_oasst' is no finite number in 30 rows"),
+        (change(response_2_oasst="high"), "'response_2_oasst' is not a finite number in 30 rows"),
         (change(response_2_oasst=[np.inf] + [0.0] * 29), "'response_2_oasst' .* in row 0"),
         (change(response_4=[None] * 2 + ["x"] * 28), "text in 'response_4' in 2 rows, first 0, 1"),
         (make_table(models=()), "8 response columns and 0 reward models"),

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import json
+import sys
 import threading
 
 import pytest
@@ -118,6 +119,14 @@ def test_a_file_of_the_users_own_is_checked_but_kept(tmp_path):
     with pytest.raises(OSError, match="delete it"):
         fetch(RemoteFile("a.json", "http://127.0.0.1:9/", DIGEST), tmp_path)
     assert names(tmp_path) == ["a.json"]
+
+
+def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(ImportError, match=r'pip install "pafo_sk\[download\]"; or save http'):
+        fetch(RemoteFile("a.json", "http://127.0.0.1:9/"), tmp_path)
+    (tmp_path / "a.json").write_bytes(CONTENT)
+    assert fetch(RemoteFile("a.json", "http://127.0.0.1:9/", DIGEST), tmp_path).is_file()
 
 
 @pytest.mark.parametrize("sha256", ["abc", "g" * 64])

@@ -9,7 +9,6 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk.datasets import make_preferences
-from pafo_sk.datasets._common import assign_groups, draw_rows
 
 
 def test_rows_are_what_the_documentation_says():
@@ -121,32 +120,6 @@ def test_reproducible_and_global_generator_untouched():
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     pd.testing.assert_frame_equal(one.frame, two.frame)
     assert not one.X.equals(other.X)
-
-
-@pytest.mark.parametrize(
-    ("n_users", "shares", "sizes"),
-    [(10, [0.8, 0.2], [8, 2]), (7, [0.5, 0.5], [4, 3]), (10, [0.34, 0.33, 0.33], [4, 3, 3])],
-)
-def test_group_sizes(n_users, shares, sizes):
-    found = assign_groups(np.random.RandomState(0), n_users, shares)
-    assert np.bincount(found).tolist() == sizes
-    assert found.tolist() != sorted(found)
-
-
-@pytest.mark.parametrize("size", [1, 5, 10, 25])
-def test_draw_rows(size):
-    drawn = draw_rows(np.random.RandomState(0), 10, size, 500)
-    assert drawn.shape == (500, size)
-    uses = np.array([np.bincount(row, minlength=10) for row in drawn])
-    assert uses.max() - uses.min() <= 1
-    np.testing.assert_allclose(uses.mean(axis=0), size / 10, atol=0.1)
-
-
-def test_draw_rows_by_blocks(monkeypatch):
-    monkeypatch.setattr("pafo_sk.datasets._common._BLOCK", 30)
-    drawn = draw_rows(np.random.RandomState(0), 10, 4, 8)
-    assert drawn.shape == (8, 4)
-    assert all(len(set(row)) == 4 for row in drawn.tolist())
 
 
 @pytest.mark.parametrize(

@@ -139,12 +139,12 @@ def test_folder_of_another_encoder_or_rows(workers, encode, out, ddf, items, tin
     encode(ddf, "text")
     written = {file.name: file.read_bytes() for file in out.iterdir()}
     workers.forget()
-    with pytest.raises(ValueError, match="was encoded otherwise: settings"):
+    with pytest.raises(ValueError, match="was encoded differently: settings"):
         encode(ddf, "text", encode_params={"max_length": 6})
-    with pytest.raises(ValueError, match="was encoded otherwise: dtype 'float32' there"):
+    with pytest.raises(ValueError, match="was encoded differently: dtype 'float32' there"):
         encode(ddf, "text", dtype="float16")
     other = dd.from_pandas(items.assign(text=items["text"][::-1].to_numpy()), npartitions=6)
-    with pytest.raises(ValueError, match="was made of other rows than partition 0") as caught:
+    with pytest.raises(ValueError, match="was made from other rows than partition 0") as caught:
         encode(other, "text", retries=0)
     assert "6 of 6 partitions failed" in caught.value.__notes__[-1]
     assert workers.encoded() == []

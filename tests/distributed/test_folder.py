@@ -35,7 +35,7 @@ def small():
         ({"encode_params": {"device": ["cpu", "cpu"]}}, ValueError, "a worker for each GPU"),
         ({"dtype": "int8"}, ValueError, "'dtype' parameter of encode"),
         ({"retries": -1}, ValueError, "'retries' parameter of encode"),
-        ({"out": "s3://bucket/vectors"}, ValueError, "is an address, and a folder is needed"),
+        ({"out": "s3://bucket/vectors"}, ValueError, "is an address, and must be a folder"),
         ({"out": __file__}, ValueError, "is a file. Pass a folder"),
         ({"out": Path(__file__).parent}, ValueError, "holds other files ("),
     ],

@@ -1,0 +1,41 @@
+"""Tables of every kind become pandas, and wrong rows are named."""
+
+import datasets
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from pafo_sk.datasets._tables import check_columns, check_rows, to_pandas
+
+COLUMNS = {"text": ["a", "b"], "number": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "convert", [dict, pd.DataFrame, pl.DataFrame, pa.table, datasets.Dataset.from_dict]
+)
+def test_any_table(convert):
+    table = to_pandas(convert(COLUMNS))
+    assert isinstance(table, pd.DataFrame)
+    assert {name: table[name].to_list() for name in table} == COLUMNS
+
+
+def test_pandas_stays_the_same_object():
+    frame = pd.DataFrame(COLUMNS)
+    assert to_pandas(frame) is frame
+
+
+@pytest.mark.parametrize("value", [[1, 2], "table.csv", pl.LazyFrame(COLUMNS), None])
+def test_no_table(value):
+    with pytest.raises(TypeError, match=r"votes must be a .*got \w+.*pandas.DataFrame\(votes\)"):
+        to_pandas(value, "votes")
+
+
+def test_rows_and_columns_are_named():
+    check_rows([False, False], "no text")
+    with pytest.raises(ValueError, match=r"^no text in row 1\. Drop it\.$"):
+        check_rows([False, True], "no text", " Drop it.")
+    with pytest.raises(ValueError, match=r"^no text in 7 rows, first 0, 1, 2, 3, 4\.$"):
+        check_rows([True] * 7, "no text")
+    with pytest.raises(ValueError, match=r"t.csv has no column 'x', 'y'; its columns are \['text'"):
+        check_columns(pd.DataFrame(COLUMNS), ["x", "text", "y"], "t.csv")
