@@ -1,4 +1,4 @@
-"""Pooled with history: the item times the mean chosen-minus-rejected vector of the history."""
+"""Pooled with history: a bilinear form of the item and the mean vector of the user's answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Bilinear:
     components : ndarray of shape (n_features, n_components)
         Main directions of the history vectors, scaled so that their mean squared length is one.
     prior : float
-        Rows of an imagined empty history that the mean counts in.
+        Number of imagined comparisons with a zero vector that enter the mean.
     """
 
     weight: np.ndarray
@@ -30,12 +30,13 @@ class Bilinear:
     prior: float
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         history = history_vectors(known, self.components, self.prior)[known.unit]
         return target.margins(self.weight) + (target.margins(self.matrix) * history).sum(axis=1)
 
 
 def history_vectors(known: Known, components: np.ndarray, prior: float) -> np.ndarray:
-    """Mean chosen-minus-rejected vector of every history, (n_units, n_components)."""
+    """Compute the mean chosen-minus-rejected vector of every history, (n_units, n_components)."""
     signed = known.rows.sign[:, None] * known.rows.margins(components)
     return known.sums @ signed / np.maximum(known.count + prior, 1e-9)[:, None]
 
@@ -49,7 +50,7 @@ def bilinear(
     pooled_penalty: float,
     n_components: int = 24,
 ) -> Bilinear:
-    """Trained with histories that share nothing with the row; penalties on w and B."""
+    """Fit w and B with a penalty each, on histories that share nothing with the row."""
     known = known_apart(rows, rows)
     components = _components(known, prior, n_components)
     history = history_vectors(known, components, prior)
@@ -58,12 +59,12 @@ def bilinear(
     def objective(w: np.ndarray, matrix: np.ndarray) -> tuple[float, list[np.ndarray]]:
         bent = rows.margins(matrix)
         margin = rows.sign * (rows.margins(w) + (bent * history).sum(axis=1))
-        pull = -rows.sign * expit(-margin)
+        residual = -rows.sign * expit(-margin)
         loss = np.logaddexp(0, -margin).sum() + pooled_penalty / 2 * (w**2).sum()
         loss += penalty / 2 * (matrix**2).sum()
         gradients = [
-            rows.items.T @ (rows.incidence.T @ pull) + pooled_penalty * w,
-            rows.items.T @ (rows.incidence.T @ (pull[:, None] * history)) + penalty * matrix,
+            rows.items.T @ (rows.incidence.T @ residual) + pooled_penalty * w,
+            rows.items.T @ (rows.incidence.T @ (residual[:, None] * history)) + penalty * matrix,
         ]
         return loss / len(rows), [gradient / len(rows) for gradient in gradients]
 

@@ -1,4 +1,4 @@
-"""Data sets of the benchmark: for a seed, what is learned from and what is judged."""
+"""Data sets of the benchmark: each seed gives comparisons to train on and others to test on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _library import join_prompt
 from _scorers import score
 
 from pafo_sk import datasets
@@ -21,7 +22,7 @@ UNSEEN_LENGTHS = (0, 4, 12, 30)
 
 @dataclass(frozen=True)
 class Part:
-    """Comparisons, their winners (1 where b won) and the group of every row's user."""
+    """Comparisons, their winners (1 where b won) and the groups of their users."""
 
     X: pd.DataFrame
     y: np.ndarray
@@ -36,10 +37,11 @@ class Part:
 
     @property
     def users(self) -> np.ndarray:
+        """The user of every row."""
         return self.X["user"].to_numpy()
 
     def first(self, n: int) -> Part:
-        """The first ``n`` rows of every user."""
+        """Take the first ``n`` rows of every user."""
         return self[pd.Series(self.users).groupby(self.users).cumcount().to_numpy() < n]
 
 
@@ -47,9 +49,10 @@ class Part:
 class Case:
     """One data set and seed.
 
-    ``train`` is learned from and ``test`` holds other comparisons of the same users. ``history``
-    holds known comparisons of users who are not in ``train`` (the first n of each are used),
-    ``unseen`` is what they are tested on. ``clean`` holds noiseless rows for the oracle.
+    Methods learn from ``train``, and ``test`` holds other comparisons of the same users.
+    ``history`` holds known comparisons of users who are not in ``train`` (the first n of each are
+    used), and ``unseen`` holds the comparisons that test them. ``clean`` holds noiseless rows for
+    the oracle.
     """
 
     train: Part
@@ -62,7 +65,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Source:
-    """Where cases come from.
+    """A data set, of which every seed gives a case.
 
     Attributes
     ----------
@@ -71,7 +74,7 @@ class Source:
     same_people : bool
         Whether a user of one seed is the same person in the others.
     folder : str or None
-        What it reads below the data home.
+        The folder in the data home that it reads; None: none.
     """
 
     make: Callable[[Path, int], Case]
@@ -87,14 +90,14 @@ def _part(frame: pd.DataFrame, rows: np.ndarray | slice = slice(None), label: st
 
 
 def _case(train: Part, test: Part, **more: Part) -> Case:
-    """With the group of most training users as the majority, and known users only in the test."""
+    """Make a case whose majority has most training users, and keep known users in the test."""
     by_user = pd.Series(train.groups).groupby(train.users).first()
     known = np.isin(test.users, by_user.index)
     return Case(train, test[known], by_user.value_counts().index[0], **more)
 
 
 def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
-    """Split by query; test and oracle rows without noise."""
+    """Draw DSP, split by query; rows of the test and of the oracle have no noise."""
     rng = np.random.RandomState(seed)
     n_queries = datasets.load_dsp(folder, n_comparisons=1, random_state=0).n_queries
     order = rng.permutation(n_queries)
@@ -104,7 +107,7 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
         options = {"users": DSP_USERS, "labels": labels, **options}
         data = datasets.load_dsp(folder, queries=queries, random_state=rng, **options)
         frame = data.frame
-        # the k-th user of a domain, whichever number the call gave
+        # The k-th user of a domain has the same name in every call.
         rank = frame.groupby("domain")["user"].rank(method="dense").astype(int)
         frame["user"] = frame["domain"] + "-" + rank.astype(str)
         return _part(frame)
@@ -125,18 +128,19 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
 
 
 def polis(folder: Path, seed: int) -> Case:
-    """New votes of known people; groups from the training votes alone."""
+    """Hold out votes of known people, and find the groups from the training votes alone."""
     frame = datasets.load_polis(folder, test_size=0.3, random_state=seed).frame
     return _case(_part(frame, frame["split"] == "train"), _part(frame, frame["split"] == "test"))
 
 
 def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
-    """New pairs of known workers, who are drawn at random until they have ``n_rows`` judgments.
+    """Hold out pairs, of workers who are drawn at random until they have ``n_rows`` judgments.
 
-    Ties are dropped, then workers with fewer than 10 judgments; at most ``most`` a worker are used.
-    The group is the stance, for or against the side that the arguments take, that the worker gave
-    most often; workers who never gave one are left out. No prompt: both arguments of a pair are on
-    one side of one topic. Judgments of one pair are all in the training or all in the test part.
+    Ties are dropped, then workers with fewer than 10 judgments; at most ``most`` judgments of a
+    worker are used. The group of a worker is their most frequent stance, for or against the side
+    that the arguments take; workers who never gave one are left out. There is no prompt, because
+    both arguments of a pair are on one side of one topic. Judgments of one pair are all in the
+    training part or all in the test part.
     """
     rng = np.random.RandomState(seed)
     texts = pd.read_parquet(folder / "arguments.parquet").set_index("arg_id")["text"]
@@ -165,9 +169,9 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
 
 
 def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
-    """PersonalLLM's users on the DSP responses, with scores of the texts as the reward models.
+    """Draw PersonalLLM's users on the DSP responses, with scores of texts as reward models.
 
-    One scorer, another one with every seed, is the favourite of about 70 % of the users.
+    One scorer, which changes with the seed, is the favourite of about 70 % of the users.
     """
     n_queries = datasets.load_dsp(folder, n_comparisons=1, random_state=0).n_queries
     everything = datasets.load_dsp(
@@ -201,17 +205,18 @@ def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
 
 
 def favourite_share(alpha: float, n: int, target: float) -> float:
-    """Share of the total concentration ``n * alpha`` that makes one scorer the favourite.
+    """Find the share of the total concentration ``n * alpha`` that makes one scorer the favourite.
 
-    Found by bisection, so that it has the largest weight for a share ``target`` of the users,
-    whatever alpha is (small ones: the shares themselves; large ones: much smaller shares do).
+    With it, the scorer has the largest weight for a share ``target`` of the users. Found by
+    bisection, because it depends on alpha: for a small alpha it is about the target, and for a
+    large one it is much smaller.
     """
     low, high = 1 / n, 0.99
     for _ in range(20):
         share = (low + high) / 2
         a = n * alpha * np.r_[share, np.full(n - 1, (1 - share) / (n - 1))]
         rng = np.random.RandomState(0)
-        # log of a gamma variable, which underflows itself for small alpha
+        # The logarithm of a gamma variable, because the variable underflows for small alpha.
         logs = np.log(rng.standard_gamma(a + 1, (4000, n)))
         logs -= rng.standard_exponential((4000, n)) / a
         low, high = (low, share) if (logs.argmax(axis=1) == 0).mean() > target else (share, high)
@@ -219,14 +224,14 @@ def favourite_share(alpha: float, n: int, target: float) -> float:
 
 
 def _by_user(frame: pd.DataFrame, unit: np.ndarray, seed: int) -> Case:
-    """30 % of the units (prompts) for the test; N_KNOWN training rows of every user."""
+    """Hold out 30 % of the units (prompts), and train on N_KNOWN rows of every user."""
     order = np.random.RandomState(seed).permutation(unit.max() + 1)
     new = order[unit] < 0.3 * len(order)
     return _case(_part(frame, ~new).first(N_KNOWN), _part(frame, new))
 
 
 def synthetic(folder: Path, seed: int) -> Case:
-    """make_preferences: 80 / 20 users, 16 features, noisy training labels, noiseless test."""
+    """Draw from make_preferences: noisy labels to train on, and noiseless ones to test on."""
     data = datasets.make_preferences(n_comparisons=N_KNOWN + 60, random_state=seed)
     frame = data.frame.assign(y_clean=(data.frame["margin"] > 0).astype(int))
     known = frame.groupby("user").cumcount() < N_KNOWN
@@ -263,7 +268,7 @@ SOURCES = {
 
 
 def data_home(given: str | None) -> Path:
-    """The folder of the data: ``given``, else the environment variable PAFO_SK_DATA."""
+    """Return ``given``, or else the folder that the environment variable PAFO_SK_DATA names."""
     home = given or os.environ.get("PAFO_SK_DATA")
     if home is None:
         raise SystemExit("No data: pass --data-home or set PAFO_SK_DATA (see benchmarks/README.md)")
@@ -271,7 +276,7 @@ def data_home(given: str | None) -> Path:
 
 
 def texts_of(case: Case) -> list[str]:
-    """Every text that is encoded for a case; empty for numeric data."""
+    """List every text that is encoded for a case; there are none in numeric data."""
     found: dict[str, None] = {}
     for part in (case.train, case.test, case.history, case.unseen, case.clean):
         if part is not None and TEXTS[0] in part.X:
@@ -281,9 +286,7 @@ def texts_of(case: Case) -> list[str]:
 
 
 def joined(X: pd.DataFrame, side: str) -> list[str]:
-    """Prompt and response as the library joins them."""
-    from pafo_sk._comparisons.comparisons import join_prompt
-
+    """Join prompts and responses as the library does."""
     if "prompt" not in X:
         return X[side].tolist()
     return list(map(join_prompt, X["prompt"], X[side]))

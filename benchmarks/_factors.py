@@ -1,4 +1,4 @@
-"""Users as vectors: matrix factorisation, and one linear model per user shrunk to pooled."""
+"""Users as vectors: matrix factorisation, and a linear model of each user, shrunk to pooled."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NEWTON_STEPS = 8
 
 @dataclass(frozen=True)
 class Factorised:
-    """Margin ``w d + z_u (V d)``: a user's vector z is the best one for the known comparisons.
+    """Margin ``w d + z_u (V d)``: the vector z of a user fits the user's known comparisons best.
 
-    Margins are moderated: divided by ``sqrt(1 + pi / 8 v)`` with their variance v under the Laplace
-    approximation of z's posterior. That changes no decision; but without it the calibrated loss
-    punishes a useful rank for its overconfidence on users of whom little is known.
+    Margins are divided by ``sqrt(1 + pi / 8 v)``, where v is their variance under the Laplace
+    approximation of z's posterior. This changes no decision, but without it the calibrated loss
+    rejects a useful rank, because that is overconfident on users with few known comparisons.
     """
 
     weight: np.ndarray
@@ -27,6 +27,7 @@ class Factorised:
     penalty: float
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         offset, features = known.rows.margins(self.weight), known.rows.margins(self.maps)
         z, variance = best_vectors(known, offset, features, self.penalty)
         along = target.margins(self.maps)
@@ -38,7 +39,7 @@ class Factorised:
 def best_vectors(
     known: Known, offset: np.ndarray, features: np.ndarray, penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Penalised logistic regression of every history on few features, with its variance.
+    """Fit a penalised logistic regression on few features to every history, by Newton's method.
 
     Returns
     -------
@@ -60,10 +61,10 @@ def best_vectors(
 def factorisation(
     rows: Rows, pooled: np.ndarray, *, rank: int, penalty: float, pooled_penalty: float, seed: int
 ) -> Factorised:
-    """Weights, item maps and user vectors learned together.
+    """Learn weights, item maps and user vectors together.
 
-    ``penalty`` is that of the user vectors; that of the maps is the same, since only their product
-    matters. Starts at the pooled model, and at the main directions in which users depart from it.
+    User vectors and maps have the same ``penalty``, because only their product matters. Starts at
+    the pooled model, and at the main directions in which users depart from it.
     """
     users, unit = np.unique(rows.user, return_inverse=True)
     member = csr_array((np.ones(len(rows)), (unit, np.arange(len(rows)))))
@@ -74,13 +75,13 @@ def factorisation(
     def objective(w: np.ndarray, v: np.ndarray, z: np.ndarray) -> tuple[float, list[np.ndarray]]:
         along = rows.margins(v)
         margin = rows.sign * (rows.margins(w) + (along * z[unit]).sum(axis=1))
-        pull = -rows.sign * expit(-margin)
+        residual = -rows.sign * expit(-margin)
         loss = np.logaddexp(0, -margin).sum() + pooled_penalty / 2 * (w**2).sum()
         loss += penalty / 2 * ((v**2).sum() + (z**2).sum())
         gradients = [
-            rows.items.T @ (rows.incidence.T @ pull) + pooled_penalty * w,
-            rows.items.T @ (rows.incidence.T @ (pull[:, None] * z[unit])) + penalty * v,
-            member @ (pull[:, None] * along) + penalty * z,
+            rows.items.T @ (rows.incidence.T @ residual) + pooled_penalty * w,
+            rows.items.T @ (rows.incidence.T @ (residual[:, None] * z[unit])) + penalty * v,
+            member @ (residual[:, None] * along) + penalty * z,
         ]
         return loss / len(rows), [gradient / len(rows) for gradient in gradients]
 
@@ -89,10 +90,10 @@ def factorisation(
 
 
 def _directions(rows: Rows, pooled: np.ndarray, member: csr_array, rank: int) -> np.ndarray:
-    """Main directions of the users' mean residual vectors, (n_features, rank)."""
+    """Find the main directions of the users' mean residual vectors, (n_features, rank)."""
     residual = rows.label - expit(rows.margins(pooled))
-    pull = member @ (residual[:, None] * rows.differences()) / (member.sum(axis=1)[:, None] + 10)
-    _, _, directions = np.linalg.svd(pull - pull.mean(axis=0), full_matrices=False)
+    mean = member @ (residual[:, None] * rows.differences()) / (member.sum(axis=1)[:, None] + 10)
+    _, _, directions = np.linalg.svd(mean - mean.mean(axis=0), full_matrices=False)
     directions = directions[:rank].T
     directions = np.pad(directions, ((0, 0), (0, rank - directions.shape[1])))
     return directions / np.maximum(rows.margins(directions).std(axis=0), 1e-9)
@@ -109,6 +110,7 @@ class PerUser:
     penalty: float
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         margin = target.margins(self.weight)
         offset, sign = known.rows.margins(self.weight), known.rows.sign
         by_unit = np.argsort(known.unit, kind="stable")
@@ -124,7 +126,7 @@ class PerUser:
 
 
 def dual(kernel: np.ndarray, offset: np.ndarray, sign: np.ndarray, penalty: float) -> np.ndarray:
-    """Coefficients of penalised kernel logistic regression, by Newton's method."""
+    """Fit the coefficients of penalised kernel logistic regression, by Newton's method."""
     alpha = np.zeros(len(kernel))
     ridge = penalty * np.eye(len(kernel))
     for _ in range(NEWTON_STEPS // 2):
@@ -137,5 +139,5 @@ def dual(kernel: np.ndarray, offset: np.ndarray, sign: np.ndarray, penalty: floa
 
 
 def per_user(rows: Rows, pooled: np.ndarray, *, penalty: float) -> PerUser:
-    """The pooled weights as they are; everything else is read from histories."""
+    """Keep the pooled weights, because all else is read from histories."""
     return PerUser(pooled, penalty)

@@ -15,8 +15,10 @@ ROUNDS = 12
 
 @dataclass(frozen=True)
 class Mixture:
-    """Probability that b wins: the classes' probabilities, weighed by how well each class
-    explains the known comparisons (evidence times ``trust``) and by its share of the users.
+    """Mean over the classes of the probability that b wins.
+
+    A class counts by its share of the users, and by the likelihood of the known comparisons under
+    it to the power ``trust``.
     """
 
     weights: np.ndarray
@@ -24,6 +26,7 @@ class Mixture:
     trust: float = 1.0
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         evidence = known.sums @ _log_likelihood(known.rows, self.weights)
         belief = self.log_share + self.trust * evidence
         belief = np.exp(belief - logsumexp(belief, axis=1, keepdims=True))[known.unit]
@@ -44,7 +47,7 @@ def mixture(
     seed: int,
     trust: float = 1.0,
 ) -> Mixture:
-    """Expectation maximisation over users; classes shrunk to the pooled model.
+    """Fit by expectation maximisation over users, with classes shrunk to the pooled model.
 
     Starts from k-means on the users' mean chosen-minus-rejected vectors.
     """

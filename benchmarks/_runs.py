@@ -1,4 +1,4 @@
-"""Running methods and keeping what they answered: one JSON line per data set, seed and method."""
+"""Runs of methods, and a store of their answers: one JSON line per data set, seed and method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import sys
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
@@ -18,6 +20,7 @@ from _data import SOURCES, UNSEEN_LENGTHS, Case, Part, data_home, texts_of
 from _embeddings import warm
 from _measures import UserResults, by_user
 from _methods import Method, Task
+from _output import write_json
 from tqdm import tqdm
 
 import pafo_sk
@@ -36,53 +39,58 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Store:
-    """Lines of all runs, in ``<folder>/runs/<set>.jsonl``."""
+    """The lines of all runs, in ``<folder>/runs/<set>.jsonl``."""
 
     folder: Path
 
     def lines(self, name: str) -> list[dict[str, Any]]:
+        """Read the lines of a data set, in the order in which they were added."""
         file = self.folder / "runs" / f"{name}.jsonl"
         if not file.exists():
             return []
         return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
 
     def add(self, name: str, line: dict[str, Any]) -> None:
+        """Append a line to those of a data set."""
         file = self.folder / "runs" / f"{name}.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a") as stream:
             stream.write(json.dumps(line) + "\n")
 
-    def drop(self, name: str, methods: list[str]) -> None:
-        """Forget what these methods answered, so that they run again."""
-        kept = [line for line in self.lines(name) if line.get("method") not in methods]
+    def drop(self, name: str, methods: Container[str], seeds: Container[int]) -> None:
+        """Delete the lines of these methods and seeds, so that they run again."""
+        kept = [
+            line
+            for line in self.lines(name)
+            if line.get("method") not in methods or line["seed"] not in seeds
+        ]
         file = self.folder / "runs" / f"{name}.jsonl"
         if file.exists():
             file.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def note(self, environment: dict[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(environment, indent=1) + "\n"
-        (self.folder / "environment.json").write_text(text)
+        """Write environment.json."""
+        write_json(self.folder, "environment", environment)
 
     def done(self, name: str) -> set[tuple[int, str]]:
-        """Pairs of seed and method."""
+        """Return the pairs of seed and method that are stored."""
         return {(line["seed"], line["method"]) for line in self.lines(name) if "method" in line}
 
 
 def code_digest() -> str:
-    """Fingerprint of the library's source, to tell results of different states apart."""
+    """Hash the source of the library, to tell results of different states apart."""
     digest = blake2b(digest_size=4)
-    for file in sorted(Path(pafo_sk.__file__).parent.glob("*.py")):
+    for file in sorted(Path(pafo_sk.__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-# taken when the library is loaded: its files may change while a run goes on
+# Taken when the library is loaded, because its files may change during a run.
 CODE = code_digest()
 
 
 def environment(encoder: dict[str, Any]) -> dict[str, Any]:
-    """What the numbers, and above all the seconds, depend on."""
+    """Describe the machine and the versions that the numbers, above all the seconds, depend on."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "date": date.today().isoformat(),
@@ -110,7 +118,11 @@ def run(
     home: str | None,
     cache: Path,
 ) -> None:
-    """Run what is not in the store yet, one seed of every set after the other."""
+    """Run what is not in the store yet: the first seed of all sets, then the second, and so on."""
+    lines = [line for name in names for line in store.lines(name) if line["seed"] in seeds]
+    if n_old := sum(line.get("method") in methods and line["code"] != CODE for line in lines):
+        message = f"{n_old} stored runs are of another state of the library: --redo replaces them"
+        print(message, file=sys.stderr)
     jobs = []
     for seed in seeds:
         for name in names:
@@ -137,7 +149,7 @@ def run(
 
 
 def _users(case: Case) -> dict[str, Any]:
-    """Users of the parts that are judged, in the order in which right answers are listed."""
+    """Name the users of each part, in the order in which their right answers are listed."""
     parts = {"known": case.test} | ({"unseen": case.unseen} if case.unseen is not None else {})
     users = {}
     for name, part in parts.items():
@@ -155,9 +167,9 @@ def _judge(margin: np.ndarray, part: Part, case: Case) -> UserResults:
 
 
 def _answers(task: Task, method: Method) -> dict[str, Any]:
-    """Fit and judge one method. Seconds are those of fitting, tuning and shared parts included."""
+    """Fit and judge one method. Its seconds include tuning, and the parts that methods share."""
     case = task.case
-    _ = task.table
+    _ = task.table  # made before the clock starts
     before, task.base_used = task.base_seconds, False
     start = time.perf_counter()
     fitted = method.fit(task)

@@ -1,9 +1,10 @@
-"""What docs/distributed.md reckons with: tokens a second and bytes, of encoding by Dask.
+"""How fast Dask encodes, and how many bytes it writes: the numbers behind docs/distributed.md.
 
     python benchmarks/bench_distributed.py --dsp /path/to/dsp [--queries 80]
 
-Worker processes of one thread each (--workers, default 1). Rates are per second of processor time,
-as other work may share the machine. Writes results/distributed.json, with the environment.
+Uses worker processes of one thread each (--workers, default 1). Rates are per second of processor
+time, because other work may share the machine. Writes distributed.json into the folder
+benchmark-results (--results and --committed choose others).
 """
 
 from __future__ import annotations
@@ -12,37 +13,40 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bench_encode
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from _library import load_encoder, write_partition
+from _output import add_output, write_json
 from distributed import Client, LocalCluster
 
-from pafo_sk._encoding.loading import load_encoder
 from pafo_sk.datasets import load_dsp
 from pafo_sk.distributed import encode
-from pafo_sk.distributed._partition import write_partition
 
 
-def one_thread():
+def one_thread() -> None:
+    """Let torch use one thread in this process."""
     import torch
 
     torch.set_num_threads(1)
 
 
-def processor_seconds(client, function):
-    """What the workers spend on it."""
+def processor_seconds(client: Client, function: Callable[[], Any]) -> float:
+    """Measure the processor time that the workers spend on a call."""
     begin = client.run(time.process_time)
     function()
     end = client.run(time.process_time)
     return sum(end[worker] - begin[worker] for worker in begin)
 
 
-def bench_encoding(client, texts, folder):
-    """Tokens a second of `encode`, against SentenceTransformer.encode in this process."""
+def bench_encoding(client: Client, texts: list[str], folder: Path) -> dict[str, Any]:
+    """Measure tokens a second of `encode`, and of SentenceTransformer.encode in this process."""
     model = load_encoder(bench_encode.ENCODER, device="cpu")
     tokens = model.tokenizer(texts, truncation=True, max_length=model.max_seq_length)["input_ids"]
     n_tokens = sum(map(len, tokens))
@@ -52,7 +56,7 @@ def bench_encoding(client, texts, folder):
     for name in ("warm", "cold"):  # loads the encoder in the workers, on a few texts
         some = ddf if name == "cold" else dd.from_pandas(items[:8], npartitions=2)
 
-        def run(some=some, name=name):
+        def run(some: Any = some, name: str = name) -> None:
             encode(some, "text", bench_encode.ENCODER, out=folder / name, dtype="float16")
 
         spent = processor_seconds(client, run)
@@ -71,13 +75,13 @@ def bench_encoding(client, texts, folder):
     }
 
 
-def bench_kept(client, texts, folder, n=200_000):
-    """Rows a second of partitions that are there already: read, hashed and found."""
-    texts = np.resize(np.array(texts[:8], dtype=object), n)
-    dd.from_pandas(pd.DataFrame({"text": texts}), npartitions=4).to_parquet(folder / "texts")
+def bench_kept(client: Client, texts: list[str], folder: Path, n: int = 200_000) -> dict[str, Any]:
+    """Measure rows a second of partitions that exist already, so that they are only compared."""
+    many = np.resize(np.array(texts[:8], dtype=object), n)
+    dd.from_pandas(pd.DataFrame({"text": many}), npartitions=4).to_parquet(folder / "texts")
     ddf = dd.read_parquet(folder / "texts")
 
-    def run():
+    def run() -> pd.DataFrame:
         return encode(ddf, "text", bench_encode.ENCODER, out=folder / "kept", dtype="float16")
 
     run()
@@ -86,19 +90,21 @@ def bench_kept(client, texts, folder, n=200_000):
     return {"n_rows": n, "rows a second": n / spent}
 
 
-def bench_bytes(folder, n=50_000, dimension=384):
-    """Bytes of a vector on disk, of numbers that do not compress."""
+def bench_bytes(folder: Path, n: int = 50_000, dimension: int = 384) -> dict[str, Any]:
+    """Measure the bytes of a vector on disk, with numbers that do not compress."""
     vectors = np.random.default_rng(0).normal(size=(n, dimension)).astype(np.float16)
     file = folder / "random.parquet"
     write_partition(file, pd.DataFrame({"item": np.arange(n)}), vectors, "")
     return {"dimension": dimension, "bytes a vector": file.stat().st_size / n}
 
 
-def main():
+def main() -> None:
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dsp", required=True, help="folder of the DSP data")
     parser.add_argument("--queries", type=int, default=80)
     parser.add_argument("--workers", type=int, default=1)
+    add_output(parser)
     arguments = parser.parse_args()
     bench_encode.clock = time.process_time
     dsp = load_dsp(arguments.dsp, queries=range(arguments.queries))
@@ -122,8 +128,7 @@ def main():
             "environment": bench_encode.environment(),
         }
     print(json.dumps(results, indent=1))
-    file = Path(__file__).parent / "results" / "distributed.json"
-    file.write_text(json.dumps(results, indent=1))
+    write_json(arguments.results, "distributed", results)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/bench_fit.py [--repetitions 5] [--sizes 10000 1000000]
 
-Prints a Markdown table and writes results/fit.json, or what --name says. Everything is measured
-by turns in one run, medians over repetitions; 1.00 times is as fast. A missed target is printed,
-and is no error. --quick tries everything on small data in a minute: its numbers mean nothing.
---clock processor counts processor time: for one thread on a CPU that others use as well.
+Prints a Markdown table and writes fit.json into the folder benchmark-results (--name, --results
+and --committed choose others). Each thing and its reference are measured in turn in one run;
+numbers are medians over repetitions, and 1.00 times means equally fast. A missed target is printed,
+and is no error. --quick runs everything on small data in a minute, and its numbers mean nothing.
+--clock processor counts processor time, for one thread on a CPU that others use as well.
 """
 
 from __future__ import annotations
@@ -17,31 +18,38 @@ import resource
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from _library import (
+    BradleyTerryLoss,
+    TrainingSet,
+    encode_texts,
+    join_prompt,
+    squared_distance,
+)
+from _output import add_output, write_json
 from bench_encode import CLOCKS, by_turns, environment, seconds, use_clock
 from bench_predict import N_FEATURES, N_USERS, Table, text_of
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
-from pafo_sk._comparisons.comparisons import join_prompt
-from pafo_sk._encoding.encode import encode_texts
-from pafo_sk._training.data import TrainingSet
-from pafo_sk._training.heads import squared_distance
-from pafo_sk._training.losses import BradleyTerryLoss
 
-# The public prompts of DSP, and the responses to each.
+Row = dict[str, Any]
+
+# The number of public prompts of DSP, and of responses to each.
 N_PROMPTS, N_RESPONSES = 661, 5
 N_ITEMS = N_PROMPTS * N_RESPONSES
 MAJORITY = 0.7
 GAME_ROUNDS = 50
 BATCH = 512
-# From so many comparisons on a fit is timed once.
+# A fit of this many comparisons, or more, is timed only once.
 LARGE = 1_000_000
-BYTES = 200  # that a comparison may take
+BYTES = 200  # target for the memory of one comparison
 
 
 class Data:
@@ -52,19 +60,20 @@ class Data:
     n : int
         Number of comparisons.
     within_prompt : bool, default=True
-        Whether both items answer one prompt, as in DSP; else any two items, and no prompts.
+        Whether both items answer one prompt, as in DSP. Otherwise a comparison is of any two items,
+        and there are no prompts.
     white : bool, default=False
-        Whether items vary as much in all directions. Vectors of texts do not: by default singular
-        values fall about as those of MiniLM on DSP.
+        Whether items vary equally in all directions. Vectors of texts do not: by default, singular
+        values fall about as fast as those of MiniLM on DSP.
     """
 
-    def __init__(self, n, within_prompt=True, white=False):
+    def __init__(self, n: int, within_prompt: bool = True, white: bool = False) -> None:
         rng = np.random.default_rng(0)
         spread = 1 if white else (1 + np.arange(N_FEATURES) / 12) ** -0.6
         items = (rng.normal(size=(N_ITEMS, N_FEATURES)) * spread).astype(np.float32)
         self.items = items / np.linalg.norm(items, axis=1, keepdims=True)
         self.prompt = rng.integers(N_PROMPTS, size=n) if within_prompt else None
-        if within_prompt:
+        if self.prompt is not None:
             first = rng.integers(N_RESPONSES, size=n)
             other = (first + rng.integers(1, N_RESPONSES, size=n)) % N_RESPONSES
             self.a, self.b = (self.prompt * N_RESPONSES + which for which in (first, other))
@@ -73,14 +82,14 @@ class Data:
             self.b = (self.a + rng.integers(1, N_ITEMS, size=n)) % N_ITEMS
         self.users = rng.integers(N_USERS, size=n)
         self.groups = (self.users >= MAJORITY * N_USERS).astype(int)
-        # margins of a standard deviation of some three logits, before the noise
+        # Margins have a standard deviation of about three logits before the noise.
         rewards = self.items @ rng.normal(scale=2, size=(N_FEATURES, 2))
         margin = rewards[self.b, self.groups] - rewards[self.a, self.groups]
         self.y = (margin + rng.logistic(size=n) > 0).astype(int)
         self.encoder = Table(self.items)
 
-    def frame(self):
-        """A frame of texts, as integers and the texts once; their vectors are in the store."""
+    def frame(self) -> pd.DataFrame:
+        """Make a frame of categorical texts, and put their vectors into the store."""
         responses = [text_of(item) for item in range(N_ITEMS)]
         columns, texts = {}, responses
         if self.prompt is not None:
@@ -95,16 +104,16 @@ class Data:
         encode_texts(texts, self.encoder)
         return pd.DataFrame({**columns, "user": self.users})
 
-    def differences(self):
-        """Items b minus items a in single precision, what a user would hand to scikit-learn."""
+    def differences(self) -> np.ndarray:
+        """Compute items b minus items a in single precision, as a user would for scikit-learn."""
         made = np.empty((len(self.a), N_FEATURES), dtype=np.float32)
         for row in range(0, len(made), 2**14):
             part = slice(row, row + 2**14)
             np.subtract(self.items[self.b[part]], self.items[self.a[part]], out=made[part])
         return made
 
-    def training_set(self):
-        """The comparisons as tensors, for one head."""
+    def training_set(self) -> TrainingSet:
+        """Make tensors of the comparisons, for one head."""
         n = len(self.a)
         return TrainingSet(
             items=torch.as_tensor(self.items),
@@ -118,18 +127,18 @@ class Data:
         )
 
 
-def fit_pafo(data, X):
-    """A whole fit with the defaults."""
+def fit_pafo(data: Data, X: pd.DataFrame) -> PafoRewardEstimator:
+    """Fit with the defaults."""
     return PafoRewardEstimator(encoder=data.encoder, random_state=0).fit(X, data.y, data.groups)
 
 
-def regression():
-    """What a user would fit on differences."""
+def regression() -> LogisticRegression:
+    """Make the model that a user would fit on differences."""
     return LogisticRegression(fit_intercept=False)
 
 
-def fit_game(differences, data):
-    """ExponentiatedGradient towards equal error rates."""
+def fit_game(differences: np.ndarray, data: Data) -> Any:
+    """Fit ExponentiatedGradient towards equal error rates."""
     from fairlearn.reductions import ErrorRateParity, ExponentiatedGradient
 
     game = ExponentiatedGradient(regression(), ErrorRateParity(), max_iter=GAME_ROUNDS)
@@ -138,8 +147,8 @@ def fit_game(differences, data):
         return game.fit(differences, data.y, sensitive_features=data.groups)
 
 
-def ratio_row(what, data, times, reference, target):
-    """A measurement against a reference: times of both, (repetitions, 2)."""
+def ratio_row(what: str, data: str, times: np.ndarray, reference: str, target: float) -> Row:
+    """Compare with a reference; ``times`` holds the seconds of both, (repetitions, 2)."""
     ours, other = np.median(times, axis=0)
     measured = float(np.median(times[:, 0] / times[:, 1]))
     return {
@@ -156,11 +165,19 @@ def ratio_row(what, data, times, reference, target):
     }
 
 
-def bench_whole(n, repetitions, *, target, within_prompt=True, white=False, with_game=False):
-    """A whole fit against one LogisticRegression, and against a game over many."""
+def bench_whole(
+    n: int,
+    repetitions: int,
+    *,
+    target: float,
+    within_prompt: bool = True,
+    white: bool = False,
+    with_game: bool = False,
+) -> Iterator[Row]:
+    """Time a whole fit, one LogisticRegression, and on demand a game over many of these."""
     data = Data(n, within_prompt, white)
     X, differences = data.frame(), data.differences()
-    games = []
+    games: list[Any] = []
     functions = [lambda: fit_pafo(data, X), lambda: regression().fit(differences, data.y)]
     if with_game:
         functions.append(lambda: games.append(fit_game(differences, data)))
@@ -174,18 +191,20 @@ def bench_whole(n, repetitions, *, target, within_prompt=True, white=False, with
         yield ratio_row("whole fit", name, times[:, [0, 2]], reference, 0.3)
 
 
-def held_bytes():
-    """Memory that this process holds, and the most that it has held."""
+def held_bytes() -> tuple[int, int]:
+    """Return the memory that this process holds now, and the most that it has held."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage counts what the parent held when it started this process
+    if status.exists():  # getrusage also counts what the parent held when it started this process
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return tuple(1024 * int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+        now, most = (1024 * int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+        return now, most
     unit = 1 if sys.platform == "darwin" else 1024
-    return (unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,) * 2
+    most = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most, most
 
 
-def fit_alone(n):
-    """Print the seconds of one fit, and the bytes it added: for a process of its own."""
+def fit_alone(n: int) -> None:
+    """Print the seconds of one fit and the bytes that it added; runs in a process of its own."""
     data = Data(n)
     X = data.frame()
     before = held_bytes()[0]
@@ -193,9 +212,9 @@ def fit_alone(n):
     print(json.dumps({"seconds": time, "bytes": held_bytes()[1] - before}))
 
 
-def bench_growth(sizes, repetitions, clock):
-    """Seconds and memory of fits of several sizes, each in a process of its own."""
-    found = {n: [] for n in sizes}
+def bench_growth(sizes: list[int], repetitions: int, clock: str) -> Iterator[Row]:
+    """Measure seconds and memory of fits of several sizes, each in a process of its own."""
+    found: dict[int, list[dict[str, float]]] = {n: [] for n in sizes}
     for repetition in range(repetitions):
         for n in sizes:
             if n >= LARGE and repetition:
@@ -238,8 +257,8 @@ def bench_growth(sizes, repetitions, clock):
         }
 
 
-def epoch_of_net(data, start):
-    """One epoch by RewardNet, as fits with such a head train; its module."""
+def epoch_of_net(data: TrainingSet, start: torch.nn.Module) -> torch.nn.Module:
+    """Train one epoch by RewardNet, as a fit with such a head does, and return the module."""
     net = RewardNet(MLPHead, max_epochs=1).resolved()
     net.set_params(module__n_features=data.items.shape[1], module__n_rewards=1, batch_size=BATCH)
     net.initialize()
@@ -248,8 +267,8 @@ def epoch_of_net(data, start):
     return net.partial_fit(data).module_
 
 
-def epoch_by_hand(data, start):
-    """The same epoch in torch, written out; its module."""
+def epoch_by_hand(data: TrainingSet, start: torch.nn.Module) -> torch.nn.Module:
+    """Train the same epoch by a plain loop in torch, and return the module."""
     module, criterion = copy.deepcopy(start), BradleyTerryLoss()
     optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
     total = data.total_weight()
@@ -266,19 +285,19 @@ def epoch_by_hand(data, start):
     return module
 
 
-def bench_epoch(n, repetitions):
-    """An epoch of RewardNet against the same loop in torch."""
+def bench_epoch(n: int, repetitions: int) -> Iterator[Row]:
+    """Time an epoch of RewardNet, and the same loop in torch."""
     data = Data(n).training_set()
     torch.manual_seed(0)
     start = MLPHead(N_FEATURES)
     functions = [lambda: epoch_of_net(data, start), lambda: epoch_by_hand(data, start)]
-    times = by_turns(functions, repetitions + 1)[1:]  # the first warms up
+    times = by_turns(functions, repetitions + 1)[1:]  # the first one is slower
     name = f"{n:,} comparisons, MLPHead, batches of {BATCH}"
     yield ratio_row("epoch of RewardNet", name, times, "the same loop in torch", 1.15)
 
 
-def as_table(rows):
-    """Markdown."""
+def as_table(rows: list[Row]) -> str:
+    """Write the rows as a Markdown table."""
     lines = [
         "| what | data | runs | time | reference | measured | target | |",
         "|" + " --- |" * 8,
@@ -293,8 +312,8 @@ def as_table(rows):
     return "\n".join(lines)
 
 
-def measure(arguments):
-    """Rows of every part that is asked for, printed as they come."""
+def measure(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Measure every part that is asked for."""
     n, large, repetitions = arguments.comparisons, arguments.large, arguments.repetitions
     if "whole" in arguments.parts:
         yield from bench_whole(n, repetitions, target=8.0, with_game=True)
@@ -309,18 +328,24 @@ def measure(arguments):
         yield from bench_epoch(n, repetitions)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--comparisons", type=int, default=200_000)
     parser.add_argument("--large", type=int, default=2_000_000)
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000], help="of the growth"
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[10_000, 100_000, 1_000_000],
+        help="numbers of comparisons for the part growth",
     )
     parts = ("whole", "large", "growth", "epoch")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     parser.add_argument("--quick", action="store_true", help="small sizes, to try the script")
     parser.add_argument("--name", default="fit")
+    add_output(parser)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
@@ -337,8 +362,8 @@ def main(argv=None):
         print(as_table([row]).splitlines()[-1], file=sys.stderr, flush=True)
     print(as_table(rows))
     if not arguments.quick:  # numbers that mean nothing must not replace those that do
-        file = Path(__file__).parent / "results" / f"{arguments.name}.json"
-        file.write_text(json.dumps({"rows": rows, "environment": environment()}, indent=1))
+        found = {"rows": rows, "environment": environment()}
+        write_json(arguments.results, arguments.name, found)
 
 
 if __name__ == "__main__":

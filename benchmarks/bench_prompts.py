@@ -2,58 +2,68 @@
 
     python benchmarks/bench_prompts.py --dsp /path/to/dsp [--seeds 3] [--cache folder]
 
-"Apart" is the response alone: in a linear reward, a vector of the prompt beside it cancels in every
-margin. Prints accuracies on noiseless comparisons of other prompts, users counting equally.
+"Apart" means the response alone, because in a linear reward a vector of the prompt beside it
+cancels in every margin. Prints accuracies on noiseless comparisons of other prompts, users counting
+equally, and writes prompts.json into the folder benchmark-results (--results and --committed choose
+others).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from _library import encode_texts
+from _output import add_output, write_json
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._encoding.encode import encode_texts
 from pafo_sk.datasets import load_dsp
 
 ENCODER = "all-MiniLM-L6-v2"
 
 
 class ResponseOnly:
-    """Encodes what follows the prompt."""
+    """An encoder of what follows the prompt."""
 
-    def __init__(self, prompts, cache):
+    def __init__(self, prompts: Collection[str], cache: str) -> None:
         self.prompts, self.cache = prompts, cache
 
-    def encode(self, texts):
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """Cut the prompts off, and encode what remains."""
         alone = [text.removeprefix(self.prompt_of(text)).removeprefix("\n") for text in texts]
         return encode_texts(alone, ENCODER, cache=self.cache)
 
-    def prompt_of(self, text):
+    def prompt_of(self, text: str) -> str:
+        """Find the longest prompt with which the text begins; "" if there is none."""
         return max((p for p in self.prompts if text.startswith(f"{p}\n")), key=len, default="")
 
 
-def draw(folder, **options):
-    """X with the k-th user of a domain under the same name in every draw, and all else."""
+def draw(folder: str, **options: Any) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Draw X, y and groups; the k-th user of a domain has the same name in every draw."""
     data = load_dsp(folder, **options)
     rank = data.frame.groupby("domain")["user"].rank(method="dense").astype(int)
     return data.X.assign(user=data.frame["domain"] + "-" + rank.astype(str)), data.y, data.groups
 
 
-def accuracies(model, X, y, groups):
-    """Accuracy on the majority's users and on all others, users counting equally."""
+def accuracies(
+    model: PafoRewardEstimator, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray
+) -> list[float]:
+    """Return the accuracy of the majority's users and of all others, users counting equally."""
     rows = X.assign(right=model.predict(X) == y, minority=groups != model.majority_)
     users = rows.groupby("user")[["right", "minority"]].mean()
     return users.groupby("minority")["right"].mean().tolist()
 
 
-def main():
+def main() -> None:
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dsp", required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cache", default="memory")
+    add_output(parser)
     arguments = parser.parse_args()
     n_queries = load_dsp(arguments.dsp, n_comparisons=1, random_state=0).n_queries
     n_train = int(0.7 * n_queries)
@@ -72,8 +82,7 @@ def main():
                 row = {"seed": seed, "encoded": way, "strategy": strategy}
                 results.append({**row, "majority": majority, "minority": minority})
                 print(results[-1], flush=True)
-    file = Path(__file__).parent / "results" / "prompts.json"
-    file.write_text(json.dumps(results, indent=1))
+    write_json(arguments.results, "prompts", results)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What `fit` costs from ten thousand to ten million comparisons of items that stay on disk.
+"""Time and memory of `fit` with ten thousand to ten million comparisons of items on disk.
 
     OMP_NUM_THREADS=2 python benchmarks/bench_scale.py [--sizes 10000 100000 1000000 10000000]
 
 Makes items (float16, a memory map) and comparisons (Parquet) with planted rewards in a temporary
 folder, or in --folder, and fits `PafoRewardEstimator(random_state=0)` to each size in a process of
-its own. Prints a Markdown table and writes results/scale.json, or what --name says, with the
-environment, and a plot beside it. The default sizes need 1 GB of disk.
+its own. Prints a Markdown table, and writes scale.json and a plot into the folder benchmark-results
+(--name, --results and --committed choose others). The default sizes need 1 GB of disk.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from _output import add_output, write_json
 
-RESULTS = Path(__file__).parent / "results"
+Row = dict[str, Any]
+
 SIZES = [10_000, 100_000, 1_000_000, 10_000_000]
 N_TEST = 10_000
 MINORITY = 0.2
@@ -35,8 +39,8 @@ GB = 1e9
 # Data
 
 
-def make_items(file, n_items, n_features):
-    """Random vectors on disk, a chunk at a time, and the rewards that two groups give them."""
+def make_items(file: Path, n_items: int, n_features: int) -> np.ndarray:
+    """Write random vectors to disk in chunks; returns their rewards in two groups, (n_items, 2)."""
     rng = np.random.default_rng(0)
     common, apart = rng.normal(size=(2, n_features)) / np.sqrt(n_features)
     weights = np.stack([common + apart, common - apart], axis=1) * 2
@@ -50,8 +54,8 @@ def make_items(file, n_items, n_features):
     return rewards
 
 
-def make_comparisons(file, n_rows, rewards, n_users, seed):
-    """Comparisons of random items by random users, a fifth of whom likes another direction."""
+def make_comparisons(file: Path, n_rows: int, rewards: np.ndarray, n_users: int, seed: int) -> None:
+    """Write comparisons of random items by random users, a fifth of whom has another taste."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -74,47 +78,48 @@ def make_comparisons(file, n_rows, rewards, n_users, seed):
         )
         writer = pq.ParquetWriter(file, table.schema) if writer is None else writer
         writer.write_table(table)
-    writer.close()
+    if writer is not None:
+        writer.close()
 
 
 # One fit, in a process of its own
 
 
 class Memory:
-    """Largest memory of this process from now on: its own, and what is mapped from files.
+    """Largest memory of this process from now on: its own, and that of mapped files.
 
-    What is mapped (the items, and the libraries) is the system's to take back at any time.
+    The system can take memory of mapped files (the items and the libraries) back at any time.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.own = self.mapped = 0
         self.at_start = self._now()[0]
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def _watch(self):
+    def _watch(self) -> None:
         while True:
             own, mapped = self._now()
             self.own, self.mapped = max(self.own, own), max(self.mapped, mapped)
             time.sleep(0.02)
 
     @staticmethod
-    def _now():
+    def _now() -> tuple[int, int]:
         try:
             lines = Path("/proc/self/status").read_text().splitlines()
-        except OSError:  # elsewhere than on Linux only the whole is known
+        except OSError:  # other systems than Linux tell only the sum
             return 0, 0
         kilobytes = {line.split(":")[0]: line.split()[1] for line in lines if "kB" in line}
         return int(kilobytes["RssAnon"]) * 1024, int(kilobytes["RssFile"]) * 1024
 
 
-def fit(comparisons, items, test):
-    """Load, fit and predict; the measures as JSON on stdout."""
-    import_module("pyarrow.parquet")  # so that it counts as imported, and not as loaded data
+def fit(comparisons: str, items: str, test: str) -> None:
+    """Load, fit and predict, and print what was measured as JSON."""
+    import_module("pyarrow.parquet")  # counts as imported, not as loaded data
 
     from pafo_sk import PafoRewardEstimator
     from pafo_sk.datasets import load_parquet
 
-    def load(file):
+    def load(file: str) -> Any:
         return load_parquet(file, items, user="user", group="group")
 
     memory = Memory()
@@ -146,7 +151,8 @@ def fit(comparisons, items, test):
     print(json.dumps(found))
 
 
-def in_a_process(*files):
+def in_a_process(*files: Path) -> Row:
+    """Run `fit` in a process of its own."""
     command = [sys.executable, __file__, "--fit", *map(str, files)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -155,14 +161,15 @@ def in_a_process(*files):
 # Report
 
 
-def slopes(rows):
-    """Growth of the time of `fit` from each size to the next: 1 is linear in comparisons."""
+def slopes(rows: list[Row]) -> list[float | None]:
+    """Slope of log seconds of `fit` on log comparisons, from each size to the next; 1 is linear."""
     size = np.log([row["n_comparisons"] for row in rows])
     seconds = np.log([row["fit seconds"] for row in rows])
     return [None, *(np.diff(seconds) / np.diff(size)).tolist()]
 
 
-def markdown(rows):
+def markdown(rows: list[Row]) -> Iterator[str]:
+    """Write the rows as a Markdown table."""
     yield "| comparisons | load, s | fit, s | growth | predict, s | peak memory, GB | of it mapped \
 files, GB | bytes a comparison | accuracy, majority / minority |"
     yield "| --- " * 9 + "|"
@@ -181,8 +188,8 @@ files, GB | bytes a comparison | accuracy, majority / minority |"
         yield f"| {' | '.join(cells)} |"
 
 
-def draw(rows, file):
-    """Time and memory against the number of comparisons, both axes logarithmic."""
+def draw(rows: list[Row], file: Path) -> None:
+    """Plot time and memory against the number of comparisons, on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -207,7 +214,8 @@ def draw(rows, file):
     figure.savefig(file, dpi=120)
 
 
-def measure(folder, arguments):
+def measure(folder: Path, arguments: argparse.Namespace) -> list[Row]:
+    """Make the data, and fit to every size."""
     rewards = make_items(folder / "items.npy", arguments.items, arguments.features)
     test = folder / "test.parquet"
     make_comparisons(test, N_TEST, rewards, arguments.users, seed=1)
@@ -220,14 +228,16 @@ def measure(folder, arguments):
     return rows
 
 
-def main():
+def main() -> None:
+    """Measure, print, write and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--features", type=int, default=384)
     parser.add_argument("--users", type=int, default=1_000)
-    parser.add_argument("--folder", type=Path, help="for the data, which are kept there")
+    parser.add_argument("--folder", type=Path, help="keep the data in this folder")
     parser.add_argument("--name", default="scale")
+    add_output(parser)
     parser.add_argument("--fit", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.fit:
@@ -244,8 +254,8 @@ def main():
     data = {"items": arguments.items, "features": arguments.features, "users": arguments.users}
     found = {"data": data, "rows": rows, "growth": slopes(rows), "environment": environment()}
     print("\n".join(markdown(rows)))
-    (RESULTS / f"{arguments.name}.json").write_text(json.dumps(found, indent=1))
-    draw(rows, RESULTS / f"{arguments.name}.png")
+    file = write_json(arguments.results, arguments.name, found)
+    draw(rows, file.with_suffix(".png"))
 
 
 if __name__ == "__main__":

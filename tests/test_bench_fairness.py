@@ -1,0 +1,100 @@
+"""The fairness benchmark's command line, its store, and the comparison with stored answers."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """The module bench_fairness; its siblings are forgotten afterwards."""
+    before = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))  # scripts import one another
+        yield importlib.import_module("bench_fairness")
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def store(bench, tmp_path):
+    """Two seeds and two methods; two users of the majority, one of the minority."""
+    store = bench.Store(tmp_path / "stored")
+    users = {"user": ["1", "2", "3"], "n": [2, 2, 2], "group": ["x", "x", "y"]}
+    for seed in (0, 1):
+        store.add("taxes", {"seed": seed, "users": {"known": users}, "majority": "x"})
+        for method in ("pooled", "pafo"):
+            right = {"known": [2.0, 1.0, 1.0], "unseen-4": [1.0]}
+            store.add("taxes", {"seed": seed, "method": method, "right": right})
+    return store
+
+
+def test_only_a_flag_writes_into_the_repository(bench, monkeypatch):
+    written = []
+    monkeypatch.setattr(bench, "write_report", lambda store: written.append(store.folder) or [])
+    for given in ([], ["--committed"], ["--committed", "--ablation"], ["--results", "mine"]):
+        bench.main(["--report", *given])
+    results = FOLDER / "results"
+    assert written == [Path("benchmark-results"), results, results / "ablation", Path("mine")]
+
+
+def test_redo_deletes_what_was_asked_for_only(bench, store, monkeypatch):
+    monkeypatch.setattr(bench, "run", lambda *given: None)
+    monkeypatch.setattr(bench, "write_report", lambda store: [])
+    folder = str(store.folder)
+    bench.main(["--redo", "--seeds", "1", "--methods", "pafo", "--results", folder])
+    assert store.done("taxes") == {(0, "pooled"), (1, "pooled"), (1, "pafo")}
+    assert sum("users" in line for line in store.lines("taxes")) == 2
+
+
+def test_check_compares_answers(bench, store):
+    ask = (["taxes"], {"pooled", "pafo"}, range(2))
+    lines, same = bench.check(store, store, *ask)
+    assert same
+    assert lines[2:] == [
+        f"| taxes | {method} | {seed} | 0 | 75.0 to 75.0 | 50.0 to 50.0 |"
+        for method in ("pafo", "pooled")
+        for seed in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "cells"),
+    [
+        ({"known": [2.0, 1.0, 2.0], "unseen-4": [1.0]}, "1 | 75.0 to 75.0 | 50.0 to 100.0"),
+        ({"known": [2.0, 1.0, 1.0], "unseen-4": [0.0]}, "1 | 75.0 to 75.0 | 50.0 to 50.0"),
+    ],
+)
+def test_check_finds_other_answers(bench, store, tmp_path, right, cells):
+    ours = bench.Store(tmp_path / "ours")
+    ours.add("taxes", store.lines("taxes")[0])
+    ours.add("taxes", {"seed": 0, "method": "pafo", "right": right})
+    lines, same = bench.check(ours, store, ["taxes"], {"pafo"}, range(1))
+    assert not same
+    assert lines[2:] == [f"| taxes | pafo | 0 | {cells} |"]
+
+
+def test_check_fails_where_nothing_was_compared(bench, store, tmp_path):
+    empty = bench.Store(tmp_path / "empty")
+    assert not bench.check(empty, store, ["taxes"], {"pafo"}, range(1))[1]
+    lines, same = bench.check(store, empty, ["taxes"], {"pafo"}, range(1))
+    assert not same
+    assert "nothing stored" in lines[2]
+
+
+@pytest.mark.slow
+def test_a_run_is_written_and_compared_with_what_is_stored(bench, tmp_path, capsys):
+    """The set that needs no data, by the pooled model."""
+    given = ["--sets", "synthetic", "--methods", "pooled", "--seeds", "1", "--results"]
+    folder = tmp_path / "mine"
+    status = bench.main([*given, str(folder), "--check"])
+    row = capsys.readouterr().out.splitlines()[2].split(" | ")
+    assert row[:3] == ["| synthetic", "pooled", "0"]
+    assert status == int(row[3] != "0")
+    assert (folder / "fairness.md").exists()
+    assert bench.Store(folder).done("synthetic") == {(0, "pooled")}
