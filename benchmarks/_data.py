@@ -282,7 +282,7 @@ def texts_of(case: Case) -> list[str]:
 
 def joined(X: pd.DataFrame, side: str) -> list[str]:
     """Prompt and response as the library joins them."""
-    from pafo_sk._comparisons.comparisons import join_prompt
+    from pafo_sk._comparisons.pairs import join_prompt
 
     if "prompt" not in X:
         return X[side].tolist()

@@ -27,7 +27,7 @@ from bench_predict import N_FEATURES, N_USERS, Table, text_of
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
-from pafo_sk._comparisons.comparisons import join_prompt
+from pafo_sk._comparisons.pairs import join_prompt
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.heads import squared_distance

@@ -14,8 +14,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.comparisons import encode_items
 from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.pairs import encode_items
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
 from pafo_sk._encoding.loading import check_params, load_encoder

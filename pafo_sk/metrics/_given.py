@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._comparisons.frames import Columns, check_labels, is_frame
-from pafo_sk._comparisons.reader import split_user_index
+from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.reader import split_user_column
 from pafo_sk._comparisons.table import ComparisonTable
 
 
@@ -34,9 +35,10 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
     if isinstance(X, ComparisonTable):
         return None if X.users is None else np.asarray(X.users)
     if not is_frame(X):
-        return split_user_index(final, X)[1]
+        found = split_user_column(X, column)[1]
+        return None if found is None else np.asarray(found)
     columns = Columns(X)
-    return columns.labels(column) if column in columns else None
+    return np.asarray(columns.labels(column)) if column in columns else None
 
 
 def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
@@ -49,7 +51,7 @@ def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
     if column is None or not is_frame(X):
         return None
     columns = Columns(X)
-    return columns.labels(column) if column in columns else None
+    return np.asarray(columns.labels(column)) if column in columns else None
 
 
 def majority_of(estimator: Any, groups: np.ndarray) -> Hashable:

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from pafo_sk._comparisons.frames import check_labels
+from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._training.shared_fits import shared_fits
 from pafo_sk.metrics import get_scorer, get_scorer_names
 from pafo_sk.metrics._given import groups_of

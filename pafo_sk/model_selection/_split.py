@@ -13,7 +13,9 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, St
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
-from pafo_sk._comparisons.frames import Columns, check_labels, is_frame, listed
+from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 
 # Random orders tried, until every group is in every training part.
@@ -168,7 +170,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
                     f"keep_together={name!r} is no column of X, which has {listed(columns.names)}. "
                     "Pass the name of a column, or keep_together=None."
                 )
-            values = columns.labels(name)
+            values = np.asarray(columns.labels(name))
         else:
             values = check_labels(self._array_column(X), f"column {name!r} of X")
         unit = pd.factorize(values)[0]
