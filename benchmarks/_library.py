@@ -1,6 +1,6 @@
 """The private parts of pafo_sk that benchmarks use. No other file here imports a private module."""
 
-from pafo_sk._comparisons.comparisons import join_prompt
+from pafo_sk._comparisons.pairs import join_prompt
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._training.data import TrainingSet

@@ -27,7 +27,7 @@ from _throughput import bench_gpus, varied_texts
 from sklearn.model_selection import GridSearchCV
 
 from pafo_sk import EmbeddingStore, PafoRewardEstimator
-from pafo_sk._comparisons.comparisons import join_prompt
+from pafo_sk._comparisons.pairs import join_prompt
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import open_store

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
+from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._encoding.fingerprint import reference_for
 from pafo_sk._training.shared_fits import join, token
 
@@ -20,6 +21,25 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     """Predictions from margins, tags, and an encoder that is neither copied nor pickled."""
 
     classes_: np.ndarray
+    reader_: InputReader
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns read from X."""
+        n_features: int = self.reader_.n_features_in_
+        return n_features
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the columns read, if X has names."""
+        names: np.ndarray = self.reader_.feature_names_in_
+        return names
+
+    @property
+    def encoder_info_(self) -> dict[str, Any]:
+        """Name, revision and dimension of the encoder, if X is text."""
+        info: dict[str, Any] = self.reader_.encoder_info_
+        return info
 
     @abstractmethod
     def decision_function(self, X: Any) -> np.ndarray:

@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import N_TRAINED, fit_baseline
-from pafo_sk._comparisons.comparisons import Comparisons, Pairs
+from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.links import fold_of_rows
-from pafo_sk._comparisons.reader import read_input, read_items
-from pafo_sk._comparisons.winners import read_labels
+from pafo_sk._comparisons.pairs import Comparisons
+from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
@@ -251,15 +252,16 @@ class PafoRewardEstimator(ComparisonClassifier):
         """
         with fitted_afresh(self), progress(self.verbose):
             self._validate_params()
-            given = read_input(self, X, reset=True)
-            label, self.classes_ = read_labels(y, given.n)
-            user, users = code_users(given.users, given.n)
+            self.reader_ = InputReader()
+            given = self.reader_.fit(X, self)
+            label, self.classes_ = read_y(y, len(given))
+            user, users = code_users(given.users, len(given))
             found = None
             if groups is not None:
                 found = read_groups(groups, "groups", label, user, users)
             elif given.groups is not None:
                 found = read_groups(given.groups, "group_column", label, user, users)
-            comparisons = given.comparisons()
+            comparisons = given.table()
             unit = comparisons.unit()
             trainer = self._trainer(comparisons.scaled(unit), label, user)
             expect(1 + self._most_trained(trainer, found))
@@ -294,7 +296,9 @@ class PafoRewardEstimator(ComparisonClassifier):
             self._keep(found, comparisons, label, users)
         return self
 
-    def _trainer(self, comparisons: Comparisons, label: np.ndarray, user: np.ndarray) -> Trainer:
+    def _trainer(
+        self, comparisons: ComparisonTable, label: np.ndarray, user: np.ndarray
+    ) -> Trainer:
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
@@ -340,7 +344,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     def _keep(
         self,
         groups: Groups | None,
-        comparisons: Comparisons,
+        comparisons: ComparisonTable,
         label: np.ndarray,
         users: pd.Index,
     ) -> None:
@@ -361,8 +365,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             Users that are not known get the population's reward.
         """
         check_is_fitted(self)
-        comparisons = read_input(self, X, reset=False).as_given()
-        return self.model_.margins(comparisons, self.history_)
+        return self.model_.margins(self.reader_.read(X, self), self.history_)
 
     def reward(self, items: Any) -> np.ndarray:
         """One reward per (user, prompt, response) row: for best-of-n, or to train a policy.
@@ -379,7 +382,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             Rewards; only differences within one user and prompt have a meaning.
         """
         check_is_fitted(self)
-        vectors, users = read_items(self, items)
+        vectors, users = self.reader_.read_items(items, self)
         return self.model_.rewards(vectors, users, self.history_)
 
     def enroll(self, X: Any, y: Any) -> PafoRewardEstimator:
@@ -397,12 +400,12 @@ class PafoRewardEstimator(ComparisonClassifier):
         self : PafoRewardEstimator
         """
         check_is_fitted(self)
-        if not self.has_users_:
+        if not self.reader_.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
-        given = read_input(self, X, reset=False)
-        label, _ = read_labels(y, given.n, self.classes_)
-        self._add_to_histories(given.as_given(), label)
+        given = self.reader_.read(X, self)
+        label, _ = read_y(y, len(given), self.classes_)
+        self._add_to_histories(given, label)
         return self
 
-    def _add_to_histories(self, comparisons: Comparisons | Pairs, label: np.ndarray) -> None:
+    def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
         self.history_ = self.model_.enrolled(comparisons, label, self.history_)

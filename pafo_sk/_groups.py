@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pafo_sk._comparisons.frames import first_rows
-from pafo_sk._comparisons.labels import categorical, codes_of
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.messages import first_rows
 from pafo_sk._training.cross_fitting import Trainer
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
@@ -62,12 +62,12 @@ def read_groups(
     users : Index
         Users by code.
     """
-    values = categorical(groups, name)
+    values = Labels.of(groups, name).compact()
     if len(values) != len(label):
         raise ValueError(
             f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
         )
-    codes, labels = codes_of(values)
+    codes, labels = values.codes, values.unique
     if len(labels) < 2:
         raise ValueError(
             f"{name} holds the single group {labels[0]!r}; there must be two or more. Leave groups "

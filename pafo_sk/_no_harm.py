@@ -96,7 +96,8 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
         mine = groups.codes == code
         user = trainer.user[mine]
         unit = np.unique(user, return_inverse=True)[1] if user.min() >= 0 else np.arange(len(user))
-        prompt = trainer.comparisons.prompt
+        prompts = trainer.comparisons.prompts
+        prompt = None if prompts is None else prompts.codes
         right = {
             model: correct(margin[mine], trainer.label[mine]) for model, margin in margins.items()
         }

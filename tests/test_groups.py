@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pafo_sk import RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, RewardNet
 from pafo_sk._groups import (
     Groups,
     infer_groups,
@@ -123,7 +122,7 @@ def trainer_of(a, b, label, user):
     n = len(a)
     return Trainer(
         net=RewardNet(),
-        comparisons=Comparisons(np.zeros((1 + max(*a, *b), 1)), np.asarray(a), np.asarray(b)),
+        comparisons=ComparisonTable(np.zeros((1 + max(*a, *b), 1)), np.asarray(a), np.asarray(b)),
         label=np.asarray(label, dtype=float),
         user=np.asarray(user),
         fold=np.arange(n) % 3,

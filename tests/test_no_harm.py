@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk import RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, RewardNet
 from pafo_sk._groups import Groups
 from pafo_sk._no_harm import (
     clustered_interval,
@@ -24,7 +23,7 @@ def judged():
     user = np.repeat(np.arange(N_USERS), EACH)
     trainer = Trainer(
         net=RewardNet(),
-        comparisons=Comparisons(np.zeros((2, 1)), np.zeros(n, int), np.ones(n, int)),
+        comparisons=ComparisonTable(np.zeros((2, 1)), np.zeros(n, int), np.ones(n, int)),
         label=np.ones(n),
         user=user,
         fold=np.arange(n) % 3,

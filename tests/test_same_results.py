@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk import PafoRewardEstimator, RewardNet, _estimator
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, PafoRewardEstimator, RewardNet, _estimator
 from pafo_sk._student import training as _student_training
 from pafo_sk._training import cross_fitting as _trainer
 from pafo_sk._training import weighted_pairs as _rows
@@ -89,9 +88,9 @@ def test_tables_in_half_precision(scale, repeated, monkeypatch):
     label = (items[b, 0] > items[a, 0]).astype(float)
     heads = []
     for large in (0, 2**60):
-        monkeypatch.setattr("pafo_sk._comparisons.comparisons.LARGE", large)
+        monkeypatch.setattr("pafo_sk._comparisons.table.LARGE", large)
         monkeypatch.setattr("pafo_sk._training.heads.PART", 70)
-        comparisons = Comparisons(items, a, b).scaled(scale)
+        comparisons = ComparisonTable(items, a, b).scaled(scale)
         assert (comparisons.items.dtype == np.float16) == (large == 0)
         trainer = _trainer.Trainer(
             net=RewardNet(optimizer__max_iter=15),

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk import MLPHead, RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, MLPHead, RewardNet
 from pafo_sk._distillation import distillation_targets
 from pafo_sk._specialists import MOST_SPECIALISTS, fit_pooled, fit_specialists
 from pafo_sk._training.cross_fitting import Trainer
@@ -24,7 +23,7 @@ def trainer_of(weights, each=120, n_items=40, net=None, seed=0):
     b = (a + 1 + rng.randint(n_items - 1, size=len(group))) % n_items
     margin = ((items[b] - items[a]) * weights[group]).sum(axis=1)
     label = (rng.random_sample(len(group)) < 1 / (1 + np.exp(-2 * margin))).astype(float)
-    comparisons = Comparisons(items, a, b)
+    comparisons = ComparisonTable(items, a, b)
     trainer = Trainer(
         net=RewardNet() if net is None else net,
         comparisons=comparisons,

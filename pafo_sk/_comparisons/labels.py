@@ -1,51 +1,251 @@
-"""Labels as codes: a small integer for each row, and every distinct label once."""
+"""Labels as codes (users, prompts, groups, texts), and y as zeros and ones."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.frames import check_labels, check_none_missing
+from pafo_sk._comparisons.messages import first_rows
+
+# Up to this many rows a Python loop is faster than pandas.
+FEW = 64
 
 
-def categorical(values: Any, name: str) -> pd.Categorical:
-    """Hashable labels, one per row, none missing, without an object for each row.
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """One hashable label per row, stored as an integer per row and each distinct label once.
+
+    It acts as an array of the labels: ``np.asarray(labels)``, ``labels[rows]``, ``len(labels)`` and
+    ``labels == other``, where ``other`` is one label or an array of as many.
 
     Parameters
     ----------
-    values : array-like of shape (n,)
-    name : str
-        What the user calls them, for messages.
+    codes : ndarray of int, shape (n,)
+        Position of every row's label in ``unique``.
+    unique : ndarray of object, shape (n_unique,)
+        The distinct labels. There may be some that no row has.
     """
-    if isinstance(values, pd.Series | pd.Index):
-        values = values.array
-    if isinstance(values, pd.Categorical):
-        codes, unique = values.codes, values.categories
-    else:
-        codes, unique = _factorized(values, name)
-    check_none_missing(codes < 0, name)
-    # objects of every kind: 1 and "1" are two users, and so are (1, 2) and (1, 3)
-    categories = pd.Index(unique.astype(object), dtype=object, tupleize_cols=False)
-    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
+
+    codes: np.ndarray
+    unique: np.ndarray
+
+    @classmethod
+    def of(cls, values: Any, name: str) -> Labels:
+        """Check labels, none of which may be missing, and number them.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,)
+        name : str
+            What the user calls them, for error messages.
+        """
+        if isinstance(values, Labels):
+            return values
+        if isinstance(values, pd.Series | pd.Index):
+            values = values.array
+        if isinstance(values, pd.Categorical):
+            codes, unique = values.codes, values.categories
+        else:
+            if not isinstance(values, pd.api.extensions.ExtensionArray):
+                values = _one_dimensional(values, name)
+            try:
+                codes, unique = factorized(values)
+            except TypeError:
+                raise _not_hashable(values, name) from None
+        missing = codes < 0
+        if missing.any():
+            raise ValueError(
+                f"{name} has no value (None or NaN) in {missing.sum()} of {len(codes)} rows, the "
+                f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
+                "their own."
+            )
+        return cls(codes, np.asarray(unique, dtype=object))
+
+    @classmethod
+    def joined(cls, *columns: Labels) -> Labels:
+        """Stack columns of strings below one another, with the unique strings sorted."""
+        texts = [column.unique.tolist() for column in columns]
+        unique = sorted(set().union(*texts))
+        rank = dict(zip(unique, range(len(unique)), strict=True))
+        codes = [
+            np.array([rank[text] for text in some], dtype=np.intp)[column.codes]
+            for some, column in zip(texts, columns, strict=True)
+        ]
+        return cls(np.concatenate(codes), as_objects(unique))
+
+    def compact(self) -> Labels:
+        """Number the labels in the order in which rows have them, and drop those of no row."""
+        codes, seen = pd.factorize(self.codes)
+        return Labels(codes, self.unique[seen])
+
+    def small(self) -> Labels:
+        """Store the codes in the smallest integers that can hold them."""
+        dtype = np.min_scalar_type(-max(1, len(self.unique)))
+        return Labels(self.codes.astype(dtype, copy=False), self.unique)
+
+    def categorical(self) -> pd.Categorical:
+        """Return the labels as pandas stores them, without an object per row."""
+        unique = pd.Index(self.unique, dtype=object, tupleize_cols=False)
+        return pd.Categorical.from_codes(self.codes, dtype=pd.CategoricalDtype(unique))
+
+    def tolist(self) -> list:
+        """Return the label of every row."""
+        rows: list = self.unique[self.codes].tolist()
+        return rows
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tolist())
+
+    def __getitem__(self, rows: Any) -> Any:
+        codes = self.codes[rows]
+        return Labels(codes, self.unique) if codes.ndim else self.unique[codes]
+
+    def __eq__(self, other: object) -> Any:
+        if hasattr(other, "__array__"):
+            return np.asarray(self) == np.asarray(other)
+        return np.array([label == other for label in self.unique], dtype=bool)[self.codes]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.unique[self.codes], dtype=dtype)
 
 
-def _factorized(values: Any, name: str) -> tuple[np.ndarray, Any]:
-    # Arrow's strings and plain integers are factorised as they stand
-    plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "biu"
-    if plain or isinstance(values, pd.api.extensions.ExtensionArray):
-        codes, unique = pd.factorize(values)
-        return codes, unique
-    return pd.factorize(check_labels(values, name))
+def factorized(values: Any) -> tuple[np.ndarray, Any]:
+    """Return the code of every row, -1 where its value is missing, and the unique values.
 
+    The codes follow the order in which the values appear.
 
-def codes_of(labels: np.ndarray | pd.Categorical) -> tuple[np.ndarray, np.ndarray]:
-    """Code of every row's label, and the labels by code, in the order in which they appear.
-
-    Categories that no row has are left out.
+    Parameters
+    ----------
+    values : ndarray, ExtensionArray or Series of shape (n,)
     """
-    if not isinstance(labels, pd.Categorical):
-        return pd.factorize(labels)
-    codes, seen = pd.factorize(labels.codes)
-    return codes, labels.categories.to_numpy()[seen]
+    if len(values) > FEW or pd.isna(values).any():
+        return pd.factorize(values)
+    position: dict[Any, int] = {}
+    codes = [position.setdefault(value, len(position)) for value in values.tolist()]
+    return np.array(codes, dtype=np.intp), as_objects(list(position))
+
+
+def check_labels(values: Any, name: str) -> np.ndarray:
+    """Return hashable labels, one per row and none missing, as an array of objects."""
+    return np.asarray(Labels.of(values, name))
+
+
+def as_objects(values: list) -> np.ndarray:
+    """Return a one-dimensional array of objects, whatever the values are."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _one_dimensional(values: Any, name: str) -> np.ndarray:
+    """Return an array of integers, truth values or objects."""
+    if isinstance(values, str):
+        raise TypeError(
+            f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
+        )
+    # element by element, because labels that are tuples must not become columns
+    values = np.asarray(values) if hasattr(values, "__array__") else as_objects(list(values))
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
+    return values if values.dtype.kind in "biu" else values.astype(object, copy=False)
+
+
+def _not_hashable(values: Any, name: str) -> TypeError:
+    wrong = np.array([not _is_hashable(value) for value in values])
+    found = type(values[int(wrong.argmax())]).__name__
+    return TypeError(
+        f"{name} must hold hashable labels (strings, numbers, tuples), and holds {found} in "
+        f"{wrong.sum()} of {len(values)} rows, the first of them {first_rows(wrong)}. Convert "
+        "them, for instance to tuples."
+    )
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:  # a tuple that holds a list has a __hash__ and no hash
+        return False
+    return True
+
+
+def read_y(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Check y, and return whether b won, as 0.0 or 1.0, and the two classes.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+    n : int
+        Number of rows of X.
+    classes : ndarray of shape (2,) or None, default=None
+        The classes that y may hold. None allows any two classes.
+
+    Returns
+    -------
+    label : ndarray of float, shape (n,)
+    classes : ndarray of shape (2,)
+        Sorted; the first one means that a won.
+    """
+    if y is None:
+        raise ValueError("PafoRewardEstimator requires y to be passed, but the target y is None.")
+    y = y.array if isinstance(y, pd.Series) else y
+    if not isinstance(y, pd.Categorical):
+        y = column_or_1d(y, warn=True)
+    if isinstance(y, np.ndarray) and y.dtype.kind in "US":  # pandas would make objects of them
+        found, codes = np.unique(y, return_inverse=True)
+    else:  # by hashing, because sorting millions of rows to find two classes takes long
+        codes, found = pd.factorize(y)
+        found = np.asarray(found)
+    if len(codes) != n:
+        raise ValueError(
+            f"y has {len(codes)} labels and X has {n} rows: they have inconsistent numbers of "
+            "samples; give one label per row, naming the winner."
+        )
+    missing = codes < 0
+    if missing.any():
+        raise ValueError(
+            f"y contains NaN or None in {missing.sum()} of {n} rows, the first of them "
+            f"{first_rows(missing)}. Drop these rows of X, y and groups (a tie has no winner)."
+        )
+    if classes is None:
+        check_classification_targets(found if len(found) < 3 else np.asarray(y))
+        if len(found) > 2:
+            raise ValueError(_too_many_classes(np.asarray(y), np.sort(found)))
+        if len(found) < 2:
+            raise ValueError(
+                f"y holds one class only, {found.tolist()[0]!r} in all {n} rows, and two are "
+                "needed: response_a wins, response_b wins. Swap response_a and response_b, and "
+                "with them y, in a random half of the rows (pafo_sk.datasets.from_chosen_rejected "
+                "does this)."
+            )
+        classes = np.sort(found)
+    unknown = ~np.isin(found, classes)
+    if unknown.any():
+        check_classification_targets(np.asarray(y))
+        raise ValueError(
+            f"y holds {np.sort(found[unknown])[:5].tolist()!r} in rows "
+            f"{first_rows(unknown[codes])}, and the model was fitted with the classes "
+            f"{classes.tolist()!r}. Drop these rows, or name the winners as in fit."
+        )
+    return (found == classes[1]).astype(np.float64)[codes], classes
+
+
+def _too_many_classes(y: np.ndarray, found: np.ndarray) -> str:
+    count = pd.Series(y).value_counts(sort=True)
+    rest = [label for label in found.tolist() if label not in count.index[:2]]
+    rows = np.isin(y, rest)
+    return (
+        "Only binary classification is supported. The type of the target is "
+        f"{type_of_target(y)}: y names the winner of each comparison, and holds {len(found)} "
+        f"classes ({', '.join(map(repr, found[:5].tolist()))}). Besides the two most frequent it "
+        f"holds {', '.join(map(repr, rest[:5]))} in {rows.sum()} rows, the first of them "
+        f"{first_rows(rows)}. Drop ties; keep one label for response_a and one for response_b."
+    )

@@ -1,4 +1,4 @@
-"""Arrays in files: sent to another process by the name of the file, and read by parts."""
+"""Arrays in files, which are pickled as the name of the file and read in parts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Numbers that are converted at once.
+# How many numbers are converted at once.
 CHUNK = 2**22
 
 
 @dataclass(frozen=True)
 class MappedArray:
-    """Where an array lies in a file, in place of what it holds."""
+    """The place of an array in a file, which is pickled instead of its contents."""
 
     filename: str
     dtype: np.dtype
@@ -23,11 +23,11 @@ class MappedArray:
 
     @classmethod
     def of(cls, array: np.ndarray) -> MappedArray | None:
-        """Where ``array`` lies; None if in no file, or in one that does not hold its contents."""
+        """Locate ``array``; None if it is in no file, or if the file does not hold its contents."""
         if not isinstance(array, np.memmap) or not array.flags.c_contiguous or not array.size:
             return None
         whole = array
-        while isinstance(whole.base, np.memmap):  # a part says nothing of where it begins
+        while isinstance(whole.base, np.memmap):  # a part does not know where it begins
             whole = whole.base
         if whole.mode == "c" or whole.filename is None or not os.path.exists(whole.filename):
             return None
@@ -36,20 +36,20 @@ class MappedArray:
         return cls(filename, array.dtype, array.shape, whole.offset + begin)
 
     def open(self) -> np.memmap:
-        """The array, read-only."""
+        """Map the array, read-only."""
         try:
             return np.memmap(self.filename, self.dtype, "r", self.offset, self.shape)
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(
-                f"The items of a ComparisonTable lie in {self.filename!r}, which is not there or "
-                "is shorter than it was: a table is pickled with the name of that file, and not "
-                "with what it holds. Put the file back, or make the table again from the file "
-                "where it is now."
+                f"The items of a ComparisonTable are in {self.filename!r}, which is not there or "
+                "is shorter than it was: the pickle of a table holds the name of that file instead "
+                "of its contents. Put the file back, or make the table again from the place where "
+                "the file is now."
             ) from error
 
 
 def chunks(array: np.ndarray, rows: np.ndarray | None = None) -> Iterator[slice | np.ndarray]:
-    """Parts of ``rows`` (all rows for None) small enough to convert them one after another."""
+    """Split ``rows`` (None: all rows) into parts that are small enough to convert one by one."""
     size = max(1, CHUNK // max(1, array.shape[1]))
     for start in range(0, len(array) if rows is None else len(rows), size):
         part = slice(start, start + size)

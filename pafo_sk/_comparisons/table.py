@@ -2,61 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from pafo_sk._comparisons.frames import first_rows
-from pafo_sk._comparisons.labels import categorical
-from pafo_sk._comparisons.memory_map import MappedArray
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.memory_map import MappedArray, chunks
+from pafo_sk._comparisons.messages import first_rows
 
 FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))
+# A table with this many times as many items as comparisons is not searched from end to end for the
+# items that are compared.
+FEW = 16
+# A table in half precision with more numbers than this is read in parts instead of converted.
+LARGE = 2**27
 
 
 class ComparisonTable:
-    """Comparisons of items that stand in a table of their own.
+    """Store comparisons as row numbers into a table of items.
 
-    A form of X for many comparisons of fewer items: an item's vector is kept once, however often it
-    is compared, and may stay on disk. The table stands for the array of shape
-    ``(n_comparisons, 2, n_features)`` with ``items[a]`` and ``items[b]``, and is indexed by rows as
-    that array is, so that `train_test_split`, `cross_val_score` and `GridSearchCV` take it. A part
-    of a table has the same items: nothing of them is copied.
+    Use it as X for many comparisons of fewer items: the vector of an item is kept once, however
+    often it is compared, and may stay on disk. The table stands for the array of shape
+    ``(n_comparisons, 2, n_features)`` that holds ``items[a]`` and ``items[b]``. It is indexed by
+    rows as that array is, so `train_test_split`, `cross_val_score` and `GridSearchCV` accept it. A
+    part of a table shares the items, which are not copied.
 
     Parameters
     ----------
     items : ndarray or memmap of shape (n_items, n_features)
         Vectors in float16, float32 or float64, kept as they are. With
-        ``np.load("items.npy", mmap_mode="r")`` they stay on disk, and such a table is pickled with
-        the name of the file in place of its contents.
+        ``np.load("items.npy", mmap_mode="r")`` they stay on disk, and a pickle of the table holds
+        the name of the file instead of the vectors.
     a, b : array-like of int, shape (n_comparisons,)
-        Rows of ``items``: what is compared.
+        Rows of ``items`` that are compared.
     users : array-like of shape (n_comparisons,) or None, default=None
-        User of every comparison, any hashable label; a categorical costs least.
+        User of every comparison, as any hashable label. A categorical takes the least memory.
     prompts : array-like of shape (n_comparisons,) or None, default=None
-        Prompt of every comparison: a number or any other hashable label. Comparisons of one prompt
-        are held out together in `fit`; the vectors of the items must hold what the prompt says.
+        Prompt of every comparison, as a number or any other hashable label. `fit` holds the
+        comparisons of one prompt out together. It reads nothing else of the prompts, so the vectors
+        of the items must already depend on them.
     groups : array-like of shape (n_comparisons,) or None, default=None
-        Preference group of every comparison, read in `fit` where it is not given ``groups``.
+        Preference group of every comparison. `fit` reads it unless it gets ``groups`` itself.
 
     Attributes
     ----------
-    items, a, b : ndarray
-        As given; the row numbers in int32 where that suffices.
-    users, prompts, groups : Categorical or None
+    items : ndarray or memmap
+        As given.
+    a, b : ndarray
+        In int32, or in int64 where ``items`` has too many rows for it.
+    users, prompts, groups : Labels or None
+        One label per row, stored as codes. ``np.asarray(X.users)`` gives the labels,
+        ``X.users.codes`` their integers, ``X.users.unique`` the distinct labels and
+        ``X.users.categorical()`` a pandas Categorical; ``X[X.users == "ann"]`` selects rows.
     shape : tuple
         ``(n_comparisons, 2, n_features)``.
 
     Raises
     ------
     TypeError, ValueError
-        For items, row numbers or labels that cannot be used. Whether items are finite is looked at
-        in `fit` and in predictions, and only of those that are compared.
+        If items, row numbers or labels cannot be used. Only `fit` and predictions check that items
+        are finite, and only those that are compared.
 
     See Also
     --------
-    pafo_sk.datasets.load_parquet : makes one of Parquet files.
+    pafo_sk.datasets.load_parquet : makes a table from Parquet files.
 
     Examples
     --------
@@ -73,6 +84,9 @@ class ComparisonTable:
     (10,)
     """
 
+    scale: float = 1.0
+    """Training multiplies the items by it, because a large table is not copied to be scaled."""
+
     def __init__(
         self,
         items: Any,
@@ -84,11 +98,11 @@ class ComparisonTable:
         groups: Any = None,
     ):
         self.items = _check_items(items)
-        self.a = check_row_numbers(a, len(self.items), "a")
-        self.b = check_row_numbers(b, len(self.items), "b")
-        self.users = None if users is None else categorical(users, "users")
-        self.prompts = None if prompts is None else categorical(prompts, "prompts")
-        self.groups = None if groups is None else categorical(groups, "groups")
+        self.a = _check_row_numbers(a, len(self.items), "a")
+        self.b = _check_row_numbers(b, len(self.items), "b")
+        self.users = None if users is None else Labels.of(users, "users").small()
+        self.prompts = None if prompts is None else Labels.of(prompts, "prompts").small()
+        self.groups = None if groups is None else Labels.of(groups, "groups").small()
         for name in ("b", "users", "prompts", "groups"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.a):
@@ -99,14 +113,14 @@ class ComparisonTable:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """That of the array for which the table stands."""
+        """Shape of the array for which the table stands."""
         return len(self.a), 2, self.items.shape[1]
 
     def __len__(self) -> int:
         return len(self.a)
 
     def __getitem__(self, rows: Any) -> ComparisonTable:
-        """Some of the comparisons, over the same items.
+        """Return some of the comparisons, over the same items.
 
         Parameters
         ----------
@@ -127,16 +141,77 @@ class ComparisonTable:
                     "and X.users."
                 )
             rows = rows if len(rows) else rows.astype(np.intp)
-        part = object.__new__(type(self))
-        part.items = self.items
-        part.a, part.b = self.a[rows], self.b[rows]
-        part.users = _take(self.users, rows)
-        part.prompts = _take(self.prompts, rows)
-        part.groups = _take(self.groups, rows)
-        return part
+        labels = {name: getattr(self, name) for name in ("users", "prompts", "groups")}
+        parts = {name: some if some is None else some[rows] for name, some in labels.items()}
+        return self.replaced(a=self.a[rows], b=self.b[rows], **parts)
+
+    def replaced(self, **changes: Any) -> ComparisonTable:
+        """Return a table with other attributes, which are not checked again."""
+        table = object.__new__(type(self))
+        vars(table).update(vars(self), **changes)
+        return table
+
+    def table(self) -> ComparisonTable:
+        """Return the table itself, as other forms of X return the table that they become."""
+        return self
+
+    def used(self) -> np.ndarray:
+        """Return the rows of the items that are compared, in rising order."""
+        n_items = len(self.items)
+        if FEW * len(self) < n_items:  # sorting a few numbers is faster than a pass over many
+            return np.unique(np.concatenate([self.a, self.b]))
+        found = np.zeros(n_items, dtype=bool)
+        found[self.a] = True
+        found[self.b] = True
+        return np.flatnonzero(found)
+
+    def compact(self, most: float = 1.0) -> ComparisonTable:
+        """Drop the items that are not compared.
+
+        Parameters
+        ----------
+        most : float, default=1.0
+            The table stays as it is if a larger share of its items than this is compared.
+        """
+        used = self.used()
+        if len(used) > most * len(self.items) or len(used) == len(self.items):
+            return self
+        position = np.empty(len(self.items), dtype=self.a.dtype)
+        position[used] = np.arange(len(used))
+        part = self.replaced(items=self.items[used], a=position[self.a], b=position[self.b])
+        return part if self.scale == 1 else part.scaled(1.0)
+
+    def vectors(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return the scaled vectors of some items (None: of all), in single or double precision."""
+        items = self.items if rows is None else self.items[rows]
+        dtype = np.promote_types(items.dtype, np.float32)
+        if self.scale == 1 and dtype == items.dtype:
+            return items
+        return np.multiply(items, dtype.type(self.scale), dtype=dtype)
+
+    def scaled(self, factor: float) -> ComparisonTable:
+        """Multiply every vector by ``factor``.
+
+        A large table in half precision keeps its items and notes the factor; others are copied.
+        """
+        scaled = self.replaced(scale=self.scale * factor)
+        if self.items.dtype == np.float16 and self.items.size > LARGE:
+            return scaled
+        return scaled.replaced(items=np.asarray(scaled.vectors()), scale=1.0)
+
+    def unit(self) -> float:
+        """Return the factor that makes the mean squared distance of two random items one.
+
+        Penalties mean the same for items multiplied by it, whatever the scale of the embeddings.
+        Items that are not compared do not count.
+        """
+        used = self.used()
+        parts = chunks(self.items, None if len(used) == len(self.items) else used)
+        variance = variance_by_parts(self.items[rows] for rows in parts)
+        return 1 / np.sqrt(2 * variance) if variance > 0 else 1.0
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """The array for which the table stands: every item as often as it is compared."""
+        """Return the array for which the table stands: every item as often as it is compared."""
         if copy is False:
             raise ValueError("A ComparisonTable cannot become an array without a copy.")
         pairs = np.empty(self.shape, dtype=self.items.dtype if dtype is None else dtype)
@@ -159,16 +234,26 @@ class ComparisonTable:
         ]
         for name in ("users", "prompts", "groups"):
             if (labels := getattr(self, name)) is not None:
-                parts.append(f"{len(labels.categories):,} {name}")
+                parts.append(f"{len(labels.unique):,} {name}")
         return f"ComparisonTable({', '.join(parts)})"
 
 
-def _take(labels: pd.Categorical | None, rows: Any) -> pd.Categorical | None:
-    return None if labels is None else labels[rows]
+def variance_by_parts(parts: Iterable[np.ndarray]) -> float:
+    """Sum the variances of a table's columns in double precision; the table comes in parts."""
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
+    for part in parts:
+        part = np.asarray(part, dtype=np.float64)
+        n, own_mean = len(part), part.mean(axis=0)
+        total = count + n
+        # sums of squares about each part's own mean, and of the means about one another
+        apart = (own_mean - mean) ** 2 * count * n / total
+        squares = squares + part.var(axis=0) * n + apart
+        mean, count = mean + (own_mean - mean) * n / total, total
+    return float(squares.sum() / count) if count else 0.0
 
 
 def _check_items(items: Any) -> np.ndarray:
-    """Vectors as they were given, if they are a matrix of floating-point numbers."""
+    """Return the vectors as given, if they are a matrix of floating-point numbers."""
     if not isinstance(items, np.ndarray):
         items = np.asarray(items)
     if items.dtype not in FLOATS:
@@ -184,8 +269,8 @@ def _check_items(items: Any) -> np.ndarray:
     return items
 
 
-def check_row_numbers(rows: Any, n_items: int, name: str) -> np.ndarray:
-    """Row numbers below ``n_items`` in int32, or in int64 where there are too many items for it."""
+def _check_row_numbers(rows: Any, n_items: int, name: str) -> np.ndarray:
+    """Return row numbers below ``n_items`` in int32, or in int64 if there are too many items."""
     rows = np.asarray(rows)
     if rows.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {rows.shape}.")

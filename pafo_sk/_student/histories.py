@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pafo_sk._comparisons.labels import codes_of
+from pafo_sk._comparisons.labels import Labels
 
 if TYPE_CHECKING:
     from pafo_sk._student.model import HistoryModel
 
-# Up to so many rows users are looked up one by one; pandas reads an array in some fifty of those.
+# Up to this many users a look-up of each is faster than one of all by pandas.
 FEW = 16
 
 
@@ -51,7 +51,7 @@ class Histories:
 
     def add(
         self,
-        users: np.ndarray | pd.Categorical,
+        users: Labels,
         statistics: np.ndarray | Iterable[tuple[slice, np.ndarray]],
     ) -> Histories:
         """A new object with the rows of ``statistics`` added to their users' sums.
@@ -75,16 +75,17 @@ class Histories:
             sums[row[order[first]]] += np.add.reduceat(part[order], first)
         return Histories(self.users.append(named[unknown]), sums)
 
-    def codes(self, users: np.ndarray | pd.Categorical | None, n: int) -> np.ndarray:
+    def codes(self, users: Labels | None, n: int) -> np.ndarray:
         """Position of every row's user, -1 where unknown or where no users are given."""
         if users is None:
             return np.full(n, -1)
-        if isinstance(users, pd.Categorical) and n > len(users.categories):
-            # every user is looked up once, and not in every row
-            return self.users.get_indexer(users.categories)[users.codes]
-        if len(users) <= FEW:
-            return np.array([self._position(user) for user in users], dtype=np.intp)
-        return self.users.get_indexer(pd.Index(users, dtype=object))
+        if n < len(users.unique):
+            users = users.compact()
+        if len(users.unique) <= FEW:
+            known = np.array([self._position(user) for user in users.unique], dtype=np.intp)
+        else:
+            known = self.users.get_indexer(pd.Index(users.unique, dtype=object))
+        return known[users.codes]
 
     def _position(self, user: Hashable) -> int:
         try:
@@ -136,12 +137,12 @@ class Histories:
         return pd.Series(self.sums[:, 0].astype(int), index=self.users, name="n_comparisons")
 
 
-def code_users(users: np.ndarray | pd.Categorical | None, n: int) -> tuple[np.ndarray, pd.Index]:
+def code_users(users: Labels | None, n: int) -> tuple[np.ndarray, pd.Index]:
     """Code of every row's user, -1 without users, and the users by code."""
     if users is None:
         return np.full(n, -1), pd.Index([], dtype=object)
-    codes, unique = codes_of(users)
-    return codes, pd.Index(unique, dtype=object)
+    users = users.compact()
+    return users.codes, pd.Index(users.unique, dtype=object)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 
-from pafo_sk._comparisons.comparisons import Comparisons, Pairs
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.pairs import Comparisons, Pairs
 from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.model import HistoryMixture, HistoryModel
@@ -54,7 +54,7 @@ class PersonalisedReward:
         object.__setattr__(self, "weight", None if weight is None else weight * self.item_scale)
         object.__setattr__(self, "population", self.module.coefficients(nobody).numpy()[0])
 
-    def margins(self, comparisons: Comparisons | Pairs, histories: Histories) -> np.ndarray:
+    def margins(self, comparisons: Comparisons, histories: Histories) -> np.ndarray:
         """Margins ``r(b) - r(a)`` of every comparison for its user, (n_comparisons,)."""
         n = len(comparisons)
         weighed = self._weighing(comparisons.users, n, histories)
@@ -63,13 +63,11 @@ class PersonalisedReward:
             margin[rows] = weighed(rows, difference)
         return margin
 
-    def rewards(
-        self, items: np.ndarray, users: np.ndarray | None, histories: Histories
-    ) -> np.ndarray:
+    def rewards(self, items: np.ndarray, users: Labels | None, histories: Histories) -> np.ndarray:
         """Reward of every item for the user beside it, (n_items,)."""
         return self._weighing(users, len(items), histories)(slice(None), self._rewards(items))
 
-    def statistics(self, comparisons: Comparisons | Pairs, label: np.ndarray) -> np.ndarray:
+    def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
         found = np.empty((len(label), self.module.n_statistics))
         for rows, statistics in self._statistics(comparisons, label):
@@ -77,7 +75,10 @@ class PersonalisedReward:
         return found
 
     def enrolled(
-        self, comparisons: Comparisons | Pairs, label: np.ndarray, histories: Histories
+        self,
+        comparisons: Comparisons,
+        label: np.ndarray,
+        histories: Histories,
     ) -> Histories:
         """Histories with the comparisons added to those of their users."""
         assert comparisons.users is not None
@@ -85,26 +86,25 @@ class PersonalisedReward:
 
     @torch.no_grad()
     def _statistics(
-        self, comparisons: Comparisons | Pairs, label: np.ndarray
+        self, comparisons: Comparisons, label: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """Statistics of every comparison, by blocks of rows."""
         for rows, difference in self._differences(comparisons):
             answer = torch.as_tensor(2 * label[rows] - 1)
             yield rows, self.module.statistics(torch.as_tensor(difference), answer).numpy()
 
-    def _differences(self, comparisons: Comparisons | Pairs) -> Iterator[tuple[slice, np.ndarray]]:
+    def _differences(self, comparisons: Comparisons) -> Iterator[tuple[slice, np.ndarray]]:
         """Rewards of b minus those of a, by blocks of rows: (n_rows, n_rewards) each."""
-        if isinstance(comparisons, Pairs):
-            if self.weight is not None:
-                values = comparisons.values
-                yield slice(None), _in_chunks(self._linear, values, comparisons.differences)
-                return
-            comparisons = comparisons.table()
-        rewards = self._rewards(comparisons.items)
-        for start in range(0, len(comparisons), BLOCK):
+        if isinstance(comparisons, Pairs) and self.weight is not None:
+            values = comparisons.values
+            yield slice(None), _in_chunks(self._linear, values, comparisons.differences)
+            return
+        table = comparisons.table()
+        rewards = self._rewards(table.items)
+        for start in range(0, len(table), BLOCK):
             rows = slice(start, start + BLOCK)
-            difference = rewards.take(comparisons.b[rows], axis=0)
-            difference -= rewards.take(comparisons.a[rows], axis=0)
+            difference = rewards.take(table.b[rows], axis=0)
+            difference -= rewards.take(table.a[rows], axis=0)
             yield rows, difference
 
     def _rewards(self, items: np.ndarray) -> np.ndarray:
@@ -119,7 +119,7 @@ class PersonalisedReward:
         return score(torch.as_tensor(items * self.item_scale)).numpy()
 
     def _weighing(
-        self, users: np.ndarray | pd.Categorical | None, n: int, histories: Histories
+        self, users: Labels | None, n: int, histories: Histories
     ) -> Callable[[slice, np.ndarray], np.ndarray]:
         """A function that weighs rewards of some rows by the coefficients of their users."""
         if users is None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.item_tensors import ItemTensors
 from pafo_sk._training.net import RewardNet, score_items, train_heads
 from pafo_sk._training.preconditioning import Rounding
@@ -30,7 +30,7 @@ class Trainer:
     """
 
     net: RewardNet
-    comparisons: Comparisons
+    comparisons: ComparisonTable
     label: np.ndarray
     user: np.ndarray
     fold: np.ndarray
@@ -52,7 +52,7 @@ class Trainer:
             comparisons.scale,
             comparisons.a,
             comparisons.b,
-            comparisons.prompt,
+            None if comparisons.prompts is None else comparisons.prompts.codes,
             self.label,
         )
         split = (self.user, self.fold, self.n_folds)

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.data import IndexIterator, TrainingSet
 from pafo_sk._training.heads import LinearHead, check_head
 from pafo_sk._training.item_tensors import ItemTensors
@@ -183,7 +183,7 @@ def _positive(total: Tensor) -> Tensor:
 
 def train_heads(
     net: RewardNet,
-    comparisons: Comparisons,
+    comparisons: ComparisonTable,
     rows: Rows,
     heads: np.ndarray,
     penalty: np.ndarray,
@@ -201,7 +201,7 @@ def train_heads(
     ----------
     net : RewardNet
         Prototype; cloned.
-    comparisons : Comparisons
+    comparisons : ComparisonTable
         Whose items are compared.
     rows : Rows
         Which of them, and how often.
@@ -292,7 +292,7 @@ def select_double(head: nn.Module) -> nn.Module:
     return copy.deepcopy(head).double()
 
 
-def margins(head: nn.Module, comparisons: Comparisons) -> np.ndarray:
+def margins(head: nn.Module, comparisons: ComparisonTable) -> np.ndarray:
     """Margins ``r(b) - r(a)`` of every reward, (n_comparisons, n_rewards)."""
     rewards = score_items(head, comparisons.items, comparisons.scale)
     return rewards[comparisons.b] - rewards[comparisons.a]

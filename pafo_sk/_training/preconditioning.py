@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.heads import LinearHead
 
 # Comparisons whose differences the directions are taken from: they need not be exact.
@@ -59,7 +59,7 @@ class Rounding:
     curvature: np.ndarray
 
     @classmethod
-    def of(cls, comparisons: Comparisons) -> Rounding:
+    def of(cls, comparisons: ComparisonTable) -> Rounding:
         """Of some of the comparisons."""
         step = -(-len(comparisons) // MOST_ROWS)
         a, b = comparisons.a[::step], comparisons.b[::step]

@@ -158,8 +158,8 @@ def load_parquet(
     return Bunch(
         X=X,
         y=y,
-        groups=None if X.groups is None else pd.Series(X.groups),
-        users=None if X.users is None else pd.Series(X.users),
+        groups=None if X.groups is None else pd.Series(X.groups.categorical()),
+        users=None if X.users is None else pd.Series(X.users.categorical()),
         target_names=target_names,
         frame=None,
         DESCR=_DESCR,

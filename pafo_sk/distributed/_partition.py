@@ -10,8 +10,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.comparisons import encode_items
 from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.pairs import encode_items
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of

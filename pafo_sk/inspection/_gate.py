@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pafo_sk._comparisons.frames import check_labels, listed
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.messages import listed
 from pafo_sk.inspection._drawing import Display, require_matplotlib, wrapped
 from pafo_sk.inspection._reading import (
     require_reward_estimator,

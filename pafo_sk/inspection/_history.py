@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.frames import listed
-from pafo_sk._comparisons.reader import read_input
-from pafo_sk._comparisons.winners import read_labels
+from pafo_sk._comparisons.labels import read_y
+from pafo_sk._comparisons.messages import listed
 from pafo_sk._student.histories import Histories
 from pafo_sk.inspection._drawing import (
     INTERVAL,
@@ -133,16 +132,16 @@ class HistoryDisplay(Display):
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
         require_reward_estimator(estimator, caller)
-        if not estimator.has_users_:
+        if not estimator.reader_.has_users_:
             raise ValueError(
                 f"{caller} needs a model that reads histories, and X of fit had no user column. "
                 "Fit with one; its name is the parameter user."
             )
-        given = read_input(estimator, X_history, reset=False)
-        label, _ = read_labels(y_history, given.n, estimator.classes_)
-        asked = read_input(estimator, X, reset=False)
+        given = estimator.reader_.read(X_history, estimator)
+        label, _ = read_y(y_history, len(given), estimator.classes_)
+        asked = estimator.reader_.read(X, estimator)
         known = estimator.history_.users
-        assert given.users is not None, "read_input demands the user column of fit"
+        assert given.users is not None, "the reader demands the user column of fit"
         assert asked.users is not None
         given_users, asked_users = np.asarray(given.users), np.asarray(asked.users)
         for name, users in {"X_history": given_users, "X": asked_users}.items():
@@ -157,13 +156,13 @@ class HistoryDisplay(Display):
         position = owner.groupby(owner, sort=False).cumcount().to_numpy()
         lengths = _checked_lengths(lengths, int(position.max()) + 1)
         # the texts are encoded once for all lengths
-        comparisons, history = asked.comparisons(), given.comparisons()
+        comparisons, history = asked.table(), given.table()
         statistics = estimator.model_.statistics(history, label)
         nobody = Histories.empty(statistics.shape[1])
         y_pred = {}
         for length in lengths:
             rows = position < length
-            enrolled = nobody.add(owner.to_numpy()[rows], statistics[rows])
+            enrolled = nobody.add(given.users[rows], statistics[rows])
             margin = estimator.model_.margins(comparisons, enrolled)
             y_pred[length] = estimator.classes_[(margin > 0).astype(int)]
         majority = None if groups is None else majority_of(estimator, groups)

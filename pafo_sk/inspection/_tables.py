@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.frames import check_labels
+from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._no_harm import NORMAL, paired_interval
 from pafo_sk.metrics import user_accuracy
 from pafo_sk.metrics._accuracy import majority_code

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.frames import check_labels, listed
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.messages import listed
 from pafo_sk.inspection._drawing import (
     BLACK,
     BLUE,

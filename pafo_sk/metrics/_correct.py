@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.frames import check_labels, first_rows
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.messages import first_rows
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._comparisons.frames import Columns, check_labels, is_frame
-from pafo_sk._comparisons.reader import split_user_index
+from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.reader import split_user_column
 from pafo_sk._comparisons.table import ComparisonTable
 
 
@@ -34,7 +35,8 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
     if isinstance(X, ComparisonTable):
         return None if X.users is None else np.asarray(X.users)
     if not is_frame(X):
-        return split_user_index(final, X)[1]
+        found = split_user_column(X, column)[1]
+        return None if found is None else np.asarray(found)
     return _column(X, column)
 
 
@@ -50,7 +52,7 @@ def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
 
 def _column(X: Any, name: Hashable) -> np.ndarray | None:
     columns = Columns(X)
-    return columns.labels(name) if name in columns else None
+    return np.asarray(columns.labels(name)) if name in columns else None
 
 
 def majority_of(estimator: Any, groups: np.ndarray) -> Hashable:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import pmean
 
-from pafo_sk._comparisons.frames import first_rows
+from pafo_sk._comparisons.messages import first_rows
 from pafo_sk.metrics._values import read_values
 
 

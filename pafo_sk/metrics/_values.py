@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._comparisons.frames import first_rows
+from pafo_sk._comparisons.messages import first_rows
 
 
 def read_values(values: Any, name: str = "values") -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pafo_sk._comparisons.frames import first_rows
+from pafo_sk._comparisons.messages import first_rows
 
 METRICS = ("majority_accuracy", "minority_accuracy")
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
-from pafo_sk._comparisons.frames import check_labels
+from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.shared_fits import shared_fits
 from pafo_sk.metrics import get_scorer, get_scorer_names

@@ -12,7 +12,9 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_random_state
 
-from pafo_sk._comparisons.frames import Columns, check_labels, is_frame, listed
+from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._sklearn_compat import Interval, validate_params
 
@@ -169,7 +171,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
                     f"keep_together={name!r} is not a column of X, which has "
                     f"{listed(columns.names)}. Pass the name of a column, or keep_together=None."
                 )
-            values = columns.labels(name)
+            values = np.asarray(columns.labels(name))
         else:
             values = check_labels(self._array_column(X), f"column {name!r} of X")
         unit = pd.factorize(values)[0]

@@ -136,31 +136,53 @@ def test_worker_processes_map_the_same_file(mapped, made, quick):
     assert scores[0] == scores[1]
 
 
-# Labels
+# Parts of a table, and its scale
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        ["u", "v", "u"],
-        [1, "1", 1],
-        [(1, 2), (1, 3), (1, 2)],
-        np.array([3, 1, 3]),
-        pd.Series(["u", "v", "u"], dtype="category"),
-        pd.Series(["u", "v", "u"], dtype="string[pyarrow]"),
-        pd.Categorical(["u", "v", "u"], categories=["w", "v", "u"]),
-        pd.Categorical([5, 7, 5]),
-    ],
-    ids=["list", "mixed", "tuples", "integers", "category", "arrow", "more categories", "numbers"],
-)
-def test_labels_come_back(labels, made):
-    X = ComparisonTable(made.item_features, [0, 1, 2], [3, 4, 5], users=labels)
-    assert isinstance(X.users, pd.Categorical)
-    assert X.users.tolist() == list(labels)
-    assert X[[2, 1]].users.tolist() == [labels[2], labels[1]]
+@pytest.fixture
+def small():
+    rng = np.random.default_rng(0)
+    return ComparisonTable(
+        items=rng.normal(size=(6, 3)),
+        a=np.array([0, 1, 5, 3]),
+        b=np.array([1, 2, 5, 0]),
+        prompts=np.array([5, 5, 7, 9]),
+        users=np.array(["u", "v", "u", "w"], dtype=object),
+    )
 
 
-def test_labels_cost_a_byte_each(made):
-    rows = np.zeros(1000, dtype=np.int32)
-    X = ComparisonTable(made.item_features, rows, rows, users=np.arange(1000) % 100)
-    assert X.users.codes.nbytes == 1000
+def test_some_comparisons(small):
+    some = small[np.array([3, 0])]
+    assert len(some) == 2
+    assert some.items is small.items
+    assert (some.a.tolist(), some.b.tolist()) == ([3, 0], [0, 1])
+    assert (some.prompts.tolist(), some.users.tolist()) == ([9, 5], ["w", "u"])
+    assert len(small[small.users == "u"]) == 2
+
+
+def test_compact_keeps_the_pairs(small):
+    compact = small[np.array([0, 1])].compact()
+    assert len(compact.items) == 3
+    for found, expected in ((compact, small[np.array([0, 1])]), (small.compact(), small)):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+        assert found.users.tolist() == expected.users.tolist()
+        assert found.prompts.tolist() == expected.prompts.tolist()
+
+
+def test_unit_makes_items_comparable(small):
+    """Scaled by the unit, two random items are at squared distance 1 on average.
+
+    Items that no comparison has do not count.
+    """
+    for factor in (1e-3, 1.0, 1e4):
+        other = small.scaled(factor)
+        items = other.scaled(other.unit()).compact().items
+        distance = ((items[:, None] - items[None]) ** 2).sum(axis=-1).mean()
+        assert distance == pytest.approx(1.0)
+    single = ComparisonTable(small.items.astype(np.float32), small.a, small.b)
+    assert single.scaled(0.5).items.dtype == np.float32
+
+
+def test_unit_of_equal_items():
+    equal = ComparisonTable(np.ones((3, 2)), np.array([0]), np.array([1]))
+    assert equal.unit() == 1.0

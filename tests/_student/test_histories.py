@@ -8,10 +8,9 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pafo_sk import LinearHead
-from pafo_sk._comparisons.comparisons import Comparisons
-from pafo_sk._comparisons.frames import as_objects
-from pafo_sk._comparisons.links import fold_of_rows, history_keys
+from pafo_sk import ComparisonTable, LinearHead
+from pafo_sk._comparisons.labels import Labels, as_objects
+from pafo_sk._comparisons.links import history_keys
 from pafo_sk._student.histories import FEW, Histories, HistoryIndex, code_users
 from pafo_sk._student.model import HistoryMixture
 from pafo_sk._student.reward import PersonalisedReward
@@ -26,8 +25,8 @@ def slow_others(comparisons, user, statistics):
         for j in range(len(user)):
             if user[i] < 0 or user[i] != user[j]:
                 continue
-            if comparisons.prompt is not None:
-                near = comparisons.prompt[i] == comparisons.prompt[j]
+            if comparisons.prompts is not None:
+                near = comparisons.prompts[i] == comparisons.prompts[j]
             else:
                 near = bool(
                     {comparisons.a[i], comparisons.b[i]} & {comparisons.a[j], comparisons.b[j]}
@@ -51,7 +50,7 @@ row = st.tuples(st.integers(-1, 3), st.integers(0, 5), st.integers(0, 5), st.int
 @example([(0, 1, 2, 0), (0, 2, 1, 0), (0, 1, 2, 0), (0, 3, 4, 0)], False)  # the same pair again
 def test_others_against_a_slow_loop(rows, with_prompt):
     user, a, b, prompt = (np.array(column) for column in zip(*rows, strict=True))
-    comparisons = Comparisons(np.zeros((6, 1)), a, b, prompt=prompt if with_prompt else None)
+    comparisons = ComparisonTable(np.zeros((6, 1)), a, b, prompts=prompt if with_prompt else None)
     statistics = np.stack([np.ones(len(rows)), 2.0 ** np.arange(len(rows))], axis=1)
     expected = slow_others(comparisons, user, statistics)
     np.testing.assert_allclose(others(comparisons, user, statistics), expected)
@@ -59,75 +58,58 @@ def test_others_against_a_slow_loop(rows, with_prompt):
 
 def test_others_by_hand():
     """Rows of one user about items (0, 1), (1, 2), (3, 4), and a row of somebody else."""
-    comparisons = Comparisons(np.zeros((5, 1)), np.array([0, 1, 3, 0]), np.array([1, 2, 4, 1]))
+    comparisons = ComparisonTable(np.zeros((5, 1)), np.array([0, 1, 3, 0]), np.array([1, 2, 4, 1]))
     found = others(comparisons, np.array([0, 0, 0, 1]), np.array([[1.0], [10], [100], [1000]]))
     assert found[:, 0].tolist() == [100, 100, 11, 0]
 
 
 def test_no_users_no_histories():
-    comparisons = Comparisons(np.zeros((4, 1)), np.array([0, 2]), np.array([1, 3]))
+    comparisons = ComparisonTable(np.zeros((4, 1)), np.array([0, 2]), np.array([1, 3]))
     assert not others(comparisons, np.array([-1, -1]), np.ones((2, 3))).any()
-
-
-# Folds
-
-
-def test_rows_of_a_prompt_stay_together():
-    prompt = np.repeat(np.arange(10), 7)
-    comparisons = Comparisons(np.zeros((2, 1)), np.zeros(70, int), np.ones(70, int), prompt=prompt)
-    fold = fold_of_rows(comparisons, np.zeros(70, int), 5, np.random.RandomState(0))
-    assert all(len(set(fold[prompt == p])) == 1 for p in range(10))
-    assert np.bincount(fold).tolist() == [14] * 5
-
-
-def test_rows_of_a_user_are_spread_over_the_folds():
-    user = np.repeat(np.arange(6), 11)
-    comparisons = Comparisons(np.zeros((2, 1)), np.zeros(66, int), np.ones(66, int))
-    fold = fold_of_rows(comparisons, user, 5, np.random.RandomState(0))
-    for u in range(6):
-        count = np.bincount(fold[user == u], minlength=5)
-        assert count.max() - count.min() <= 1
 
 
 # Histories as sums
 
 
+def people(users):
+    return Labels.of(as_objects(list(users)), "users")
+
+
 def test_add():
     empty = Histories.empty(2)
-    first = empty.add(np.array(["u", "v", "u"], dtype=object), np.array([[1, 2], [1, 5], [1, 3.0]]))
+    first = empty.add(people("uvu"), np.array([[1, 2], [1, 5], [1, 3.0]]))
     assert len(empty) == 0
     assert first.users.tolist() == ["u", "v"]
     assert first.sums.tolist() == [[2, 5], [1, 5]]
-    second = first.add(np.array(["w", "v"], dtype=object), np.array([[1, 1], [1, 1.0]]))
+    second = first.add(people("wv"), np.array([[1, 1], [1, 1.0]]))
     assert first.sums.tolist() == [[2, 5], [1, 5]]
     assert second.counts().to_dict() == {"u": 2, "v": 2, "w": 1}
-    assert second.sums[second.codes(np.array(["v"], dtype=object), 1)].tolist() == [[2, 6]]
+    assert second.sums[second.codes(people("v"), 1)].tolist() == [[2, 6]]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-5, 5)), max_size=20), st.integers(0, 20))
 def test_order_of_additions_does_not_matter(rows, cut):
-    users = np.array([u for u, _ in rows], dtype=object)
+    users = people(u for u, _ in rows)
     statistics = np.array([[1.0, v] for _, v in rows]).reshape(-1, 2)
     once = Histories.empty(2).add(users, statistics)
     other = Histories.empty(2).add(users[cut:], statistics[cut:]).add(users[:cut], statistics[:cut])
     assert len(other) == len(set(users.tolist()))
-    everybody = np.array([*range(5)], dtype=object)
+    everybody = people(range(5))
     np.testing.assert_array_equal(
         once.of(once.codes(everybody, 5)), other.of(other.codes(everybody, 5))
     )
 
 
 def test_unknown_users_have_the_empty_history():
-    histories = Histories.empty(2).add(np.array([1, 2], dtype=object), np.ones((2, 2)))
-    codes = histories.codes(np.array([2, "2", None, 2.0, 7], dtype=object), 5)
+    histories = Histories.empty(2).add(people([1, 2]), np.ones((2, 2)))
+    codes = histories.codes(people([2, "2", ("2",), 2.0, 7]), 5)
     assert codes.tolist() == [1, -1, -1, 1, -1]
     assert histories.of(codes)[1].tolist() == [0, 0]
     assert histories.codes(None, 3).tolist() == [-1, -1, -1]
 
 
 def test_users_of_any_kind():
-    users = np.empty(6, dtype=object)
-    users[:] = [("a", 1), "a", 1, ("a", 1), pd.Timestamp("2020-01-01"), ("a", 1)]
+    users = people([("a", 1), "a", 1, ("a", 1), pd.Timestamp("2020-01-01"), ("a", 1)])
     histories = Histories.empty(1).add(users, np.ones((6, 1)))
     assert histories.counts().tolist() == [3, 1, 1, 1]
     assert histories.codes(users, 6).tolist() == [0, 1, 2, 0, 3, 0]
@@ -142,18 +124,18 @@ def test_few_users_are_found_as_many_are(n):
     known = ["a", np.str_("b"), 1, 2.5, ("a", 1), ("a", nan), False, day, b"a", here]
     asked = [np.str_("a"), "b", 1.0, np.float64(2.5), ("a", 1), ("a", float("nan")), 0, day, b"a"]
     asked += [frozenset("ba"), "c", True, ("a",)]
-    known, asked = as_objects(known), as_objects(asked)
-    histories = Histories.empty(1).add(known, np.ones((10, 1)))
+    asked = as_objects(asked)
+    histories = Histories.empty(1).add(people(known), np.ones((10, 1)))
     expected = [*range(10), -1, 2, -1]
     for start in range(13):
-        users = np.resize(np.roll(asked, -start), n)
+        users = Labels(np.arange(n), np.resize(np.roll(asked, -start), n))
         found = histories.codes(users, n)
         np.testing.assert_array_equal(found, np.resize(np.roll(expected, -start), n))
 
 
 def test_coefficients_are_computed_once_for_those_who_are_asked_for(mixture):
     statistics = np.random.default_rng(0).normal(size=(40, mixture.n_statistics)) ** 2
-    histories = Histories.empty(mixture.n_statistics).add(np.arange(40), statistics)
+    histories = Histories.empty(mixture.n_statistics).add(people(range(40)), statistics)
     with torch.no_grad():
         expected = mixture.coefficients(torch.as_tensor(histories.of(np.arange(-1, 40)))).numpy()
     calls, other = [], copy.deepcopy(mixture)
@@ -168,7 +150,7 @@ def test_coefficients_are_computed_once_for_those_who_are_asked_for(mixture):
     everybody = np.arange(-1, 40)
     np.testing.assert_array_equal(histories.coefficients(mixture, everybody), expected)
     # other histories and other modules have coefficients of their own
-    more = histories.add(np.array([3]), statistics[:1])
+    more = histories.add(people([3]), statistics[:1])
     assert (more.coefficients(mixture, np.array([3])) != expected[4]).any()
     other.pooled_share = 1.0
     assert histories.coefficients(other, np.array([3]))[0, 0] == 1
@@ -271,19 +253,19 @@ def test_rounding_below_zero_is_no_history(mixture):
 def test_rewards_are_combined_by_user(mixture):
     reward = PersonalisedReward(mixture, item_scale=0.5)
     items = np.array([[2.0, 0.0], [0.0, 4.0], [-2.0, 0.0]])
-    comparisons = Comparisons(items, np.array([2, 2, 0]), np.array([0, 0, 1]))
+    comparisons = ComparisonTable(items, np.array([2, 2, 0]), np.array([0, 0, 1]))
     label = np.array([0.0, 0.0, 1.0])
-    users = np.array(["u", "u", "v"], dtype=object)
+    users = people("uuv")
     histories = Histories.empty(mixture.n_statistics)
     histories = histories.add(users, reward.statistics(comparisons, label))
-    asked = np.array(["u", "v", "nobody"], dtype=object)
+    asked = people(["u", "v", "nobody"])
     found = reward.rewards(items, asked, histories)
     scored = mixture.rewards(torch.as_tensor(items * 0.5))
     sums = torch.as_tensor(histories.of(histories.codes(asked, 3)))
     np.testing.assert_allclose(found, (mixture.coefficients(sums) * scored).sum(dim=1))
     assert found[2] == -1.0
     margin = reward.margins(
-        Comparisons(items, np.array([1]), np.array([0]), users=asked[:1]), histories
+        ComparisonTable(items, np.array([1]), np.array([0]), users=asked[:1]), histories
     )
     alone = reward.rewards(items[[1, 0]], asked[[0, 0]], histories)
     np.testing.assert_allclose(margin, alone[1] - alone[0])

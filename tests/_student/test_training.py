@@ -8,8 +8,7 @@ import pytest
 import torch
 from students import heads, make
 
-from pafo_sk import HistoryMixture, MLPHead, PafoRewardEstimator, RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, HistoryMixture, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk._student.training import THINNING, StudentSet, student_net
@@ -20,7 +19,7 @@ def student_set(user, keep=None, answer=None, dtype=torch.float64):
     """Comparisons of two items of their own each."""
     n = len(user)
     rng = np.random.RandomState(0)
-    comparisons = Comparisons(rng.normal(size=(2 * n, 3)), np.arange(n), n + np.arange(n))
+    comparisons = ComparisonTable(rng.normal(size=(2 * n, 3)), np.arange(n), n + np.arange(n))
     answer = torch.as_tensor(rng.choice([-1.0, 1.0], n) if answer is None else answer)
     label = (answer[:, None] + 1) / 2
     return StudentSet(

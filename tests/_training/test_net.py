@@ -9,8 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
-from pafo_sk import LinearHead, MLPHead, RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, LinearHead, MLPHead, RewardNet
 from pafo_sk._training.net import (
     IndexIterator,
     TrainingSet,
@@ -31,7 +30,7 @@ def problem(seed=0, n=400, n_items=60, n_features=5, reward=None):
     b = (a + 1 + rng.randint(n_items - 1, size=n)) % n_items
     rewards = items @ rng.normal(size=n_features) if reward is None else reward(items)
     chance = 1 / (1 + np.exp(rewards[a] - rewards[b]))
-    return Comparisons(items, a, b), (rng.random_sample(n) < chance).astype(float)
+    return ComparisonTable(items, a, b), (rng.random_sample(n) < chance).astype(float)
 
 
 def train(comparisons, label, weight=None, penalty=(1.0,), net=None, **options):
@@ -126,7 +125,7 @@ def test_start_does_not_move_the_optimum():
 
 def test_precision_follows_the_items():
     comparisons, label = problem()
-    single = Comparisons(comparisons.items.astype(np.float32), comparisons.a, comparisons.b)
+    single = ComparisonTable(comparisons.items.astype(np.float32), comparisons.a, comparisons.b)
     heads = [train(c, label) for c in (single, comparisons)]
     assert [head.weight.dtype for head in heads] == [torch.float32, torch.float64]
     np.testing.assert_allclose(heads[0].weight, heads[1].weight, atol=2e-3)

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from pafo_sk import LinearHead, MLPHead, RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons
+from pafo_sk import ComparisonTable, LinearHead, MLPHead, RewardNet
 from pafo_sk._training.net import train_heads
 from pafo_sk._training.preconditioning import MOST_FEATURES, Rounding, leave
 from pafo_sk._training.weighted_pairs import Rows
@@ -28,7 +27,7 @@ def problem(n_features=12, n=600, n_items=80):
 
 
 def rounding_of(items, rows):
-    return Rounding.of(Comparisons(items, rows.a, rows.b))
+    return Rounding.of(ComparisonTable(items, rows.a, rows.b))
 
 
 def train(items, rows, rounding, net=None, **options):
@@ -36,7 +35,7 @@ def train(items, rows, rounding, net=None, **options):
     penalty = np.array([0.5, 2.0, 8.0])
     net = RewardNet(**EXACT) if net is None else net
     options = {"seed": 0, "device": torch.device("cpu"), "rounding": rounding, **options}
-    return train_heads(net, Comparisons(items, rows.a, rows.b), rows, cells, penalty, **options)
+    return train_heads(net, ComparisonTable(items, rows.a, rows.b), rows, cells, penalty, **options)
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -63,7 +62,7 @@ def test_fewer_steps_are_needed():
 def test_wide_items_are_only_scaled(monkeypatch):
     """Beyond a width no eigenvectors, and still the same optimum."""
     items = np.random.RandomState(0).normal(size=(10, MOST_FEATURES + 1))
-    assert Rounding.of(Comparisons(items, np.arange(5), np.arange(5) + 5)).basis is None
+    assert Rounding.of(ComparisonTable(items, np.arange(5), np.arange(5) + 5)).basis is None
     monkeypatch.setattr("pafo_sk._training.preconditioning.MOST_FEATURES", 3)
     items, rows = problem()
     heads = [train(items, rows, r) for r in (None, rounding_of(items, rows))]
@@ -107,7 +106,7 @@ def test_a_head_without_comparisons_is_its_anchor():
     items, rows = problem()
     start = LinearHead(12, 2).double()
     start.weight.data += torch.arange(12.0)
-    comparisons = Comparisons(items, rows.a, rows.b)
+    comparisons = ComparisonTable(items, rows.a, rows.b)
     head = train_heads(
         RewardNet(),
         comparisons,
@@ -125,7 +124,7 @@ def test_a_head_without_comparisons_is_its_anchor():
 
 def test_a_head_is_trained_as_it_is_alone_beside_one_without_comparisons():
     items, rows = problem()
-    comparisons = Comparisons(items, rows.a, rows.b)
+    comparisons = ComparisonTable(items, rows.a, rows.b)
     options = {"seed": 0, "device": torch.device("cpu"), "rounding": rounding_of(items, rows)}
     cells = np.array([[1.0, 0.0], [1.0, 0.0]])
     net = RewardNet(**EXACT)

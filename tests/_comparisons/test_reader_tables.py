@@ -12,9 +12,9 @@ from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 
 from pafo_sk import ComparisonTable, MLPHead, PafoRewardEstimator, RewardNet
-from pafo_sk._comparisons.comparisons import Comparisons, variance_by_parts
-from pafo_sk._comparisons.reader import read_input
-from pafo_sk._student import reward as _personalised
+from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._comparisons.table import variance_by_parts
+from pafo_sk._student import reward
 from pafo_sk.metrics import fairness_report
 from pafo_sk.model_selection import StratifiedPreferenceKFold
 
@@ -34,7 +34,7 @@ def mapped(tmp_path, made):
 
 
 def read(X, **params):
-    return read_input(PafoRewardEstimator(**params), X, reset=True).comparisons()
+    return InputReader().fit(X, PafoRewardEstimator(**params)).table()
 
 
 class Vectors:
@@ -81,7 +81,7 @@ def test_a_fit_is_that_on_pairs_where_no_item_comes_again(made, quick):
     for fitted in models:  # either takes the other's form
         for X in (table, pairs):
             np.testing.assert_allclose(fitted.decision_function(X), expected, rtol=1e-6)
-    assert [fitted.input_form_ for fitted in models] == ["table", "pair"]
+    assert [fitted.reader_.form_ for fitted in models] == ["table", "pair"]
 
 
 @settings(max_examples=25, deadline=None)
@@ -150,19 +150,19 @@ def test_blocks_of_rows_are_put_together(made, table, model, monkeypatch):
     label = made.y.astype(float)
 
     def everything():
-        comparisons = read_input(model, table, reset=False).comparisons()
+        comparisons = model.reader_.read(table, model)
         enrolled = model.model_.enrolled(comparisons, label, model.history_)
         statistics = model.model_.statistics(comparisons, label)
         return model.decision_function(table), enrolled.sums, statistics
 
     at_once = everything()
-    monkeypatch.setattr(_personalised, "BLOCK", 7)
+    monkeypatch.setattr(reward, "BLOCK", 7)
     for found, expected in zip(everything(), at_once, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_users_are_read_as_the_estimator_says(made, table, quick):
-    assert not quick(user=None, strategy="pooled").fit(table, made.y).has_users_
+    assert not quick(user=None, strategy="pooled").fit(table, made.y).reader_.has_users_
     named = quick(user="annotator", strategy="pooled").fit(table, made.y)
     assert len(named.history_) == len(set(made.users))
 
@@ -176,9 +176,9 @@ def test_groups_given_to_fit_come_first(made, table, quick):
 def test_prompts_are_held_out_together(table):
     prompts = np.arange(len(table)) // 7 * 10
     X = ComparisonTable(table.items, table.a, table.b, prompts=prompts)
-    assert read(X).prompt.tolist() == (np.arange(len(table)) // 7).tolist()
+    assert read(X).prompts.codes.tolist() == (np.arange(len(table)) // 7).tolist()
     # a part has codes of its own, without gaps
-    assert read(X[[99, 0, 98, 1]]).prompt.tolist() == [0, 1, 0, 1]
+    assert read(X[[99, 0, 98, 1]]).prompts.codes.tolist() == [0, 1, 0, 1]
 
 
 # Items
@@ -208,7 +208,7 @@ def test_of_few_items_only_those_are_taken(made):
 def test_used_items(n_rows):
     rng = np.random.default_rng(0)
     a, b = rng.integers(100, size=(2, n_rows))
-    comparisons = Comparisons(np.zeros((100, 1)), a, b)
+    comparisons = ComparisonTable(np.zeros((100, 1)), a, b)
     assert comparisons.used().tolist() == sorted({*a.tolist(), *b.tolist()})
 
 

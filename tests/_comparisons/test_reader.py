@@ -7,14 +7,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.base import clone
 
-from pafo_sk._comparisons.comparisons import Comparisons, encode_items, join_prompt
-from pafo_sk._comparisons.frames import Texts
-from pafo_sk._comparisons.reader import read_input
-from pafo_sk._encoding import store as _store
+from pafo_sk._comparisons.pairs import join_prompt
+from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._encoding.memory_store import MemoryStore
 
 FRAMES = {
@@ -47,7 +43,7 @@ FRAMES = {
 @pytest.fixture
 def store(monkeypatch):
     fresh = MemoryStore()
-    monkeypatch.setattr(_store, "memory_store", fresh)
+    monkeypatch.setattr("pafo_sk._encoding.store.memory_store", fresh)
     return fresh
 
 
@@ -58,7 +54,7 @@ def margin(data, quick):
 
 
 def read(estimator, X):
-    return read_input(estimator, X, reset=True).comparisons()
+    return InputReader().fit(X, estimator).table()
 
 
 def assert_same(found, expected):
@@ -66,7 +62,7 @@ def assert_same(found, expected):
         np.testing.assert_array_equal(
             found.items[getattr(found, side)], expected.items[getattr(expected, side)]
         )
-    for name in ("prompt", "users"):
+    for name in ("prompts", "users"):
         value = getattr(expected, name)
         if value is None:
             assert getattr(found, name) is None
@@ -83,7 +79,7 @@ def test_text_frames_of_any_kind(kind, texts, quick, letter_encoder):
     expected = read(estimator, texts.X)
     found = read(clone(estimator), FRAMES[kind](texts.X))
     assert_same(found, expected)
-    assert found.users.dtype == object
+    assert found.users.unique.dtype == object
 
 
 @pytest.mark.parametrize("kind", ["polars", "pyarrow", "Hugging Face", "dict of lists"])
@@ -127,7 +123,7 @@ def test_text_table_by_hand(quick, letter_encoder):
     expected = [[1, 2, 0, 0], [1, 0, 1, 0], [0, 2, 0, 1], [0, 1, 0, 0]]
     np.testing.assert_array_equal(b[:, letters], expected)
     assert comparisons.a[3] == comparisons.b[3]
-    assert comparisons.prompt.tolist() == [0, 0, 1, 2]
+    assert comparisons.prompts.codes.tolist() == [0, 0, 1, 2]
     assert comparisons.users.tolist() == [1, "x", 1, (2, 3)]
     assert set(letter_encoder.asked) == {"a\nb", "a\nbb", "a\nc", "f\nb", "f\nbb", "b"}
 
@@ -137,40 +133,9 @@ def test_prompt_is_read(texts, quick, letter_encoder):
     assert join_prompt("", "so") == "so"
     with_prompt = read(quick(encoder=letter_encoder), texts.X)
     without = read(quick(encoder=letter_encoder), texts.X.drop(columns="prompt"))
-    assert without.prompt is None
+    assert without.prompts is None
     assert len(without.items) == 40
     assert len(with_prompt.items) > 40
-
-
-def coded(values):
-    return Texts(*pd.factorize(values))
-
-
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(["", "p", "q"]), st.text("ab\n", max_size=3), st.text("ab\n")),
-        min_size=1,
-    )
-)
-def test_items_scatter_back(rows):
-    """Each response finds the vector of its own prompt and text."""
-    prompts, first, second = (np.array(c, dtype=object) for c in zip(*rows, strict=True))
-
-    def encode(texts):
-        assert len(set(zip(texts, range(len(texts)), strict=True))) == len(texts)
-        return np.array([[hash(text)] for text in texts])
-
-    responses = np.concatenate([first, second])
-    columns = [coded(first), coded(second)]
-    vectors, index = encode_items(columns, coded(prompts), encode)
-    expected = [
-        hash(join_prompt(p, r)) for p, r in zip(np.tile(prompts, 2), responses, strict=True)
-    ]
-    assert vectors[index, 0].tolist() == expected
-    assert len(vectors) == len(set(zip(np.tile(prompts, 2), responses, strict=True)))
-    vectors, index = encode_items(columns, None, encode)
-    assert vectors[index, 0].tolist() == [hash(r) for r in responses]
-    assert len(vectors) == len(set(responses))
 
 
 # Unique items
@@ -266,7 +231,7 @@ def test_arrays_without_users(kind, data, quick):
     expected = quick(strategy="balanced").fit(X, data.y, groups=data.groups)
     found = quick(strategy="balanced").fit(kind(X), data.y, groups=data.groups)
     assert found.n_features_in_ == 6
-    assert not found.has_users_
+    assert not found.reader_.has_users_
     np.testing.assert_allclose(
         found.decision_function(kind(X)), expected.decision_function(X), rtol=1e-9
     )
@@ -345,53 +310,3 @@ def test_groups_of_any_kind(data, quick):
         np.testing.assert_array_equal(
             found.decision_function(data.X), expected.decision_function(data.X)
         )
-
-
-# The table itself
-
-
-@pytest.fixture
-def table():
-    rng = np.random.default_rng(0)
-    return Comparisons(
-        items=rng.normal(size=(6, 3)),
-        a=np.array([0, 1, 5, 3]),
-        b=np.array([1, 2, 5, 0]),
-        prompt=np.array([0, 0, 1, 2]),
-        users=np.array(["u", "v", "u", "w"], dtype=object),
-    )
-
-
-def test_some_comparisons(table):
-    some = table[np.array([3, 0])]
-    assert len(some) == 2
-    assert some.items is table.items
-    assert (some.a.tolist(), some.b.tolist()) == ([3, 0], [0, 1])
-    assert (some.prompt.tolist(), some.users.tolist()) == ([2, 0], ["w", "u"])
-    assert len(table[table.users == "u"]) == 2
-
-
-def test_compact_keeps_the_pairs(table):
-    compact = table[np.array([0, 1])].compact()
-    assert len(compact.items) == 3
-    assert_same(compact, table[np.array([0, 1])])
-    assert_same(table.compact(), table)
-
-
-def test_unit_makes_items_comparable(table):
-    """Scaled by the unit, two random items are at squared distance 1 on average.
-
-    Items that no comparison has do not count.
-    """
-    for factor in (1e-3, 1.0, 1e4):
-        other = table.scaled(factor)
-        items = other.scaled(other.unit()).compact().items
-        distance = ((items[:, None] - items[None]) ** 2).sum(axis=-1).mean()
-        assert distance == pytest.approx(1.0)
-    single = Comparisons(table.items.astype(np.float32), table.a, table.b)
-    assert single.scaled(0.5).items.dtype == np.float32
-
-
-def test_unit_of_equal_items():
-    equal = Comparisons(np.ones((3, 2)), np.array([0]), np.array([1]))
-    assert equal.unit() == 1.0

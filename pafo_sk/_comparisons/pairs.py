@@ -1,0 +1,140 @@
+"""X as it was read: pairs of texts or of vectors, which become a `ComparisonTable`.
+
+The table holds every distinct item once, so that an item is encoded and scored once however often
+it is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.table import ComparisonTable
+
+
+@dataclass(frozen=True)
+class TextPairs:
+    """Pairs of responses that are not encoded yet, because that may take hours.
+
+    Parameters
+    ----------
+    response_a, response_b : Labels of n texts
+    prompts : Labels of n texts, or None
+    encode : callable
+        Maps a list of unique texts to vectors.
+    users, groups : Labels of n rows, or None
+    """
+
+    response_a: Labels
+    response_b: Labels
+    prompts: Labels | None
+    encode: Callable[[list[str]], np.ndarray]
+    users: Labels | None = None
+    groups: Labels | None = None
+
+    def __len__(self) -> int:
+        return len(self.response_a)
+
+    def table(self) -> ComparisonTable:
+        """Encode each distinct pair of prompt and response once."""
+        items, index = encode_items([self.response_a, self.response_b], self.prompts, self.encode)
+        a, b = index[: len(self)], index[len(self) :]
+        return ComparisonTable(items, a, b, users=self.users, prompts=self.prompts)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of vectors as they were passed, which a linear reward scores without a table.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, n_features) or (n, 2, n_features)
+        Items b minus items a; or items a and b.
+    users, groups : Labels of n rows, or None
+    """
+
+    values: np.ndarray
+    users: Labels | None = None
+    groups: Labels | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def table(self) -> ComparisonTable:
+        """Make a table in which every pair has two items of its own.
+
+        A difference ``x`` becomes the pair ``(-x/2, x/2)``: any antisymmetric margin can be
+        evaluated on it, and a linear one is exactly ``w @ x``.
+        """
+        X = self.values
+        if X.ndim == 2:
+            half = X / 2
+            X = np.stack([-half, half], axis=1)
+        # The two items of a pair are sorted, because the place of an item in the table decides how
+        # its reward is rounded, and swapped items must get the same rewards to the last bit.
+        rows = np.arange(len(X))
+        swapped = X[:, 0, 0] > X[:, 1, 0]
+        tied = np.flatnonzero(X[:, 0, 0] == X[:, 1, 0])
+        if len(tied):
+            first = (X[tied, 0] != X[tied, 1]).argmax(axis=1)
+            swapped[tied] = X[tied, 0, first] > X[tied, 1, first]
+        items = np.where(swapped[:, None, None], X[:, ::-1], X)
+        items = np.ascontiguousarray(items.reshape(2 * len(X), -1))
+        a, b = 2 * rows + swapped, 2 * rows + ~swapped
+        return ComparisonTable(items, a, b, users=self.users)
+
+    @staticmethod
+    def differences(values: np.ndarray) -> np.ndarray:
+        """Subtract items a from items b in double precision, (n, n_features)."""
+        if values.ndim == 2:
+            return np.asarray(values, dtype=np.float64)
+        return np.subtract(values[:, 1], values[:, 0], dtype=np.float64)
+
+
+# X as it was read, whatever its form: it has a length, users, groups and a table
+Comparisons = ComparisonTable | Pairs | TextPairs
+
+
+def encode_items(
+    responses: Sequence[Labels],
+    prompts: Labels | None,
+    encode: Callable[[list[str]], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Encode the distinct pairs of prompt and response.
+
+    Parameters
+    ----------
+    responses : sequence of Labels of n texts
+        Columns of responses to the same prompts.
+    prompts : Labels of n texts, or None
+    encode : callable
+        Maps a list of unique texts to vectors.
+
+    Returns
+    -------
+    vectors : ndarray of shape (n_items, n_features)
+    index : ndarray of int, shape (n_columns * n,)
+        Row of ``vectors`` for each response, one column after the other.
+    """
+    # sorted: the table, hence every rounding error, is the same when responses are swapped
+    texts = Labels.joined(*responses)
+    unique = texts.unique
+    if prompts is None:
+        return encode(list(unique)), texts.codes
+    prompts = Labels.joined(prompts)
+    prompt_codes = np.tile(prompts.codes, len(responses))
+    index, keys = pd.factorize(prompt_codes * len(unique) + texts.codes, sort=True)
+    items = [
+        join_prompt(prompts.unique[p], unique[r])
+        for p, r in zip(keys // len(unique), keys % len(unique), strict=True)
+    ]
+    return encode(items), index
+
+
+def join_prompt(prompt: str, response: str) -> str:
+    """Return the text that is encoded for a response to a prompt."""
+    return f"{prompt}\n{response}" if prompt else response

@@ -1,0 +1,81 @@
+"""Labels are numbered once, come back as they were given, and act as an array of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pafo_sk import ComparisonTable
+from pafo_sk._comparisons.labels import FEW, Labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["u", "v", "u"],
+        [1, "1", 1],
+        [(1, 2), (1, 3), (1, 2)],
+        np.array([3, 1, 3]),
+        pd.Series(["u", "v", "u"], dtype="category"),
+        pd.Series(["u", "v", "u"], dtype="string[pyarrow]"),
+        pd.Categorical(["u", "v", "u"], categories=["w", "v", "u"]),
+        pd.Categorical([5, 7, 5]),
+    ],
+    ids=["list", "mixed", "tuples", "integers", "category", "arrow", "more categories", "numbers"],
+)
+def test_labels_come_back(labels, made):
+    X = ComparisonTable(made.item_features, [0, 1, 2], [3, 4, 5], users=labels)
+    assert isinstance(X.users, Labels)
+    assert X.users.tolist() == list(X.users) == list(X.users.categorical()) == list(labels)
+    assert X[[2, 1]].users.tolist() == [labels[2], labels[1]]
+    assert X.users[1] == labels[1]
+    assert isinstance(X.users.categorical(), pd.Categorical)
+    np.testing.assert_array_equal(np.asarray(X.users), np.asarray(X.users.categorical()))
+    assert (X.users == X.users[0]).tolist() == [True, False, True]
+    assert (X.users == X.users[[0, 0, 0]]).tolist() == [True, False, True]
+
+
+def test_labels_cost_a_byte_each(made):
+    rows = np.zeros(1000, dtype=np.int32)
+    X = ComparisonTable(made.item_features, rows, rows, users=np.arange(1000) % 100)
+    assert X.users.codes.nbytes == 1000
+
+
+@pytest.mark.parametrize("n", [5, FEW + 5])
+@pytest.mark.parametrize(
+    "values",
+    [[3, 1, 2], ["b", "a", "c"], [1, "1", ("1",)], [2.5, 1.0, 0.0]],
+    ids=["integers", "strings", "mixed", "numbers"],
+)
+def test_few_rows_are_numbered_as_many_are(values, n):
+    rows = np.arange(n) % 3
+    labels = Labels.of([values[row] for row in rows], "users")
+    assert labels.codes.tolist() == rows.tolist()
+    assert labels.unique.tolist() == values
+    assert (labels.codes.dtype, labels.unique.dtype) == (np.intp, object)
+
+
+def test_compact_numbers_what_is_there_in_its_order():
+    labels = Labels.of(pd.Categorical(["u", "v", "w", "u"]), "users")[[2, 0, 3]]
+    assert labels.codes.tolist() == [2, 0, 0]
+    assert labels.compact().codes.tolist() == [0, 1, 1]
+    assert labels.compact().unique.tolist() == ["w", "u"]
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(0, np.int8), (128, np.int8), (129, np.int16)])
+def test_small_codes_hold_every_label(n, dtype):
+    labels = Labels.of(np.arange(n), "users")
+    assert labels.small().codes.dtype == dtype
+    assert labels.small().tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("n", [3, FEW + 3])
+@pytest.mark.parametrize("kind", [list, pd.Series], ids=["list", "series"])
+def test_unhashable_labels_are_named(kind, n):
+    with pytest.raises(TypeError, match=rf"users must hold hashable.*list in {n} of {n} rows"):
+        Labels.of(kind([[1]] * n), "users")
+
+
+def test_columns_of_texts_one_below_the_other():
+    texts = Labels.joined(*(Labels.of(list(column), "texts") for column in ("cac", "bca")))
+    assert texts.unique.tolist() == ["a", "b", "c"]
+    assert texts.codes.tolist() == [2, 0, 2, 1, 2, 0]

@@ -1,0 +1,62 @@
+"""Pairs of texts or vectors become a table that holds every distinct item once."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.pairs import Pairs, encode_items, join_prompt
+
+
+def texts(values):
+    return Labels.of(values, "texts")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "p", "q"]), st.text("ab\n", max_size=3), st.text("ab\n")),
+        min_size=1,
+    )
+)
+def test_items_scatter_back(rows):
+    """Each response finds the vector of its own prompt and text."""
+    prompts, first, second = (np.array(c, dtype=object) for c in zip(*rows, strict=True))
+
+    def encode(unique):
+        assert len(set(zip(unique, range(len(unique)), strict=True))) == len(unique)
+        return np.array([[hash(text)] for text in unique])
+
+    responses = np.concatenate([first, second])
+    columns = [texts(first), texts(second)]
+    vectors, index = encode_items(columns, texts(prompts), encode)
+    expected = [
+        hash(join_prompt(p, r)) for p, r in zip(np.tile(prompts, 2), responses, strict=True)
+    ]
+    assert vectors[index, 0].tolist() == expected
+    assert len(vectors) == len(set(zip(np.tile(prompts, 2), responses, strict=True)))
+    vectors, index = encode_items(columns, None, encode)
+    assert vectors[index, 0].tolist() == [hash(r) for r in responses]
+    assert len(vectors) == len(set(responses))
+
+
+@pytest.mark.parametrize("form", ["difference", "pair"])
+def test_numbers_become_a_table(form):
+    X = np.arange(12.0).reshape((3, 4) if form == "difference" else (3, 2, 2))
+    comparisons = Pairs(X).table()
+    a, b = comparisons.items[comparisons.a], comparisons.items[comparisons.b]
+    if form == "difference":
+        np.testing.assert_array_equal(b - a, X)
+        np.testing.assert_array_equal(a, -b)
+    else:
+        np.testing.assert_array_equal(np.stack([a, b], axis=1), X)
+
+
+def test_swapped_pairs_make_one_table():
+    """Also where the first numbers of a pair are equal, or all are."""
+    X = np.array([[[1.0, 2], [1, 1]], [[0, 0], [0, 0]], [[3, 0], [2, 5]], [[0, 1], [0, 4]]])
+    table, swapped = Pairs(X).table(), Pairs(X[:, ::-1]).table()
+    np.testing.assert_array_equal(table.items, swapped.items)
+    np.testing.assert_array_equal(np.stack([table.items[table.a], table.items[table.b]], 1), X)
+    different = [0, 2, 3]
+    np.testing.assert_array_equal(table.a[different], swapped.b[different])
