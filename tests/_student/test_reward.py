@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from students import BilinearHistory
 
 from pafo_sk import HistoryMixture, LinearHead, MLPHead
 from pafo_sk._comparisons.comparisons import Pairs, check_finite, from_array
 from pafo_sk._comparisons.frames import FEW, Columns, Texts
-from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.reward import CHUNK, PersonalisedReward, linear_weight
 
