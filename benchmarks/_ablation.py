@@ -1,59 +1,75 @@
-"""Variants of PAFO with one thing taken out: by a parameter, or by a patch while `fit` runs."""
+"""Variants of PAFO with one thing changed: a parameter, a number, or who teaches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
-from pafo_sk._student import candidates as _unified
-from pafo_sk._student import training as _student_training
-from pafo_sk._training.net import margins
+from pafo_sk import PafoRewardEstimator
+from pafo_sk._distillation import Teachers
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._training.scoring import margins_of
+
+
+class NoThinning(PafoRewardEstimator):
+    """Trained with whole histories only."""
+
+    _student_config = StudentConfig(thinning=(1.0,))
+
+
+class NoDirections(PafoRewardEstimator):
+    """Without taste directions."""
+
+    _student_config = StudentConfig(n_directions=(0, 0))
+
+
+class InSampleMargins(PafoRewardEstimator):
+    """Specialists teach the margins of rows that they were trained on."""
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> InSampleMargins:
+        with _in_sample_margins():
+            super().fit(X, y, groups)
+        return self
+
+
+@contextmanager
+def _in_sample_margins() -> Iterator[None]:
+    """Within the block, teachers have seen the rows that they teach."""
+    original = Teachers.targets
+
+    def targets(self: Teachers, trainer: Any, group: np.ndarray, fold: Any = None) -> np.ndarray:
+        target = original(self, trainer, group, fold)
+        seen = margins_of(self.specialists.without(None), trainer.comparisons)
+        target[:, 1] = seen[np.arange(len(seen)), self.specialists.model[group]]
+        return target
+
+    with patch.object(Teachers, "targets", targets):
+        yield
 
 
 @dataclass(frozen=True)
 class Variant:
-    """The default method, but for ``settings`` and what ``patched()`` changes."""
+    """The default method, but for ``settings``, or another class of estimator."""
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
-    patched: Callable[[], AbstractContextManager] = nullcontext
-
-
-def constant(module: Any, name: str, value: Any) -> Callable[[], AbstractContextManager]:
-    """Another value for a constant of the library; fails where it is no more."""
-    return lambda: patch.object(module, name, value)
-
-
-@contextmanager
-def in_sample_margins() -> Iterator[None]:
-    """Specialists teach the margins of rows that they were trained on."""
-    original = _unified.distillation_targets
-
-    def taught(trainer: Any, pooled: Any, specialists: Any, group: Any, *rest: Any) -> np.ndarray:
-        target = original(trainer, pooled, specialists, group, *rest)
-        seen = margins(specialists.of_fold(None), trainer.comparisons)
-        target[:, 1] = seen[np.arange(len(seen)), specialists.model[group]]
-        return target
-
-    with patch.object(_unified, "distillation_targets", taught):
-        yield
+    estimator: type[PafoRewardEstimator] = PafoRewardEstimator
 
 
 VARIANTS = (
     Variant("no distillation", {"distill_weight": 0.0}),
     Variant("distillation at a fixed 0.5", {"distill_weight": 0.5}),
     Variant("no gate, no history", {"student": "plain"}),
-    Variant("bilinear student", {"student": "bilinear"}),
     Variant("one prototype a group", {"n_prototypes": 1}),
     Variant("no prototypes, a taste vector alone", {"n_prototypes": 0}),
-    Variant("in-sample margins", patched=in_sample_margins),
+    Variant("in-sample margins", estimator=InSampleMargins),
     Variant("no shrinkage of specialists", {"specialist_shrinkage": 0.0}),
-    Variant("no thinning", patched=constant(_student_training, "THINNING", (1.0,))),
-    Variant("no directions", patched=constant(_unified, "N_DIRECTIONS", (0, 0))),
+    Variant("no thinning", estimator=NoThinning),
+    Variant("no directions", estimator=NoDirections),
     Variant("no no-harm step", {"no_harm": None}),
 )

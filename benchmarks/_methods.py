@@ -6,7 +6,6 @@ import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
@@ -123,12 +122,12 @@ class Method:
 
 
 def _library(
-    task: Task, patched: Callable[[], AbstractContextManager] = nullcontext, **settings: Any
+    task: Task, cls: type[PafoRewardEstimator] = PafoRewardEstimator, **settings: Any
 ) -> Library:
     """Fit with defaults but for ``settings``, on what ``fit`` of the library is given."""
     train = task.case.train
-    estimator = PafoRewardEstimator(random_state=task.seed, **settings)
-    with patched(), warnings.catch_warnings():
+    estimator = cls(random_state=task.seed, **settings)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         estimator.fit(train.X, train.y, groups=train.groups)
     chosen = {"status": estimator.pareto_status_}
@@ -219,7 +218,7 @@ METHODS = {
 ABLATIONS = {
     f"pafo: {variant.name}": Method(
         variant.name,
-        partial(_library, patched=variant.patched, **variant.settings),
+        partial(_library, cls=variant.estimator, **variant.settings),
         "training",
         history=True,
     )

@@ -121,8 +121,8 @@ class Data:
             b=torch.as_tensor(self.b),
             target=torch.as_tensor(self.y, dtype=torch.float32)[:, None],
             weight=torch.ones(n, 1),
-            cell=torch.zeros(n, dtype=torch.int64),
-            heads=torch.ones(1, 1),
+            block=torch.zeros(n, dtype=torch.int64),
+            row_weight_by_head=torch.ones(1, 1),
             penalty=torch.ones(1),
         )
 

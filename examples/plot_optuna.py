@@ -20,7 +20,7 @@ from sklearn.model_selection import cross_validate
 from pafo_sk import PafoRewardEstimator
 from pafo_sk.datasets import make_preferences
 from pafo_sk.metrics import get_scorer
-from pafo_sk.model_selection import StratifiedPreferenceKFold, hypervolume, shared_fits
+from pafo_sk.model_selection import FitCache, StratifiedPreferenceKFold, hypervolume
 
 try:
     import optuna
@@ -38,6 +38,8 @@ output.mkdir(parents=True, exist_ok=True)
 # -------------------------------------
 
 data = make_preferences(n_users=30, n_comparisons=20, n_features=8, similarity=-0.5, random_state=0)
+# trials share the models that do not depend on what is varied
+cache = FitCache()
 scoring = {name: get_scorer(name) for name in ("majority_accuracy", "minority_accuracy")}
 
 
@@ -49,6 +51,7 @@ def objective(trial):
         distill_weight=trial.suggest_float("distill_weight", 0, 1),
         group_weights=trial.suggest_categorical("group_weights", ["rows", "groups"]),
         no_harm=None,  # the front is the point
+        fit_cache=cache,
         random_state=0,
     )
     folds = StratifiedPreferenceKFold(3, random_state=0)
@@ -59,14 +62,14 @@ def objective(trial):
 
 
 # %%
-# The trials share the models that do not depend on what is varied
-# ----------------------------------------------------------------
+# The search
+# ----------
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 study = optuna.create_study(
     directions=["maximize", "maximize"], sampler=optuna.samplers.TPESampler(seed=0)
 )
-with config_context(enable_metadata_routing=True), shared_fits():
+with config_context(enable_metadata_routing=True):
     study.optimize(objective, n_trials=16)
 
 # equal scores are shown once

@@ -1,4 +1,4 @@
-"""What any classifier of comparisons owes to scikit-learn."""
+"""What scikit-learn asks of a classifier of comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._encoding.fingerprint import reference_for
-from pafo_sk._training.shared_fits import join, token
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):
@@ -77,16 +76,10 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         state = dict(super().__getstate__())
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
-        if sharing := token():
-            # a search sends estimators to worker processes, which then share fits as well
-            state["_sharing"] = sharing
+        if "classes_" in state:
+            # a search sends unfitted estimators to its workers; what is fitted needs no cache
+            state["fit_cache"] = None
         return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        if sharing := state.pop("_sharing", None):
-            join(sharing)
-        super().__setstate__(state)
 
 
 @contextmanager

@@ -9,16 +9,17 @@ from torch import nn
 
 from pafo_sk._groups import Groups, row_weights
 from pafo_sk._progress import counted
-from pafo_sk._specialists import PENALTIES, CrossFitted, fit_pooled
+from pafo_sk._specialists import CrossFitted, fit_pooled
 from pafo_sk._training.calibration import log_loss
 from pafo_sk._training.cross_fitting import Trainer
-from pafo_sk._training.net import score_items
-from pafo_sk._training.weighted_pairs import Rows
+from pafo_sk._training.head_grid import HeadGrid
+from pafo_sk._training.scoring import gather_margins, score_items
+from pafo_sk._training.weighted_pairs import WeightedPairs
 
-# Rounds of the group distributionally robust model.
-ROUNDS = 15
-# Models that a baseline trains beside the pooled one, for the progress bar.
-N_TRAINED = {"pooled": 0, "balanced": 1, "group_dro": 2 * ROUNDS}
+
+def n_trained(strategy: str, dro_rounds: int) -> int:
+    """Count the models that a baseline trains beside the pooled one, for the progress bar."""
+    return {"pooled": 0, "balanced": 1, "group_dro": 2 * dro_rounds}[strategy]
 
 
 def fit_baseline(
@@ -37,67 +38,67 @@ def fit_baseline(
         return fit_group_dro(trainer, groups.codes)
     if strategy == "balanced":
         pooled = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
-    return pooled.of_fold(None), pooled.margins(trainer, 0)
+    return pooled.without(None), pooled.margins(trainer, 0)
 
 
-def fit_group_dro(
-    trainer: Trainer, group: np.ndarray, *, rounds: int = ROUNDS, step: float = 1.0
-) -> tuple[nn.Module, np.ndarray]:
+def fit_group_dro(trainer: Trainer, group: np.ndarray) -> tuple[nn.Module, np.ndarray]:
     """Group distributionally robust model: the weights follow the worst group's loss.
 
     Multiplicative weights on the groups' losses (Sagawa et al., 2020), each round warm-started from
     the last; the penalty is the one with the lowest worst-group held-out loss.
     """
-    run = partial(_run_dro, trainer, group, rounds=rounds, step=step)
-    parts = trainer.parts()
-    folds = trainer.trains(parts[1 : 1 + trainer.n_folds])
-    n_penalties = len(PENALTIES)
-    tried = run(np.repeat(folds, n_penalties, axis=1), np.tile(PENALTIES, trainer.n_folds))
-    margin = trainer.margins_of_folds(tried).T
+    penalties = np.array(trainer.config.penalties)
+    run = partial(_run_dro, trainer, group)
+    folds = trainer.seen(trainer.fold_sets(1))
+    tried = run(np.repeat(folds, len(penalties), axis=1), np.tile(penalties, trainer.n_folds))
+    axes = {"fold_set": trainer.n_folds, "penalty": len(penalties)}
+    margin = trainer.held_out_margins(HeadGrid(tried, axes)).T
     losses = np.stack([np.bincount(group, log_loss(row, trainer.label)) for row in margin])
     best = int((losses / np.bincount(group)).max(axis=1).argmin())
-    return run(trainer.trains(parts[:1]), PENALTIES[[best]]), margin[best]
+    return run(trainer.seen([()]), penalties[[best]]), margin[best]
 
 
 def _run_dro(
-    trainer: Trainer,
-    group: np.ndarray,
-    trains: np.ndarray,
-    penalty: np.ndarray,
-    *,
-    rounds: int,
-    step: float,
+    trainer: Trainer, group: np.ndarray, seen: np.ndarray, penalty: np.ndarray
 ) -> nn.Module:
-    """Heads under group weights of their own; ``trains`` is (n_folds, n_heads)."""
-    n_groups, n_folds = int(group.max()) + 1, trainer.n_folds
-    rows = trainer.rows(cell=group * n_folds + trainer.fold)
-    trains = np.tile(trains, (n_groups, 1))
+    """Heads that each weigh the groups by themselves.
 
-    def by_group(of_cells: np.ndarray) -> np.ndarray:
-        return of_cells.reshape(n_groups, n_folds, -1).sum(axis=1)
+    Parameters
+    ----------
+    seen : ndarray of shape (n_folds, n_heads)
+        1.0 where the rows of a fold train a head.
+    penalty : ndarray of shape (n_heads,)
+    """
+    n_groups, n_folds, config = int(group.max()) + 1, trainer.n_folds, trainer.config
+    # a block for every group and fold
+    pairs = trainer.pairs(block=group * n_folds + trainer.fold)
+    seen = np.tile(seen, (n_groups, 1))
 
-    n_rows = np.bincount(rows.cell, rows.weight, len(trains))[:, None] * trains
+    def by_group(of_blocks: np.ndarray) -> np.ndarray:
+        return of_blocks.reshape(n_groups, n_folds, -1).sum(axis=1)
+
+    n_rows = np.bincount(pairs.block, pairs.weight, len(seen))[:, None] * seen
     size = np.maximum(by_group(n_rows), 1e-12)
-    share = np.full(size.shape, 1 / n_groups)
+    group_weight = np.full(size.shape, 1 / n_groups)
     head = None
-    for _ in counted(range(rounds)):
+    for _ in counted(range(config.dro_rounds)):
         # weights of mean about one, so that the penalty means the same as elsewhere
-        of_groups = share / size * len(trainer)
-        head = trainer.train(
-            rows, trains * np.repeat(of_groups, n_folds, axis=0), penalty, start=head
-        )
-        losses = _cell_losses(trainer, head, rows, len(trains)) * trains
-        share = share * np.exp(step * by_group(losses) / size)
-        share = share / share.sum(axis=0)
-    assert head is not None, "rounds is at least one"
+        row_weight = np.repeat(group_weight / size * len(trainer), n_folds, axis=0)
+        head = trainer.train(pairs, seen * row_weight, penalty, start=head)
+        losses = _block_losses(trainer, head, pairs, len(seen)) * seen
+        group_weight = group_weight * np.exp(config.dro_step * by_group(losses) / size)
+        group_weight = group_weight / group_weight.sum(axis=0)
+    assert head is not None, "there is at least one round"
     return head
 
 
-def _cell_losses(trainer: Trainer, head: nn.Module, rows: Rows, n_cells: int) -> np.ndarray:
-    """Summed Bradley-Terry loss of every cell by every head, (n_cells, n_heads)."""
+def _block_losses(
+    trainer: Trainer, head: nn.Module, pairs: WeightedPairs, n_blocks: int
+) -> np.ndarray:
+    """Summed Bradley-Terry loss of every block by every head, (n_blocks, n_heads)."""
     rewards = score_items(head, trainer.comparisons.items, trainer.comparisons.scale)
-    margin = rewards[rows.b] - rewards[rows.a]
-    # of soft targets: the loss of the label is linear in it
-    loss = log_loss(margin, np.ones(len(rows))) + (1 - rows.target)[:, None] * margin
-    loss = loss * rows.weight[:, None]
-    return np.stack([np.bincount(rows.cell, column, n_cells) for column in loss.T], axis=1)
+    margin = gather_margins(rewards, pairs.a, pairs.b)
+    # the loss is linear in the target, which may be soft
+    loss = log_loss(margin, np.ones(len(pairs))) + (1 - pairs.target)[:, None] * margin
+    loss = loss * pairs.weight[:, None]
+    return np.stack([np.bincount(pairs.block, column, n_blocks) for column in loss.T], axis=1)

@@ -12,28 +12,34 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
-from pafo_sk._baselines import N_TRAINED, fit_baseline
+from pafo_sk._baselines import fit_baseline, n_trained
 from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.links import fold_of_rows
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
-from pafo_sk._groups import RULES, Groups, infer_groups, read_groups, support_rate
+from pafo_sk._groups import Groups, read_groups
 from pafo_sk._no_harm import ensure_no_harm, pareto_report
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
-from pafo_sk._student.candidates import STUDENT, Task, UnifiedSettings, plain_model
+from pafo_sk._student.candidate_fits import CandidateFits
+from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.histories import Histories, code_users
-from pafo_sk._student.model import HistoryModel
+from pafo_sk._student.model import HistoryModel, plain_model
+from pafo_sk._student.options import STUDENT, StudentOptions
 from pafo_sk._student.reward import PersonalisedReward
 from pafo_sk._student.search import most_trained, rank_candidates
+from pafo_sk._student.training import CandidateTrainer
+from pafo_sk._support_rate import RULES, infer_groups, support_rate
+from pafo_sk._training.config import TrainingConfig
 from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._training.fit_cache import FitCache
 from pafo_sk._training.net import RewardNet
-from pafo_sk._training.preconditioning import Rounding
-from pafo_sk._training.subsample import MOST_JUDGED, MOST_TAUGHT
+from pafo_sk._training.preconditioning import Preconditioner
 
 
 class PafoRewardEstimator(ComparisonClassifier):
@@ -69,9 +75,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         for the worst group.
     reward_net : RewardNet or None, default=None
         Net prototype that trains the heads; None: ``RewardNet(LinearHead)``.
-    student : {"mixture", "bilinear", "plain"} or class, default="mixture"
-        Unified model: history-gated mixture, history vector times item, one reward for everybody;
-        or a subclass of ``HistoryModel``, such as one of ``HistoryMixture``.
+    student : {"mixture", "plain"} or class, default="mixture"
+        Unified model: history-gated mixture, or one reward for everybody; or a subclass of
+        ``HistoryModel``, such as one of ``HistoryMixture``.
     n_prototypes : "auto" or int, default="auto"
         Tastes looked for within each group (0: none, one taste vector per user instead); "auto"
         chooses on held-out rows.
@@ -96,6 +102,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         loss that is clear of zero (one-sided, 5 %) counts.
     device : str or None, default=None
         Device for encoding and training; None: a GPU where there is one.
+    fit_cache : FitCache or None, default=None
+        Models that several fits share, see `pafo_sk.model_selection.FitCache`; None: each fit
+        trains its own.
     n_jobs : int or None, default=None
         Processes that cross-fit the unified model.
     random_state : int, RandomState or None, default=None
@@ -120,7 +129,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         model, users counting equally, with paired 95 % intervals of the differences, clustered
         by user and prompt. With more than 10,000 comparisons, of a sample of so many.
     pareto_status_ : str
-        What the report comes to.
+        One-sentence summary of ``pareto_report_``.
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
@@ -150,6 +159,10 @@ class PafoRewardEstimator(ComparisonClassifier):
 
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
+    # Numbers that shape the fitted model; an ablation sets others in a subclass.
+    _training_config: ClassVar[TrainingConfig] = TrainingConfig()
+    _student_config: ClassVar[StudentConfig] = StudentConfig()
+
     pareto_report_: pd.DataFrame | None
     support_rate_: pd.Series | None
 
@@ -173,6 +186,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         "group_weights": [StrOptions({"rows", "users", "groups"}), dict],
         "no_harm": [Interval(Real, 0, None, closed="left"), None],
         "device": [str, torch.device, None],
+        "fit_cache": [FitCache, None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -200,6 +214,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         group_weights: str | dict = "rows",
         no_harm: float | None = 0.005,
         device: str | None = None,
+        fit_cache: FitCache | None = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -223,6 +238,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.group_weights = group_weights
         self.no_harm = no_harm
         self.device = device
+        self.fit_cache = fit_cache
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -262,8 +278,8 @@ class PafoRewardEstimator(ComparisonClassifier):
             elif given.groups is not None:
                 found = read_groups(given.groups, "group_column", label, user, users)
             comparisons = given.table()
-            unit = comparisons.unit()
-            trainer = self._trainer(comparisons.scaled(unit), label, user)
+            distance_scale = comparisons.unit()
+            trainer = self._trainer(comparisons.scaled(distance_scale), label, user)
             expect(1 + self._most_trained(trainer, found))
 
             # 0. The pooled model, below which nobody may fall.
@@ -278,21 +294,28 @@ class PafoRewardEstimator(ComparisonClassifier):
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage
                 )
-                # 2. Their margins, conditionally on the group, teach
-                # 3. one model that reads histories.
-                settings = UnifiedSettings.of(self)
-                task = Task(trainer, pooled, specialists, found, self.group_weights, settings)
-                unified = task.sample(MOST_JUDGED)
-                candidates = rank_candidates(unified)
-                # 4. No group worse off than with the pooled model.
-                verdict = ensure_no_harm(
-                    unified.references(), candidates, unified.trainer, unified.groups, self.no_harm
+                # 2. Their margins, conditionally on the group, are what teaches
+                teachers = Teachers(pooled, specialists, self.conditioning)
+                # 3. the unified model, which reads histories: candidates race on held-out rows.
+                one = CandidateTrainer(
+                    trainer,
+                    pooled,
+                    specialists,
+                    found,
+                    StudentOptions.of(self),
+                    self._student_config,
                 )
-                module = unified.final(verdict.candidate, task.sample(MOST_TAUGHT))
-                module.pooled_share = verdict.share
+                fits = CandidateFits(one.sample(trainer.config.max_judged), teachers)
+                ranked = rank_candidates(fits)
+                # 4. No group may be worse off than with the pooled model.
+                verdict = ensure_no_harm(
+                    fits.references(), ranked, fits.trainer, fits.one.groups, self.no_harm
+                )
+                module = fits.final(verdict.candidate, one.sample(trainer.config.max_taught))
+                module.pooled_share = verdict.pooled_share
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.distill_weight_ = verdict.candidate.distill_weight
-            self.model_ = PersonalisedReward(module.double(), unit)
+            self.model_ = PersonalisedReward(module.double(), distance_scale)
             self._keep(found, comparisons, label, users)
         return self
 
@@ -305,33 +328,37 @@ class PafoRewardEstimator(ComparisonClassifier):
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons,
-            rounding=Rounding.of(comparisons),
+            preconditioner=Preconditioner.of(comparisons),
             label=label,
             user=user,
             fold=fold_of_rows(comparisons, user, n_folds, rng),
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
-        ).sharing()
+            config=self._training_config,
+        ).cached_in(self.fit_cache)
 
     def _most_trained(self, trainer: Trainer, groups: Groups | None) -> int:
         """Number of models that are trained beside the pooled one at most."""
         personal = trainer.user.min() >= 0
         if self.strategy != "pafo":
-            return N_TRAINED[self.strategy]
+            return n_trained(self.strategy, trainer.config.dro_rounds)
         if groups is None and not personal:
             return 0
         n_groups = 2 if groups is None else len(groups.labels)  # two groups are inferred
-        sampled, settings = len(trainer) > MOST_JUDGED, UnifiedSettings.of(self)
         return n_groups + most_trained(
-            settings, trainer.n_folds, personal=personal, sampled=sampled
+            StudentOptions.of(self),
+            self._student_config,
+            trainer.n_folds,
+            personal=personal,
+            sampled=len(trainer) > trainer.config.max_judged,
         )
 
     def _fit_baseline(
         self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
     ) -> HistoryModel:
         """One reward for everybody."""
-        head = pooled.of_fold(None)
+        head = pooled.without(None)
         self.pareto_report_ = None
         self.pareto_status_ = "no groups: the pooled model"
         if groups is not None:

@@ -1,4 +1,4 @@
-"""No harm: no group may fall below the pooled model, judged on held-out comparisons."""
+"""Step 4, no harm: no group may fall below the pooled model on held-out comparisons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NORMAL = 1.96
 CLEAR = 1.645
 # Shares of the pooled model tried where a model does harm.
 POOLED_SHARES = (0.0, 0.25, 0.5, 0.75)
-# A model whose accuracy is surely below this has found next to nothing.
+# A model whose accuracy is clearly below this has found next to nothing.
 NEAR_CHANCE = 0.6
 
 
@@ -64,13 +64,13 @@ def clustered_interval(
         return mean, low, high
     count = np.bincount(unit)
     n_units = len(count)
-    pull = (difference - mean) / (count[unit] * n_units)
+    influence = (difference - mean) / (count[unit] * n_units)
 
     def variance(cluster: np.ndarray) -> float:
-        return float((np.bincount(cluster, pull) ** 2).sum()) * n_units / (n_units - 1)
+        return float((np.bincount(cluster, influence) ** 2).sum()) * n_units / (n_units - 1)
 
     by_unit, by_prompt, by_both = map(variance, (unit, prompt, pair_codes(unit, prompt)))
-    # the sum may be negative in small samples; no way of clustering alone gives more certainty
+    # in small samples the sum may be negative, or less than what one clustering alone gives
     total = max(by_unit + by_prompt - by_both, by_unit, by_prompt)
     half = NORMAL * np.sqrt(total)
     return mean, mean - half, mean + half
@@ -158,16 +158,16 @@ class Verdict:
     ----------
     candidate : hashable
         Which one it is made of.
-    share : float
-        Of the pooled model to be mixed into it; 1 is the pooled model itself.
+    pooled_share : float
+        Share of the pooled model to be mixed into it; 1 is the pooled model itself.
     report : DataFrame
-        Of the model so mended.
+        That of the mixture; see `pareto_report`.
     status : str
-        What it comes to.
+        One-sentence summary of the report.
     """
 
     candidate: Any
-    share: float
+    pooled_share: float
     report: pd.DataFrame
     status: str
 
@@ -179,11 +179,11 @@ def ensure_no_harm(
     groups: Groups,
     no_harm: float | None,
 ) -> Verdict:
-    """The first candidate, if it leaves no group worse off; else the best mend.
+    """The first candidate if it leaves no group worse off, else the best mixture that does not.
 
-    Mends are the other candidates, and all of them with shares of the pooled model mixed in. The
-    best has the lowest calibrated held-out loss, groups counting equally. Where none will do it is
-    the pooled model.
+    Mixtures are the other candidates, and all of them with shares of the pooled model mixed in. The
+    best has the lowest calibrated held-out loss, groups counting equally. Where every mixture harms
+    a group, the pooled model itself is taken.
 
     Parameters
     ----------
@@ -195,9 +195,9 @@ def ensure_no_harm(
         Accuracy that a group may lose at most; None: any.
     """
 
-    def verdict(candidate: Hashable, share: float, mixed: np.ndarray) -> Verdict:
+    def verdict(candidate: Hashable, pooled_share: float, mixed: np.ndarray) -> Verdict:
         report = pareto_report({**margins, "unified": mixed}, trainer, groups)
-        return Verdict(candidate, share, report, _status(share, report))
+        return Verdict(candidate, pooled_share, report, _status(pooled_share, report))
 
     def harmless(found: Verdict) -> bool:
         report = found.report
@@ -217,19 +217,19 @@ def ensure_no_harm(
         return preferred
     judged = (trainer.label, trainer.user, groups.codes)
     by_loss = sorted(mixtures(), key=lambda mixed: calibrated_losses(mixed[2], *judged).sum())
-    mends = (verdict(*mixture) for mixture in by_loss)
+    found = (verdict(*mixture) for mixture in by_loss)
     pooled = verdict(first, 1.0, margins["pooled"])
-    return next((mend for mend in mends if harmless(mend)), pooled)
+    return next((mixed for mixed in found if harmless(mixed)), pooled)
 
 
-def _status(share: float, report: pd.DataFrame) -> str:
-    """What the report says, in one sentence."""
-    if share >= 1:
+def _status(pooled_share: float, report: pd.DataFrame) -> str:
+    """One-sentence summary of the report."""
+    if pooled_share >= 1:
         return (
             "fell back to the pooled model: with anything else a group lost accuracy on held-out "
             "comparisons"
         )
-    mended = f", with {share:.0%} of the pooled model mixed in" if share else ""
+    mended = f", with {pooled_share:.0%} of the pooled model mixed in" if pooled_share else ""
     gains = report["unified_low"] > 0
     if gains.all():
         return f"every group gains, intervals clear of zero{mended}"

@@ -1,23 +1,19 @@
-"""Pooled model and group specialists, cross-fitted, with penalties chosen on held-out rows."""
+"""Steps 0 and 1: pooled model and specialists, cross-fitted, penalties chosen on held-out rows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
 
 from pafo_sk._progress import advance, counted
 from pafo_sk._training.calibration import temperature
-from pafo_sk._training.cross_fitting import Trainer
-from pafo_sk._training.heads import emptied, rescaled, select_rewards, stack_heads
-from pafo_sk._training.shared_fits import shared
-
-PENALTIES = np.array([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
-# A specialist with fewer comparisons than this in a group is the pooled model.
-LEAST_ROWS = 10
-# Only so many groups, the first ones, may have a specialist; for the others it is the pooled model.
-MOST_SPECIALISTS = 50
+from pafo_sk._training.cross_fitting import FoldSet, Trainer
+from pafo_sk._training.fit_cache import trained_once
+from pafo_sk._training.head_grid import HeadGrid
+from pafo_sk._training.heads import emptied, rescaled
 
 
 @dataclass(frozen=True)
@@ -42,32 +38,34 @@ class Choice:
 AS_POOLED = Choice(np.inf, False, 1.0)
 
 
-# compared by identity: what was fitted once is one object
+# Compared by identity, because what was fitted once is one object.
 @dataclass(frozen=True, eq=False)
 class CrossFitted:
-    """Models of one kind in all parts: fitted on everything, without every fold, without every two.
+    """Models of one kind, fitted for several fold sets: on all rows but those of some folds.
 
-    Parameters
+    Attributes
     ----------
-    heads : nn.Module
-        Calibrated rewards, part by part (`Trainer.parts`), within a part model by model.
+    heads : HeadGrid
+        Calibrated rewards, with the axes "fold_set" and "model".
+    fold_sets : list of tuple of int
     choices : list of Choice, of length n_groups
     model : ndarray of int, shape (n_groups,)
         Model of every group. Groups whose specialist is the pooled model share one.
     """
 
-    heads: nn.Module
+    heads: HeadGrid
+    fold_sets: list[FoldSet]
     choices: list[Choice]
     model: np.ndarray
 
     @property
     def n_models(self) -> int:
-        return int(self.model.max()) + 1
+        return self.heads.axes["model"]
 
-    def of_fold(self, fold: int | None) -> nn.Module:
+    def without(self, fold: int | None) -> nn.Module:
         """The models that did not see ``fold``; those of everything for None."""
-        part = 0 if fold is None else 1 + fold
-        return select_rewards(self.heads, part * self.n_models + np.arange(self.n_models))
+        fold_set = self.fold_sets.index(() if fold is None else (fold,))
+        return self.heads.select(fold_set=fold_set).module
 
     def margins(
         self, trainer: Trainer, model: np.ndarray | int, fold: int | None = None
@@ -78,20 +76,17 @@ class CrossFitted:
         ----------
         model : ndarray of int, shape (n_comparisons,), or int
         fold : int or None, default=None
-            A fold that the model must not have seen either: a teacher who had seen the rows on
+            A fold that the model must not have seen either: a teacher that has seen the rows on
             which the unified model is judged would tell their labels.
         """
-        parts = trainer.parts()
         lacking = [
-            (own,) if fold in (None, own) else tuple(sorted((own, fold)))
-            for own in range(trainer.n_folds)
+            tuple(sorted({own, own if fold is None else fold})) for own in range(trainer.n_folds)
         ]
-        part = np.array([parts.index(folds) for folds in lacking])[trainer.fold]
-        used, column = np.unique(part * self.n_models + model, return_inverse=True)
-        return trainer.margins_by(select_rewards(self.heads, used), column)
+        fold_set = np.array([self.fold_sets.index(folds) for folds in lacking])[trainer.fold]
+        return trainer.margins_by_row(self.heads, fold_set=fold_set, model=model)
 
 
-@shared
+@trained_once
 def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitted:
     """Bradley-Terry model of all rows, its penalty chosen by weighted, calibrated held-out loss.
 
@@ -100,62 +95,63 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitte
     weight : ndarray of shape (n_comparisons,), or None
         None: all rows count equally; for the balanced model the inverse of the group's size.
     """
-    n_folds, n_penalties = trainer.n_folds, len(PENALTIES)
+    penalties = np.array(trainer.config.penalties)
     sample, judged = trainer.sample()
-    weighed = None if weight is None else weight[sample]
-    folds = judged.parts()[1 : 1 + n_folds]
-    tried = judged.train(
-        judged.rows(weighed),
-        np.repeat(judged.trains(folds), n_penalties, axis=1),
-        np.tile(PENALTIES, n_folds),
+    judged_weight = None if weight is None else weight[sample]
+    tried = judged.train_grid(
+        judged.pairs(judged_weight), judged.fold_sets(1), penalties, {"penalty": len(penalties)}
     )
-    best = int(np.argmin(_held_out_losses(judged, tried, weighed)))
-    parts = trainer.parts()
-    heads = trainer.train(
-        trainer.rows(weight),
-        trainer.trains(parts),
-        np.full(len(parts), PENALTIES[best]),
-        start=_start(trainer, tried, n_penalties, best),
+    best = int(np.argmin(_held_out_losses(judged, tried, judged_weight)))
+    fold_sets = trainer.fold_sets(0, 1, 2)
+    heads = trainer.train_grid(
+        trainer.pairs(weight),
+        fold_sets,
+        penalties[best],
+        {"model": 1},
+        start=_start(trainer, fold_sets, tried.select(penalty=best)),
     )
-    found = CrossFitted(heads, [], np.zeros(1, dtype=np.int64))
-    scale, _ = temperature(found.margins(judged, 0), judged.label, weighed)
+    fitted = _calibrated(
+        CrossFitted(heads, fold_sets, [], np.zeros(1, dtype=np.int64)),
+        Choice(float(penalties[best]), True, 1.0),
+        judged,
+        judged_weight,
+    )
     advance()
-    return CrossFitted(
-        rescaled(heads, 1 / scale), [Choice(float(PENALTIES[best]), True, scale)], found.model
-    )
+    return fitted
 
 
 def _held_out_losses(
-    trainer: Trainer, heads: nn.Module, weight: np.ndarray | None = None
+    trainer: Trainer, heads: HeadGrid, weight: np.ndarray | None = None
 ) -> np.ndarray:
-    """Calibrated held-out loss of every way of training.
-
-    Parameters
-    ----------
-    heads : nn.Module
-        Fold by fold, within a fold one for each way.
-    """
-    margins = trainer.margins_of_folds(heads)
+    """Calibrated held-out loss of every way of training; see `Trainer.held_out_margins`."""
+    margins = trainer.held_out_margins(heads)
     return np.array([temperature(margin, trainer.label, weight)[1] for margin in margins.T])
 
 
-def _start(trainer: Trainer, tried: nn.Module, n_ways: int, best: int) -> nn.Module | None:
-    """Where the parts of the pooled model start from: nothing that saw what a part must not.
+def _start(trainer: Trainer, fold_sets: Sequence[FoldSet], tried: HeadGrid) -> nn.Module | None:
+    """Where the pooled models start: from heads that have seen no row that they must not see.
 
     Parameters
     ----------
-    tried : nn.Module
-        Fold by fold, within a fold one for each of ``n_ways``.
+    tried : HeadGrid
+        A head for every single fold.
     """
-    if not trainer.net.resolved().is_round():
+    if not trainer.net.resolved().can_be_preconditioned():
         return None  # a few epochs do not forget where they started
-    parts = trainer.parts()
-    fold = np.array([part[0] if part else 0 for part in parts])
-    start = select_rewards(tried, fold * n_ways + best)
-    return emptied(start, np.array([len(part) == 2 for part in parts]))
+    start = tried.select(fold_set=[folds[0] if folds else 0 for folds in fold_sets])
+    return emptied(start.module, np.array([len(folds) == 2 for folds in fold_sets]))
 
 
-@shared
+def _calibrated(
+    fitted: CrossFitted, choice: Choice, judged: Trainer, weight: np.ndarray | None = None
+) -> CrossFitted:
+    """A single model with its margins divided by one temperature, and the choice that says so."""
+    scale, _ = temperature(fitted.margins(judged, 0), judged.label, weight)
+    heads = HeadGrid(rescaled(fitted.heads.module, 1 / scale), fitted.heads.axes)
+    return replace(fitted, heads=heads, choices=[replace(choice, temperature=scale)])
+
+
+@trained_once
 def fit_specialists(
     trainer: Trainer, pooled: CrossFitted, group: np.ndarray, shrinkage: float | str
 ) -> CrossFitted:
@@ -164,70 +160,73 @@ def fit_specialists(
     Parameters
     ----------
     group : ndarray of int, shape (n_comparisons,)
-        Codes 0 to n_groups - 1, by falling size: the first `MOST_SPECIALISTS` may have a model of
-        their own.
+        Codes 0 to n_groups - 1, by falling size: only the first ones may have a model of their
+        own, see `TrainingConfig.max_specialists`.
     shrinkage : float or "auto"
         Penalty on the distance from the pooled model. "auto" chooses it, whether the distance is
         that from the pooled model or from zero, and the pooled model itself (penalty ``inf``), by
         the calibrated held-out loss of each group.
     """
     codes = range(int(group.max()) + 1)
-    heads: list[nn.Module] = []
+    heads: list[HeadGrid] = []
     choices: list[Choice] = []
     model = np.full(len(codes), -1)
     for code in counted(codes):
-        choice = AS_POOLED
-        if code < MOST_SPECIALISTS:
-            own, choice = _fit_specialist(
-                trainer.of_rows(np.flatnonzero(group == code)), pooled, shrinkage
-            )
-        if np.isfinite(choice.penalty):
+        fitted = None
+        if code < trainer.config.max_specialists:
+            rows = np.flatnonzero(group == code)
+            fitted = _fit_specialist(trainer.of_rows(rows), pooled, shrinkage)
+        if fitted is not None:
             model[code] = len(heads)
-            heads.append(own)
-        choices.append(choice)
+            heads.append(fitted.heads.select(model=0))
+        choices.append(AS_POOLED if fitted is None else fitted.choices[0])
     if (model < 0).any():
         model[model < 0] = len(heads)
-        heads.append(pooled.heads)
-    # from model by model to part by part
-    n_parts = len(trainer.parts())
-    order = np.arange(len(heads) * n_parts).reshape(-1, n_parts).T.ravel()
-    return CrossFitted(select_rewards(stack_heads(heads), order), choices, model)
+        heads.append(pooled.heads.select(model=0))
+    return CrossFitted(HeadGrid.stacked(heads, "model"), pooled.fold_sets, choices, model)
 
 
 def _fit_specialist(
     trainer: Trainer, pooled: CrossFitted, shrinkage: float | str
-) -> tuple[nn.Module, Choice]:
-    """All parts of the model of one group, whose comparisons ``trainer`` holds."""
-    if len(trainer) < LEAST_ROWS or shrinkage == np.inf:
-        return pooled.heads, AS_POOLED
+) -> CrossFitted | None:
+    """The model of one group, whose comparisons ``trainer`` holds; None: the pooled model."""
+    if len(trainer) < trainer.config.min_rows or shrinkage == np.inf:
+        return None
     _, judged = trainer.sample()
-    parts, n_folds = trainer.parts(), trainer.n_folds
-    if not isinstance(shrinkage, str):
-        penalty, to_zero = float(shrinkage), False
+    if isinstance(shrinkage, str):
+        choice = _choose_shrinkage(judged, pooled)
+        if choice is None:
+            return None
     else:
-        grid = PENALTIES
-        # every fold, every penalty, with the pooled model for the anchor and with zero
-        fold, number = (index.ravel() for index in np.indices((n_folds, 2 * len(grid))))
-        start = select_rewards(pooled.heads, 1 + fold)
-        tried = judged.train(
-            judged.rows(),
-            judged.trains(parts[1 : 1 + n_folds])[:, fold],
-            grid[number % len(grid)],
-            anchor=emptied(start, number >= len(grid)),
-            start=start,
-        )
-        losses = _held_out_losses(judged, tried)
-        chosen = int(losses.argmin())
-        if not losses[chosen] < temperature(pooled.margins(judged, 0), judged.label)[1]:
-            return pooled.heads, AS_POOLED
-        penalty, to_zero = float(grid[chosen % len(grid)]), chosen >= len(grid)
-    heads = trainer.train(
-        trainer.rows(),
-        trainer.trains(parts),
-        np.full(len(parts), penalty),
-        anchor=None if to_zero else pooled.heads,
-        start=pooled.heads,
+        choice = Choice(float(shrinkage), False, 1.0)
+    heads = trainer.train_grid(
+        trainer.pairs(),
+        pooled.fold_sets,
+        np.array(choice.penalty),
+        {"model": 1},
+        anchor=None if choice.to_zero else pooled.heads.module,
+        start=pooled.heads.module,
     )
-    found = CrossFitted(heads, [], np.zeros(1, dtype=np.int64))
-    scale, _ = temperature(found.margins(judged, 0), judged.label)
-    return rescaled(heads, 1 / scale), Choice(penalty, to_zero, scale)
+    return _calibrated(replace(pooled, heads=heads), choice, judged)
+
+
+def _choose_shrinkage(judged: Trainer, pooled: CrossFitted) -> Choice | None:
+    """The penalty and anchor of least held-out loss; None where the pooled model has less."""
+    penalties = np.array(judged.config.penalties)
+    folds = judged.fold_sets(1)
+    fold, to_zero, _ = (i.ravel() for i in np.indices((len(folds), 2, len(penalties))))
+    start = pooled.heads.select(fold_set=[pooled.fold_sets.index(folds[i]) for i in fold]).module
+    tried = judged.train_grid(
+        judged.pairs(),
+        folds,
+        penalties,
+        {"to_zero": 2, "penalty": len(penalties)},
+        anchor=emptied(start, to_zero == 1),
+        start=start,
+    )
+    losses = _held_out_losses(judged, tried)
+    best = int(losses.argmin())
+    if not losses[best] < temperature(pooled.margins(judged, 0), judged.label)[1]:
+        return None
+    anchor, number = divmod(best, len(penalties))
+    return Choice(float(penalties[number]), bool(anchor), 1.0)

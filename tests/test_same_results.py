@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk import ComparisonTable, PafoRewardEstimator, RewardNet, _estimator
-from pafo_sk._student import training as _student_training
-from pafo_sk._training import cross_fitting as _trainer
-from pafo_sk._training import weighted_pairs as _rows
+from pafo_sk import ComparisonTable, PafoRewardEstimator, RewardNet
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._training import weighted_pairs
+from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.losses import BradleyTerryLoss, bradley_terry_sums
+from pafo_sk._training.preconditioning import Preconditioner
+from pafo_sk._training.weighted_pairs import WeightedPairs
 from pafo_sk.datasets import make_preferences
 
 # linear heads to the end, so that the way there does not show
@@ -30,8 +32,8 @@ def repeated():
 
 def plainly(monkeypatch):
     """No counted rows, no coordinates."""
-    monkeypatch.setattr(_rows.Rows, "counted", lambda rows: rows)
-    monkeypatch.setattr(_estimator.Rounding, "of", lambda comparisons: None)
+    monkeypatch.setattr(WeightedPairs, "counted", lambda pairs: pairs)
+    monkeypatch.setattr(Preconditioner, "of", lambda comparisons: None)
 
 
 def fit(data, net, **params):
@@ -63,20 +65,22 @@ def test_counted_rows_with_histories(data, monkeypatch):
         return model.decision_function(data.X)
 
     fast = margins()
-    monkeypatch.setattr(_rows, "WORTH_COUNTING", 1.0)
-    monkeypatch.setattr(_rows.Rows, "counted", lambda rows: rows)
+    monkeypatch.setattr(weighted_pairs, "WORTH_COUNTING", 1.0)
+    monkeypatch.setattr(WeightedPairs, "counted", lambda pairs: pairs)
     np.testing.assert_allclose(margins(), fast, atol=1e-5)
 
 
-def test_gradients_of_parts_add_up(data, monkeypatch):
-    """The unified model of more comparisons, whole and in parts of a few users."""
+def test_gradients_of_pieces_add_up(data):
+    """The unified model of more comparisons, whole and in pieces of a few users."""
 
-    def margins(part):
-        monkeypatch.setattr(_student_training, "PART", part)
-        model = PafoRewardEstimator(n_prototypes=0, random_state=0)
+    class InPieces(PafoRewardEstimator):
+        _student_config = StudentConfig(rows_at_once=20)
+
+    def margins(estimator):
+        model = estimator(n_prototypes=0, random_state=0)
         return model.fit(data.X, data.y, groups=data.groups).decision_function(data.X)
 
-    np.testing.assert_allclose(margins(20), margins(10_000), atol=1e-5)
+    np.testing.assert_allclose(margins(InPieces), margins(PafoRewardEstimator), atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.3])
@@ -92,7 +96,7 @@ def test_tables_in_half_precision(scale, repeated, monkeypatch):
         monkeypatch.setattr("pafo_sk._training.heads.PART", 70)
         comparisons = ComparisonTable(items, a, b).scaled(scale)
         assert (comparisons.items.dtype == np.float16) == (large == 0)
-        trainer = _trainer.Trainer(
+        trainer = Trainer(
             net=RewardNet(optimizer__max_iter=15),
             comparisons=comparisons,
             label=label,
@@ -101,12 +105,10 @@ def test_tables_in_half_precision(scale, repeated, monkeypatch):
             n_folds=3,
             device=torch.device("cpu"),
             seed=0,
-            rounding=_trainer.Rounding.of(comparisons),
+            preconditioner=Preconditioner.of(comparisons),
         )
-        parts = trainer.parts()
-        heads.append(
-            trainer.train(trainer.rows(), trainer.trains(parts), np.ones(len(parts))).weight
-        )
+        grid = trainer.train_grid(trainer.pairs(), trainer.fold_sets(0, 1), np.ones(1))
+        heads.append(grid.module.weight)
     torch.testing.assert_close(*heads, atol=1e-4, rtol=1e-4)
 
 

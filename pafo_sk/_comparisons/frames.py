@@ -55,6 +55,11 @@ class Columns:
         """Return the frame, of its own kind, with ``names`` only, in their order."""
         return nw.to_native(self._frame[list(names)], pass_through=True)
 
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all columns as a frame of pandas."""
+        frame: pd.DataFrame = self._frame if self._pandas else self._frame.to_pandas()
+        return frame
+
     def values(self, name: Hashable) -> np.ndarray:
         """Return one column as an array."""
         values: np.ndarray = self._column(name).to_numpy()

@@ -1,8 +1,8 @@
 """Histories: what a user's known comparisons say, as sums that grow by addition.
 
-A comparison contributes one row of statistics (`_student.HistoryMixture.statistics`). A history is
-their sum, so enrolling more comparisons is an addition: nothing is retrained, the order does not
-matter, and nobody else's reward changes.
+A comparison contributes one row of statistics (`HistoryModel.statistics`). A history is their sum,
+so enrolling more comparisons is an addition: nothing is retrained, the order does not matter, and
+nobody else's reward changes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pafo_sk._comparisons.labels import Labels
 if TYPE_CHECKING:
     from pafo_sk._student.model import HistoryModel
 
-# Up to this many users a look-up of each is faster than one of all by pandas.
+# Below this many rows it is faster to look users up one by one than to make an index of them.
 FEW = 16
 
 
@@ -44,6 +44,7 @@ class Histories:
 
     @classmethod
     def empty(cls, n_statistics: int) -> Histories:
+        """Histories of nobody."""
         return cls(pd.Index([], dtype=object), np.zeros((0, n_statistics)))
 
     def __len__(self) -> int:
@@ -68,7 +69,7 @@ class Histories:
         sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
         parts = [(slice(None), statistics)] if isinstance(statistics, np.ndarray) else statistics
         for rows, part in parts:
-            # users one after the other: many times faster than adding row by row
+            # summing sorted rows user by user is many times faster than adding row by row
             row = position[codes[rows]]
             order = np.argsort(row, kind="stable")
             first = np.flatnonzero(np.diff(row[order], prepend=-1))
@@ -88,6 +89,7 @@ class Histories:
         return known[users.codes]
 
     def _position(self, user: Hashable) -> int:
+        """Position of a user, -1 if unknown."""
         try:
             return self.users.get_loc(user)
         except KeyError:
@@ -112,24 +114,26 @@ class Histories:
 
     @torch.no_grad()
     def _compute(self, module: HistoryModel, codes: np.ndarray) -> np.ndarray:
+        """Coefficients by the module itself."""
         return module.coefficients(torch.as_tensor(self.of(codes))).numpy()
 
     @cached_property
     def _tables(self) -> WeakKeyDictionary[HistoryModel, tuple[np.ndarray, np.ndarray]]:
-        """Coefficients by module and which of them are computed: only of users who were asked for.
+        """By module: a table of coefficients, and which of its rows are computed.
 
-        A row for each user, and the last for nobody.
+        A row for each user and a last one for nobody; a row is computed when it is asked for.
         """
         return WeakKeyDictionary()
 
     def _new_table(self, module: HistoryModel) -> tuple[np.ndarray, np.ndarray]:
+        """An empty table for a module."""
         n_rewards = self._compute(module, np.array([-1])).shape[1]
         table = np.empty((len(self) + 1, n_rewards))
         self._tables[module] = table, np.zeros(len(table), dtype=bool)
         return self._tables[module]
 
     def __getstate__(self) -> dict[str, Any]:
-        # what is computed from them stays out of pickles
+        # without the tables, which can be computed again
         return {"users": self.users, "sums": self.sums}
 
     def counts(self) -> pd.Series:
@@ -154,7 +158,7 @@ class HistoryIndex:
     user : Tensor of int64, shape (n_comparisons,)
         Code of the user; -1 where there is none.
     keys : tuple of Tensor of int64, shape (n_comparisons,)
-        As made by `_folds.history_keys`.
+        As made by `history_keys`.
     """
 
     user: Tensor
@@ -187,6 +191,7 @@ class HistoryIndex:
         return [int(code.max()) + 1 for code in (self.user + 1, *self.keys)]
 
     def _others(self, statistics: Tensor) -> Tensor:
+        """`others` without a gradient."""
         n_users, *sizes = self._sizes
         found = _sum_by([self.user + 1], n_users, statistics)
         if len(self.keys) == 1:
@@ -199,7 +204,7 @@ class HistoryIndex:
 
 
 class _Others(torch.autograd.Function):
-    """`HistoryIndex.others`. Who is another of whom is symmetric, so its gradient is itself."""
+    """`HistoryIndex.others`; a symmetric linear map, so its gradient is the map itself."""
 
     @staticmethod
     def forward(ctx: Any, statistics: Tensor, index: HistoryIndex) -> Tensor:

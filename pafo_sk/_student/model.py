@@ -9,27 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from pafo_sk._training.heads import LinearHead, squared_distance
-
-# Where the gate starts, and what a weak prior holds it near: every comparison is one piece of
-# evidence, and after 50 of them further ones add little.
-SATURATION = 50.0
-# A history of this many comparisons counts as much as everything that is known of other users.
-PRIOR_STRENGTH = 3.0
-# Precision of the prior on the gate's numbers.
-GATE_PRECISION = 100.0
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._training.heads import LinearHead, select_rewards, squared_distance
 
 
 class HistoryModel(nn.Module, ABC):
-    """What a unified model must be able to do.
+    """Interface of a unified model: a torch module that reads histories.
 
     The reward of an item for a user is the sum of the item's `rewards`, weighted by the
     `coefficients` of the user's history. A history is known by the sum of the `statistics` of its
     comparisons, so that it can grow by addition.
 
     A class of such modules is the estimator's ``student``. It is called as
-    ``student(prototypes, reference, directions, share=share)``, as `HistoryMixture` is, which is
-    the class to inherit from where only a part shall differ.
+    ``student(prototypes, reference, directions, share=share)``, as `HistoryMixture` is. Inherit
+    from `HistoryMixture` to change only a part.
 
     Attributes
     ----------
@@ -38,13 +31,15 @@ class HistoryModel(nn.Module, ABC):
     personal : bool
         Whether histories are read.
     pooled_share : float
-        Share of the pooled model that the no-harm step mixes in: with 1 the reward is that of
-        ``reference``. `coefficients` has to heed it.
+        Share of the pooled model that the no-harm step mixes in, for `coefficients`: with 1 the
+        reward is that of ``reference``.
     direction_penalty : float
-        Weight of half the squared size of the directions against the summed loss, of those that
-        `fit` compares; for `penalty`.
+        Weight of half the squared size of the directions against the summed loss, for `penalty`;
+        `fit` compares several.
     convex : bool
         Whether L-BFGS trains the module, and not Adam, where ``reward_net`` does not say.
+    config : StudentConfig
+        Numbers that shape the model; set after ``__init__``.
     """
 
     reference: nn.Module
@@ -52,6 +47,7 @@ class HistoryModel(nn.Module, ABC):
     pooled_share: float = 0.0
     direction_penalty: float = 1.0
     convex: bool = False
+    config: StudentConfig = StudentConfig()
 
     @property
     @abstractmethod
@@ -84,8 +80,8 @@ class HistoryModel(nn.Module, ABC):
     def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
         """Twice what is added to the summed loss.
 
-        To be written in the heads' ``weight``, and not in ``parameters()``: while it is trained,
-        the parameters of a `LinearHead` are its weights in other coordinates.
+        Write it in terms of the heads' ``weight``, not of ``parameters()``, because the parameters
+        of a `LinearHead` are its weights in other coordinates while it is trained.
 
         Parameters
         ----------
@@ -153,7 +149,6 @@ class HistoryMixture(HistoryModel):
         # logarithms relative to the starts, so that a penalty on them is a prior there
         self.evidence_weight = nn.Parameter(torch.zeros(()))
         self.saturation = nn.Parameter(torch.zeros(()))
-        self.prior_strength = PRIOR_STRENGTH
         reference.requires_grad_(False)
         self.to(next(prototypes.parameters()).dtype)
 
@@ -173,7 +168,7 @@ class HistoryMixture(HistoryModel):
     def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
         """What each comparison adds to its user's history, (n_comparisons, 1 + K + 2 q).
 
-        Columns: count, evidence for each prototype, pull and precision of each direction.
+        Columns: count, evidence for each prototype, residual and precision of each direction.
 
         Parameters
         ----------
@@ -199,26 +194,27 @@ class HistoryMixture(HistoryModel):
 
     def coefficients(self, sums: Tensor) -> Tensor:
         """Weights of the rewards for histories with these sums, (n, 1 + K + q)."""
-        # neighbours are subtracted from sums, which may leave rounding below zero
+        # linked rows are subtracted from sums, and rounding may leave less than zero
         count = sums[:, :1].clamp_min(0)
         gate, taste = self.gate(sums), self.taste(sums)
         own = torch.full_like(count, 1 - self.pooled_share)
         if self.personal:
-            own = own * count / (count + self.prior_strength)
+            own = own * count / (count + self.config.prior_strength)
         return torch.cat([1 - own, own * gate, own * taste], dim=1)
 
     def gate(self, sums: Tensor) -> Tensor:
         """Probability of every prototype, (n, K)."""
         count, evidence = sums[:, :1].clamp_min(0), sums[:, 1 : 1 + self.n_prototypes]
-        weight = self.evidence_weight.exp() / (1 + count / SATURATION * self.saturation.exp())
+        saturation = count / self.config.saturation * self.saturation.exp()
+        weight = self.evidence_weight.exp() / (1 + saturation)
         logits = self.log_share + self.prior_offset + weight * evidence
-        # over the first dimension, many times faster than over a short last one
+        # many times faster over the first dimension than over a short last one
         return torch.softmax(logits.T, dim=0).T
 
     def taste(self, sums: Tensor) -> Tensor:
         """Position of the user along every direction, (n, q)."""
-        pull, precision = sums[:, 1 + self.n_prototypes :].chunk(2, dim=1)
-        return pull / (1 + precision.clamp_min(0))
+        residual, precision = sums[:, 1 + self.n_prototypes :].chunk(2, dim=1)
+        return residual / (1 + precision.clamp_min(0))
 
     def gate_offsets(self) -> Tensor:
         """Squared distance of the gate's few numbers from their starts."""
@@ -229,4 +225,13 @@ class HistoryMixture(HistoryModel):
         size = weight * squared_distance(self.prototypes, anchor).sum()
         if self.n_directions:
             size = size + self.direction_penalty * (self.directions.weight**2).sum()
-        return size + GATE_PRECISION * self.gate_offsets()
+        return size + self.config.gate_precision * self.gate_offsets()
+
+
+def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
+    """One reward for everybody, as a model that reads no history."""
+    directions = LinearHead(n_features, 0).to(next(head.parameters()).dtype)
+    module = HistoryMixture(
+        select_rewards(head, [0]), select_rewards(head, [0]), directions, personal=False
+    )
+    return module.requires_grad_(False)

@@ -11,10 +11,10 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
-from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 from pafo_sk._training.heads import LinearHead
+from pafo_sk._training.scoring import gather_margins
 
 # Numbers scored at once: a part of a large table that is converted and multiplied in the cache.
 CHUNK = 2**17
@@ -103,9 +103,7 @@ class PersonalisedReward:
         rewards = self._rewards(table.items)
         for start in range(0, len(table), BLOCK):
             rows = slice(start, start + BLOCK)
-            difference = rewards.take(table.b[rows], axis=0)
-            difference -= rewards.take(table.a[rows], axis=0)
-            yield rows, difference
+            yield rows, gather_margins(rewards, table.a[rows], table.b[rows])
 
     def _rewards(self, items: np.ndarray) -> np.ndarray:
         return _in_chunks(self._module if self.weight is None else self._linear, items)
@@ -132,7 +130,7 @@ class PersonalisedReward:
 
 def linear_weight(module: HistoryModel) -> np.ndarray | None:
     """Weights of a module's rewards, (n_features, n_rewards), or None if not all are linear."""
-    known = type(module).rewards in (HistoryMixture.rewards, BilinearHistory.rewards)
+    known = type(module).rewards is HistoryMixture.rewards
     if not known or any(type(head) is not LinearHead for head in module.children()):
         return None
     reference = module.reference

@@ -1,127 +1,188 @@
-"""Which way of training the unified model serves the groups best on held-out rows."""
+"""Step 3, the race: which structure of the unified model serves the groups best on held-out rows.
+
+The race has rounds. Each proposes rivals to the best candidate so far, and has a rule by which one
+of them takes its place.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import numpy as np
 
 from pafo_sk._progress import advance
-from pafo_sk._student.candidates import (
-    DIRECTION_PENALTIES,
-    N_DIRECTIONS,
-    N_PROTOTYPES,
-    Candidate,
-    Task,
-    UnifiedSettings,
-)
+from pafo_sk._student.candidate_fits import CandidateFits
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._student.options import StudentOptions
+from pafo_sk._student.training import Candidate
 from pafo_sk._training.calibration import calibrated_losses
 
-# Distillation weights tried, beside zero.
-DISTILL_WEIGHTS = (0.25, 0.5)
-# A candidate is out of the race with a loss this many standard errors above the leader's.
-OUT = 2.0
+
+class Rule(Enum):
+    """How a round ends."""
+
+    LOWEST = "the lowest held-out loss wins"
+    CLEAR = "a rival wins that is better by more than one standard error over users"
+    GIVEN = "the rival wins, because it was asked for"
 
 
-def rank_candidates(task: Task) -> dict[Candidate, np.ndarray]:
-    """Held-out margins of the ways to train the unified model, the best one first.
+@dataclass(frozen=True)
+class Round:
+    """Rivals to the best candidate so far, and how one of them wins."""
 
-    Candidates are compared by held-out loss after calibration (soft targets shrink margins, which
-    says nothing against them), groups counting equally. Structures come first, taught by labels
-    alone: with prototypes, or with taste directions under several penalties. Where directions win,
-    more of them are tried, and directions together with several prototypes a group. Then the best
-    structure's distillation weight is chosen. Prototypes beside directions, and teachers, must be
-    better by more than one standard error over users: they know the groups, and group labels may
-    know something of held-out rows. Candidates race: one that is clearly behind on the largest fold
-    is not trained on the others.
-
-    Returns
-    -------
-    dict of ndarray of shape (n_comparisons,)
-        By candidate, of the distillation weight asked for; those after the first by rising loss.
-    """
-    trainer, settings = task.trainer, task.settings
-    margins: dict[Candidate, np.ndarray] = {}
-    losses: dict[Candidate, np.ndarray] = {}
-    # with many comparisons the sample of them may have missed a fold of few
-    largest = int(np.bincount(trainer.fold, minlength=trainer.n_folds).argmax())
-    others = [fold for fold in range(trainer.n_folds) if fold != largest]
-
-    def losses_of(margin: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
-        judged = (trainer.label, trainer.user, task.group)
-        return calibrated_losses(margin[rows], *(values[rows] for values in judged))
-
-    def judge(candidates: list[Candidate], *, race: bool = True) -> None:
-        new = [candidate for candidate in candidates if candidate not in losses]
-        started = dict(zip(new, task.held_out(new, [largest]), strict=True))
-        rows = trainer.fold == largest
-        racing = {c: losses_of(margin, rows) for c, margin in {**margins, **started}.items()}
-        leader = min(racing.values(), key=np.mean)
-        kept = [c for c in new if not (race and behind(racing[c], leader))]
-        advance((len(new) - len(kept)) * len(others))
-        for candidate, rest in zip(kept, task.held_out(kept, others), strict=True):
-            margins[candidate] = started[candidate] + rest
-            losses[candidate] = losses_of(margins[candidate], slice(None))
-
-    def mean_loss(candidate: Candidate) -> float:
-        return float(losses[candidate].mean())
-
-    def clearly_better(best: Candidate, rivals: list[Candidate]) -> Candidate:
-        judge(rivals)
-        for rival in filter(losses.__contains__, rivals):
-            gain = losses[best] - losses[rival]
-            if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
-                best = rival
-        return best
-
-    structures = task.structures()
-    best = structures[0]
-    automatic = isinstance(settings.distill_weight, str)
-    if automatic or len(structures) > 1:
-        judge(structures)
-        best = min(losses, key=mean_loss)
-        if len(structures) > 1 and best.n_directions:
-            more = replace(best, n_directions=N_DIRECTIONS[1])
-            judge([more])
-            both = replace(best, n_prototypes=N_PROTOTYPES[-1])
-            best = min([c for c in (best, more) if c in losses], key=mean_loss)
-            if isinstance(settings.n_prototypes, str):
-                best = clearly_better(best, [both])
-    if automatic:
-        best = clearly_better(best, [replace(best, distill_weight=w) for w in DISTILL_WEIGHTS])
-    else:
-        best = replace(best, distill_weight=float(settings.distill_weight))
-        judge([best], race=False)
-    allowed = [c for c in losses if automatic or c.distill_weight == best.distill_weight]
-    ranked = sorted(allowed, key=lambda c: (c != best, mean_loss(c)))
-    return {candidate: margins[candidate] for candidate in ranked}
+    rivals: Callable[[Candidate], list[Candidate]]
+    rule: Rule
 
 
-def behind(loss: np.ndarray, leader: np.ndarray) -> bool:
-    """Whether the loss of every user (or row) is clearly larger than that of the leader."""
-    lag = loss - leader
-    return bool(lag.mean() > OUT * lag.std(ddof=1) / np.sqrt(len(lag))) if len(lag) > 1 else False
+def structures(options: StudentOptions, config: StudentConfig, personal: bool) -> list[Candidate]:
+    """Candidates of the first round: with taste directions, or with prototypes of every group."""
+    if not personal:
+        return [Candidate(0, 0)]
+    number = options.n_prototypes
+    automatic = isinstance(number, str)
+    beside_directions = 0 if automatic else int(number)
+    alone = config.n_prototypes if automatic else (int(number),)
+    directions = [
+        Candidate(beside_directions, config.n_directions[0], penalty)
+        for penalty in config.direction_penalties
+    ]
+    return directions + [Candidate(k, 0) for k in alone]
 
 
-def most_trained(settings: UnifiedSettings, n_folds: int, *, personal: bool, sampled: bool) -> int:
-    """Number of models that the search and the final fit train at most, for the progress bar.
+def rounds(
+    first: Sequence[Candidate], options: StudentOptions, config: StudentConfig
+) -> list[Round]:
+    """All rounds of the race, of which the first compares ``first``."""
+
+    def more_directions(best: Candidate) -> list[Candidate]:
+        more = replace(best, n_directions=config.n_directions[1])
+        return [more] if best.n_directions else []
+
+    def prototypes_beside_directions(best: Candidate) -> list[Candidate]:
+        both = replace(
+            best, n_directions=config.n_directions[0], n_prototypes=config.n_prototypes[-1]
+        )
+        return [both] if best.n_directions and isinstance(options.n_prototypes, str) else []
+
+    def taught(best: Candidate) -> list[Candidate]:
+        weight = options.distill_weight
+        weights = config.distill_weights if isinstance(weight, str) else (float(weight),)
+        return [replace(best, distill_weight=weight) for weight in weights]
+
+    automatic = isinstance(options.distill_weight, str)
+    return [
+        Round(lambda _: list(first[1:]), Rule.LOWEST),
+        Round(more_directions, Rule.LOWEST),
+        # Group labels may know something of held-out rows, which flatters prototypes and teachers.
+        Round(prototypes_beside_directions, Rule.CLEAR),
+        Round(taught, Rule.CLEAR if automatic else Rule.GIVEN),
+    ]
+
+
+def most_trained(
+    options: StudentOptions, config: StudentConfig, n_folds: int, *, personal: bool, sampled: bool
+) -> int:
+    """Count the models that the race and the final fit train at most, for the progress bar.
 
     Parameters
     ----------
     personal : bool
         Whether there are users, so that structures are compared.
     sampled : bool
-        Whether the search judges a sample, so that the final model learns on from more rows.
+        Whether the race judges a sample, so that the final model learns on from more rows.
     """
-    n_structures = 1
-    if personal and settings.student not in ("plain", "bilinear"):
-        mixtures = len(N_PROTOTYPES) if isinstance(settings.n_prototypes, str) else 1
-        n_structures = len(DIRECTION_PENALTIES) + mixtures
-    automatic, taught = isinstance(settings.distill_weight, str), settings.distill_weight != 0
-    n_judged = n_structures if automatic or n_structures > 1 else 0
-    if n_structures > 1:
-        n_judged += 1 + isinstance(settings.n_prototypes, str)
-    n_judged += len(DISTILL_WEIGHTS) if automatic else int(taught or n_structures == 1)
-    # what margins teach starts from the model that only labels taught
-    n_final = 1 + (taught and n_structures > 1) + sampled
-    return n_judged * n_folds + n_final
+    first = structures(options, config, personal and options.student_class is not None)
+    # the first candidate has rivals in every round
+    n_rivals = sum(len(round_.rivals(first[0])) for round_ in rounds(first, options, config))
+    return (1 + n_rivals) * n_folds + 2 + sampled
+
+
+def rank_candidates(fits: CandidateFits) -> dict[Candidate, np.ndarray]:
+    """Held-out margins of the ways to train the unified model, the best one first.
+
+    Returns
+    -------
+    dict of ndarray of shape (n_comparisons,)
+        By candidate, of the distillation weight asked for; those after the first by rising loss.
+    """
+    options, config = fits.one.options, fits.one.config
+    first = structures(options, config, fits.one.student is not None)
+    race = Race(fits, config.max_lag)
+    best = first[0]
+    for round_ in rounds(first, options, config):
+        best = race.run(round_, best)
+    automatic = isinstance(options.distill_weight, str)
+    allowed = [c for c in race.losses if automatic or c.distill_weight == best.distill_weight]
+    ranked = sorted(allowed, key=lambda c: (c != best, race.mean_loss(c)))
+    return {candidate: race.margins[candidate] for candidate in ranked}
+
+
+@dataclass
+class Race:
+    """Candidates judged so far, by held-out loss after calibration.
+
+    Calibration is fair to soft targets, which shrink margins. Groups count equally. A candidate
+    that is clearly behind on the largest fold is not trained on the others.
+    """
+
+    fits: CandidateFits
+    max_lag: float
+    margins: dict[Candidate, np.ndarray] = field(default_factory=dict)
+    losses: dict[Candidate, np.ndarray] = field(default_factory=dict)
+
+    def run(self, round_: Round, best: Candidate) -> Candidate:
+        """The best candidate after a round."""
+        rivals = round_.rivals(best)
+        if not rivals:
+            return best
+        if round_.rule is Rule.GIVEN:
+            self._judge(rivals, may_leave=False)
+            return rivals[0]
+        if round_.rule is Rule.LOWEST:
+            self._judge([best, *rivals])
+            return min(filter(self.losses.__contains__, [best, *rivals]), key=self.mean_loss)
+        self._judge([best])
+        self._judge(rivals)
+        for rival in filter(self.losses.__contains__, rivals):
+            gain = self.losses[best] - self.losses[rival]
+            if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+                best = rival
+        return best
+
+    def mean_loss(self, candidate: Candidate) -> float:
+        """Mean held-out loss of a judged candidate."""
+        return float(self.losses[candidate].mean())
+
+    def _judge(self, candidates: Sequence[Candidate], *, may_leave: bool = True) -> None:
+        """Losses of the candidates, without those that leave the race on the largest fold."""
+        trainer = self.fits.trainer
+        # a sample of many comparisons may have missed a small fold
+        largest = int(np.bincount(trainer.fold, minlength=trainer.n_folds).argmax())
+        others = [fold for fold in range(trainer.n_folds) if fold != largest]
+        new = [candidate for candidate in candidates if candidate not in self.losses]
+        if not new:
+            return
+        started = dict(zip(new, self.fits.held_out(new, [largest]), strict=True))
+        rows = trainer.fold == largest
+        so_far = {c: self._losses(m, rows) for c, m in {**self.margins, **started}.items()}
+        leader = min(so_far.values(), key=np.mean)
+        kept = [c for c in new if not (may_leave and behind(so_far[c], leader, self.max_lag))]
+        advance((len(new) - len(kept)) * len(others))
+        for candidate, rest in zip(kept, self.fits.held_out(kept, others), strict=True):
+            self.margins[candidate] = started[candidate] + rest
+            self.losses[candidate] = self._losses(self.margins[candidate], slice(None))
+
+    def _losses(self, margin: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+        """Calibrated loss of every user in some rows."""
+        trainer, group = self.fits.trainer, self.fits.one.groups.codes
+        return calibrated_losses(margin[rows], trainer.label[rows], trainer.user[rows], group[rows])
+
+
+def behind(loss: np.ndarray, leader: np.ndarray, max_lag: float) -> bool:
+    """Whether the losses of users (or rows) are clearly larger than those of the leader."""
+    lag = loss - leader
+    if len(lag) < 2:
+        return False
+    return bool(lag.mean() > max_lag * lag.std(ddof=1) / np.sqrt(len(lag)))

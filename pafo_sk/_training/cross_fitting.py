@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -10,23 +12,29 @@ import torch
 from torch import nn
 
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._training.config import TrainingConfig
+from pafo_sk._training.fit_cache import FitCache, Memo
+from pafo_sk._training.head_grid import HeadGrid
 from pafo_sk._training.item_tensors import ItemTensors
-from pafo_sk._training.net import RewardNet, score_items, train_heads
-from pafo_sk._training.preconditioning import Rounding
-from pafo_sk._training.shared_fits import Memo, memo_for
-from pafo_sk._training.subsample import MOST_JUDGED, sampled_rows
-from pafo_sk._training.weighted_pairs import Rows
+from pafo_sk._training.net import RewardNet, train_heads
+from pafo_sk._training.preconditioning import Preconditioner
+from pafo_sk._training.scoring import gather_margins, score_items
+from pafo_sk._training.subsample import sampled_rows
+from pafo_sk._training.weighted_pairs import WeightedPairs
 
 # A table with a larger share of the items than this costs more to make than it saves.
-MOST_COPIED = 0.5
+MAX_COPIED = 0.5
+
+# Folds whose rows a model has not seen.
+FoldSet = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Trainer:
     """Comparisons of one fit, and how models are trained on them.
 
-    Models are cross-fitted: of each there is one without no fold, one without every fold and one
-    without every pair of folds, its *parts*. ``memo`` holds what was trained; see `shared`.
+    Models are cross-fitted: each is trained once for every *fold set*, on all rows but those of
+    these folds. ``memo`` holds what was trained; see `trained_once`.
     """
 
     net: RewardNet
@@ -37,42 +45,40 @@ class Trainer:
     n_folds: int
     device: torch.device
     seed: int
+    config: TrainingConfig = field(default_factory=TrainingConfig)
     memo: Memo = field(default_factory=Memo)
-    rounding: Rounding | None = None
+    preconditioner: Preconditioner | None = None
     tables: ItemTensors = field(default_factory=ItemTensors)
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def sharing(self) -> Trainer:
-        """The same, with the memo of all trainers of this content within `shared_fits`."""
-        comparisons = self.comparisons
-        data = (
-            comparisons.items,
-            comparisons.scale,
-            comparisons.a,
-            comparisons.b,
-            None if comparisons.prompts is None else comparisons.prompts.codes,
-            self.label,
-        )
+    def cached_in(self, cache: FitCache | None) -> Trainer:
+        """The same, with the memo that a cache has for its content; itself without a cache."""
+        if cache is None:
+            return self
+        of = self.comparisons
+        prompt = None if of.prompts is None else of.prompts.codes
+        data = (of.items, of.scale, of.a, of.b, prompt, self.label)
         split = (self.user, self.fold, self.n_folds)
-        return replace(self, memo=memo_for(*data, *split, str(self.device), self.seed, self.net))
+        settings = (str(self.device), self.seed, self.net, self.config)
+        return replace(self, memo=cache.memo(*data, *split, *settings))
 
-    def of_rows(self, rows: np.ndarray, most: float = MOST_COPIED) -> Trainer:
+    def of_rows(self, rows: np.ndarray, max_copied: float = MAX_COPIED) -> Trainer:
         """The same for some of the comparisons.
 
         Parameters
         ----------
-        most : float
+        max_copied : float
             They get a table of their own unless they use a larger share of the items than this.
         """
         user = self.user[rows]
         if len(user) and user.min() >= 0:
-            # codes without gaps: whoever is not there takes no room
+            # codes without gaps: absent users take no memory
             user = np.unique(user, return_inverse=True)[1]
         return replace(
             self,
-            comparisons=self.comparisons[rows].compact(most),
+            comparisons=self.comparisons[rows].compact(max_copied),
             label=self.label[rows],
             user=user,
             fold=self.fold[rows],
@@ -80,80 +86,121 @@ class Trainer:
         )
 
     def sample(
-        self, group: np.ndarray | None = None, most: int | None = None
+        self, group: np.ndarray | None = None, n_rows: int | None = None
     ) -> tuple[np.ndarray, Trainer]:
         """Some rows, of all groups, and the trainer of them: all rows unless they are many.
 
         Parameters
         ----------
-        most : int or None, default=None
+        n_rows : int or None, default=None
             None: as many as choices are made on.
         """
-        rows = sampled_rows(self.user, group, MOST_JUDGED if most is None else most, self.seed)
+        n_rows = self.config.max_judged if n_rows is None else n_rows
+        rows = sampled_rows(self.user, group, n_rows, self.config.rows_per_user, self.seed)
         if rows is None:
             return np.arange(len(self)), self
         return rows, self.memo.once(("sample", rows.tobytes()), lambda: self.of_rows(rows, 1.0))
 
-    def parts(self) -> list[tuple[int, ...]]:
-        """Folds that every part lacks: none, one, two."""
-        return [part for n in range(3) for part in combinations(range(self.n_folds), n)]
+    def fold_sets(self, *sizes: int) -> list[FoldSet]:
+        """All sets of so many folds, those of the first size first."""
+        return [folds for size in sizes for folds in combinations(range(self.n_folds), size)]
 
-    def trains(self, parts: list[tuple[int, ...]]) -> np.ndarray:
-        """1.0 where the rows of a fold train a part, (n_folds, n_parts)."""
-        lacking = [[fold in part for part in parts] for fold in range(self.n_folds)]
+    def train_grid(
+        self,
+        pairs: WeightedPairs,
+        fold_sets: Sequence[FoldSet],
+        penalty: np.ndarray,
+        ways: Mapping[str, int] | None = None,
+        *,
+        anchor: nn.Module | None = None,
+        start: nn.Module | None = None,
+    ) -> HeadGrid:
+        """One head for every fold set and way of training.
+
+        Parameters
+        ----------
+        pairs : WeightedPairs
+            Their blocks are folds.
+        penalty : ndarray, broadcast to the lengths of ``ways``
+            Penalty of every way.
+        ways : mapping of str to int, default=None
+            Axes along which the ways differ; None: there is one.
+        anchor, start : nn.Module with a reward for every head, or None
+
+        Returns
+        -------
+        HeadGrid with the axes "fold_set", then those of ``ways``
+        """
+        ways = dict(ways or {})
+        n_ways = math.prod(ways.values())
+        by_way = np.broadcast_to(penalty, tuple(ways.values())).ravel()
+        module = self.train(
+            pairs,
+            np.repeat(self.seen(fold_sets), n_ways, axis=1),
+            np.tile(by_way, len(fold_sets)),
+            anchor=anchor,
+            start=start,
+        )
+        return HeadGrid(module, {"fold_set": len(fold_sets), **ways})
+
+    def seen(self, fold_sets: Sequence[FoldSet]) -> np.ndarray:
+        """1.0 where the rows of a fold train the model of a fold set, (n_folds, n_fold_sets)."""
+        lacking = [[fold in folds for folds in fold_sets] for fold in range(self.n_folds)]
         return 1.0 - np.array(lacking, dtype=np.float64)
 
-    def rows(self, weight: np.ndarray | None = None, cell: np.ndarray | None = None) -> Rows:
-        """The comparisons in the cells of their folds (or others), equal ones counted."""
+    def pairs(
+        self, weight: np.ndarray | None = None, block: np.ndarray | None = None
+    ) -> WeightedPairs:
+        """The comparisons by fold (or in other blocks), equal ones counted."""
         comparisons = self.comparisons
         weight = np.ones(len(self)) if weight is None else weight
-        cell = self.fold if cell is None else cell
-        return Rows(comparisons.a, comparisons.b, self.label, weight, cell).counted()
+        block = self.fold if block is None else block
+        return WeightedPairs(comparisons.a, comparisons.b, self.label, weight, block).counted()
 
     def train(
         self,
-        rows: Rows,
-        heads: np.ndarray,
+        pairs: WeightedPairs,
+        row_weight_by_head: np.ndarray,
         penalty: np.ndarray,
         *,
         anchor: nn.Module | None = None,
         start: nn.Module | None = None,
     ) -> nn.Module:
-        """One head per column of ``heads``; see `train_heads`."""
+        """One head per column of ``row_weight_by_head``; see `train_heads`."""
         return train_heads(
             self.net,
             self.comparisons,
-            rows,
-            heads,
+            pairs,
+            row_weight_by_head,
             penalty,
             seed=self.seed,
             device=self.device,
             anchor=anchor,
             start=start,
-            rounding=self.rounding,
+            preconditioner=self.preconditioner,
             tables=self.tables,
         )
 
-    def margins_of_folds(self, heads: nn.Module) -> np.ndarray:
+    def held_out_margins(self, heads: HeadGrid) -> np.ndarray:
         """Margin of every row by each head that lacks its fold, (n_comparisons, n_ways).
 
         Parameters
         ----------
-        heads : nn.Module
-            Fold by fold, within a fold one for each way of training.
+        heads : HeadGrid
+            Its first axis is "fold_set": every single fold.
         """
-        comparisons = self.comparisons
-        rewards = score_items(heads, comparisons.items, comparisons.scale)
+        rewards = score_items(heads.module, self.comparisons.items, self.comparisons.scale)
         rewards = rewards.reshape(len(rewards), self.n_folds, -1)
-        return rewards[comparisons.b, self.fold] - rewards[comparisons.a, self.fold]
+        return gather_margins(rewards, self.comparisons.a, self.comparisons.b, self.fold)
 
-    def margins_by(self, head: nn.Module, column: np.ndarray) -> np.ndarray:
-        """Margin of every row by a reward of its own, (n_comparisons,).
+    def margins_by_row(self, heads: HeadGrid, **index: int | np.ndarray) -> np.ndarray:
+        """Margin of every row by a head of its own, (n_comparisons,).
 
         Parameters
         ----------
-        column : ndarray of int, shape (n_comparisons,)
-            Which reward of the head.
+        **index : int or ndarray of int, shape (n_comparisons,)
+            Index of the row's head along every axis.
         """
+        head, column = heads.by_row(**index)
         rewards = score_items(head, self.comparisons.items, self.comparisons.scale)
-        return rewards[self.comparisons.b, column] - rewards[self.comparisons.a, column]
+        return gather_margins(rewards, self.comparisons.a, self.comparisons.b, column)

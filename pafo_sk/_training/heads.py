@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-# Items of a large table that are converted at once.
+# Items of a large table that are converted to another precision at once.
 PART = 2**14
 
 
@@ -56,7 +56,7 @@ class LinearHead(nn.Module):
 
 
 class _ScaledProducts(torch.autograd.Function):
-    """Products of a table in half precision, converted some rows at a time, with weights."""
+    """Products of a table in half precision with weights; some rows at a time are converted."""
 
     @staticmethod
     def forward(ctx: Any, items: Tensor, weight: Tensor, scale: float) -> Tensor:
@@ -69,10 +69,11 @@ class _ScaledProducts(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (pull,) = outputs
-        total = pull.new_zeros(pull.shape[1], ctx.items.shape[1])
-        for part, some in zip(_converted(ctx.items, pull), pull.split(PART), strict=True):
-            total.addmm_(some.T, part)
+        (gradient,) = outputs
+        total = gradient.new_zeros(gradient.shape[1], ctx.items.shape[1])
+        parts = zip(_converted(ctx.items, gradient), gradient.split(PART), strict=True)
+        for part, of_part in parts:
+            total.addmm_(of_part.T, part)
         return None, ctx.scale * total, None
 
 
@@ -138,7 +139,7 @@ class MLPHead(nn.Module):
 
 
 def check_head(head: nn.Module, n_rewards: int) -> None:
-    """Raise if a head's parameters do not have the reward as their first dimension."""
+    """Raise if the first dimension of a head's parameters is not the reward."""
     for name, parameter in head.named_parameters():
         if parameter.ndim == 0 or parameter.shape[0] != n_rewards:
             raise ValueError(
@@ -189,7 +190,7 @@ def squared_distance(head: nn.Module, anchor: nn.Module | None = None) -> Tensor
     anchors = dict(anchor.named_parameters()) if anchor is not None else {}
     own: dict[str, Tensor] = dict(head.named_parameters())
     if isinstance(head, LinearHead) and is_parametrized(head):
-        # trained in other coordinates (see `_rounding`), it has its weights all the same
+        # its parameters are other coordinates, see `preconditioning`
         own = {"weight": head.weight}
     total: Tensor | float = 0.0
     for name, parameter in own.items():

@@ -1,4 +1,4 @@
-"""Tables of items as tensors: each moved to the device once, however many models use it."""
+"""Tables of items as tensors: each is moved to the device once, however many models use it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 class ItemTensors:
     """Tensors of the tables that the trainers of one fit have in common.
 
-    On the CPU a tensor lies where its table does (the same memory, or the same file). On a GPU it
-    is a copy, which goes when its table does.
+    On the CPU a tensor shares the memory (or the file) of its table. On a GPU it is a copy, which
+    is freed with its table.
     """
 
     def __init__(self) -> None:
@@ -24,20 +24,21 @@ class ItemTensors:
     def of(self, items: np.ndarray, device: torch.device) -> Tensor:
         """The table on a device, in its own precision, (n_items, n_features)."""
         if device.type == "cpu":
-            return _as_it_lies(items)
+            return _in_place(items)
         key = (id(items), device)
         if key not in self._moved:
-            self._moved[key] = _as_it_lies(items).to(device)
+            self._moved[key] = _in_place(items).to(device)
             weakref.finalize(items, self._moved.pop, key, None)
         return self._moved[key]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # a process of its own moves its own
+        # tensors do not travel: another process moves its own
         return ItemTensors, ()
 
 
-def _as_it_lies(items: np.ndarray) -> Tensor:
+def _in_place(items: np.ndarray) -> Tensor:
+    """A tensor over the memory of an array."""
     with warnings.catch_warnings():
-        # of a read-only file; nobody writes to it
+        # the array may be a read-only file, and nobody writes to it
         warnings.filterwarnings("ignore", message=".*not writable", category=UserWarning)
         return torch.from_numpy(np.ascontiguousarray(items))

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from pafo_sk._training.scoring import gather_margins
+
 RowWeights = Callable[[slice], Tensor]
-# Numbers worked on at once: what fits in the cache.
+# Numbers worked on at once, so that they fit in the processor's cache.
 CHUNK = 2**17
 
 
@@ -35,9 +37,9 @@ def bradley_terry(margin: Tensor, target: Tensor) -> Tensor:
 
 
 class _BradleyTerrySums(torch.autograd.Function):
-    """Weighted sums of `bradley_terry` with their gradient, made together, some rows at a time.
+    """Weighted sums of `bradley_terry` and their gradient, computed together by chunks of rows.
 
-    Nothing of the size of rows by heads is ever held.
+    So no array of rows by heads is ever held.
     """
 
     @staticmethod
@@ -51,11 +53,11 @@ class _BradleyTerrySums(torch.autograd.Function):
             some = slice(first, first + size)
             left, right, wins = a[some], b[some], target[some]
             weight = weights(some)
-            margin = rewards.index_select(0, right) - rewards.index_select(0, left)
+            margin = gather_margins(rewards, left, right)
             sums += (weight * (softplus(margin) - wins * margin)).sum(dim=0)
-            pull = weight * (margin.sigmoid_() - wins)
-            gradient.index_add_(0, right, pull)
-            gradient.index_add_(0, left, pull, alpha=-1)
+            residual = weight * (margin.sigmoid_() - wins)
+            gradient.index_add_(0, right, residual)
+            gradient.index_add_(0, left, residual, alpha=-1)
         ctx.save_for_backward(gradient)
         return sums
 
@@ -93,7 +95,7 @@ def soft_bradley_terry(teacher: Tensor, margin: Tensor, temperature: float = 1.0
 
 
 def margin_error(teacher: Tensor, margin: Tensor, temperature: float = 1.0) -> Tensor:
-    """Squared error between margins, in units in which it curves like Bradley-Terry at 0.
+    """Squared error between margins, scaled to curve like the Bradley-Terry loss at zero.
 
     The Bradley-Terry loss has the second derivative 1/4 at a margin of zero, so the squared error
     is divided by 8: one ``distill_weight`` then means about the same for both losses.
@@ -136,6 +138,6 @@ class DistillationLoss(nn.Module):
         if self.weight == 0:
             return from_labels
         distance = DISTILL_LOSSES[self.loss](teacher.expand_as(margin), margin, self.temperature)
-        # a row that nobody teaches keeps its label's full weight
+        # a row without a teacher keeps the full weight of its label
         weight = self.weight * taught
         return (1 - weight) * from_labels + weight * distance

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,14 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 
 from pafo_sk._comparisons.table import ComparisonTable
-from pafo_sk._training.data import IndexIterator, TrainingSet
+from pafo_sk._training.data import IndexIterator, PairData, TrainingSet
 from pafo_sk._training.heads import LinearHead, check_head
 from pafo_sk._training.item_tensors import ItemTensors
 from pafo_sk._training.losses import BradleyTerryLoss
-from pafo_sk._training.preconditioning import Rounding, leave
-from pafo_sk._training.weighted_pairs import Rows
+from pafo_sk._training.preconditioning import Preconditioner, remove
+from pafo_sk._training.weighted_pairs import WeightedPairs
 
-# Below this many numbers a second torch thread costs more in handing over than it computes.
+# Below this many numbers a second torch thread costs more than it saves.
 SMALL = 50_000_000
 
 
@@ -103,6 +105,21 @@ class RewardNet(NeuralNet):
             **kwargs,
         )
 
+    def __repr__(self) -> str:
+        """The parameters that differ from their defaults."""
+        defaults = {
+            name: parameter.default
+            for init in (NeuralNet.__init__, type(self).__init__)
+            for name, parameter in signature(init).parameters.items()
+        }
+        changed = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name[0] != "_" and (name not in defaults or value is not defaults[name])
+        }
+        shown = (f"{name}={_shown(value)}" for name, value in changed.items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     def resolved(self, precision: float = 0.0) -> RewardNet:
         """A clone in which the module has decided everything that was None.
 
@@ -115,23 +132,23 @@ class RewardNet(NeuralNet):
         net: RewardNet = clone(self)
         optimizer = self.optimizer or (torch.optim.LBFGS if convex else torch.optim.Adam)
         full_batch = optimizer is torch.optim.LBFGS
-        settings: dict[str, Any] = {
-            "optimizer": optimizer,
-            "lr": (1.0 if full_batch else 3e-3) if self.lr is None else self.lr,
-            "max_epochs": (1 if full_batch else 30) if self.max_epochs is None else self.max_epochs,
-            "batch_size": (-1 if full_batch else 512)
-            if self.batch_size is None
-            else self.batch_size,
+        decided = {
+            "lr": 1.0 if full_batch else 3e-3,
+            "max_epochs": 1 if full_batch else 30,
+            "batch_size": -1 if full_batch else 512,
+        }
+        settings = {
+            k: v if getattr(self, k) is None else getattr(self, k) for k, v in decided.items()
         }
         if full_batch:
             defaults = {"max_iter": 300, "line_search_fn": "strong_wolfe", "history_size": 20}
             defaults["tolerance_change"] = max(1e-9, precision)
             given = self.get_params_for("optimizer")
             settings |= {f"optimizer__{k}": v for k, v in defaults.items() if k not in given}
-        return net.set_params(**settings)
+        return net.set_params(optimizer=optimizer, **settings)
 
-    def is_round(self) -> bool:
-        """Whether L-BFGS trains everything at once: then coordinates only change its speed."""
+    def can_be_preconditioned(self) -> bool:
+        """Whether L-BFGS trains on all rows at once: then coordinates change its speed alone."""
         return self.optimizer is torch.optim.LBFGS and self.batch_size == -1
 
     def check_training_readiness(self) -> None:
@@ -139,41 +156,45 @@ class RewardNet(NeuralNet):
             raise ValueError("RewardNet: call resolved() before fit, so that the module decides.")
         super().check_training_readiness()
 
-    def get_dataset(self, X: TrainingSet, y: None = None) -> TrainingSet:
+    def get_dataset(self, X: PairData, y: None = None) -> PairData:
         return X
 
-    def fit_loop(self, X: TrainingSet, y: None = None, **kwargs: Any) -> RewardNet:
+    def fit_loop(self, X: PairData, y: None = None, **kwargs: Any) -> RewardNet:
         self.total_weight_ = _positive(X.total_weight())
         return super().fit_loop(X, y, **kwargs)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         whole, _ = batch
-        parts = whole.parts()
-        if len(parts) == 1:
+        if len(whole.pieces) < 2:
             step: dict[str, Any] = super().train_step_single(batch, **fit_params)
             return step
-        # gradients of the parts add up, and only one part's graph is in memory at a time
+        # gradients of the pieces add up, and only one piece's graph is in memory at a time
         self._set_training(True)
         total = whole.shrinkage(self.module_, self.total_weight_)
         if total.requires_grad:  # a module of the user's own may have no penalty
             total.backward()
         total = total.detach()
-        for part in parts:
-            predicted = self.infer(part, **fit_params)
-            share = part.total_weight() / whole.total_weight()
-            loss = share * part.loss(self.criterion_, predicted)
+        for piece in whole.pieces:
+            predicted = self.infer(piece, **fit_params)
+            fraction = piece.total_weight() / whole.total_weight()
+            loss = fraction * piece.loss(self.criterion_, predicted)
             loss.backward()
             total += loss.detach()
         return {"loss": total, "y_pred": predicted.detach()}
 
-    def infer(self, x: TrainingSet, **fit_params: Any) -> Tensor:
+    def infer(self, x: PairData, **fit_params: Any) -> Tensor:
         return x.predict(self.module_)
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
-        loss = X.loss(self.criterion_, y_pred)
+        loss: Tensor = X.loss(self.criterion_, y_pred)
         return loss + X.shrinkage(self.module_, self.total_weight_)
+
+
+def _shown(value: Any) -> str:
+    """A parameter as one would write it."""
+    return value.__name__ if isinstance(value, type) else repr(value)
 
 
 def _positive(total: Tensor) -> Tensor:
@@ -184,36 +205,36 @@ def _positive(total: Tensor) -> Tensor:
 def train_heads(
     net: RewardNet,
     comparisons: ComparisonTable,
-    rows: Rows,
-    heads: np.ndarray,
+    pairs: WeightedPairs,
+    row_weight_by_head: np.ndarray,
     penalty: np.ndarray,
     *,
     seed: int,
     device: torch.device,
     anchor: nn.Module | None = None,
     start: nn.Module | None = None,
-    rounding: Rounding | None = None,
+    preconditioner: Preconditioner | None = None,
     tables: ItemTensors | None = None,
 ) -> nn.Module:
-    """Train one head per column of ``heads``, all of them as one problem.
+    """Train one head per column of ``row_weight_by_head``, all of them as one problem.
 
     Parameters
     ----------
     net : RewardNet
         Prototype; cloned.
     comparisons : ComparisonTable
-        Whose items are compared.
-    rows : Rows
-        Which of them, and how often.
-    heads : ndarray of shape (n_cells, n_heads)
-        By how much the rows of a cell count for a head.
+        Their items are compared.
+    pairs : WeightedPairs
+        Which of the items are compared, and how often.
+    row_weight_by_head : ndarray of shape (n_blocks, n_heads)
+        How much the rows of a block count for a head.
     penalty : ndarray of shape (n_heads,)
         Weight of half the squared size (or distance from the anchor).
     anchor : nn.Module with n_heads rewards, or None
         What the parameters are shrunk towards; None: zero.
     start : nn.Module with n_heads rewards, or None
         Where training starts; None: as the module initialises itself.
-    rounding : Rounding or None
+    preconditioner : Preconditioner or None
         Coordinates for linear heads that L-BFGS trains; None: their weights.
     tables : ItemTensors or None
         Where the items may already be on the device.
@@ -224,23 +245,20 @@ def train_heads(
     """
     items = comparisons.items
     dtype = torch.float64 if items.dtype == np.float64 else torch.float32
-
-    def tensor(array: Any, kind: torch.dtype = dtype) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(array), dtype=kind, device=device)
-
+    tensor = partial(as_tensor, dtype=dtype, device=device)
     data = TrainingSet(
         items=(ItemTensors() if tables is None else tables).of(items, device),
         scale=comparisons.scale,
-        a=tensor(rows.a, torch.int64),
-        b=tensor(rows.b, torch.int64),
-        target=tensor(rows.target)[:, None],
-        weight=tensor(rows.weight)[:, None],
-        cell=tensor(rows.cell, torch.int64),
-        heads=tensor(heads),
+        a=tensor(pairs.a, dtype=torch.int64),
+        b=tensor(pairs.b, dtype=torch.int64),
+        target=tensor(pairs.target)[:, None],
+        weight=tensor(pairs.weight)[:, None],
+        block=tensor(pairs.block, dtype=torch.int64),
+        row_weight_by_head=tensor(row_weight_by_head),
         penalty=tensor(penalty),
         anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
     )
-    with seeded(seed, device), threads_for(data.items.numel() + len(rows) * len(penalty)):
+    with seeded(seed, device), threads_for(data.items.numel() + len(pairs) * len(penalty)):
         fitted = net.resolved(torch.finfo(dtype).eps).set_params(
             module__n_features=items.shape[1],
             module__n_rewards=len(penalty),
@@ -251,56 +269,31 @@ def train_heads(
         fitted.module_.to(dtype)
         if start is not None:
             fitted.module_.load_state_dict(start.state_dict())
-        if rounding and type(fitted.module_) is LinearHead and fitted.is_round():
-            rounding.enter(fitted.module_, (data.penalty / _positive(data.total_weight()))[:, None])
+        linear = type(fitted.module_) is LinearHead
+        if preconditioner and linear and fitted.can_be_preconditioned():
+            curvature = data.penalty / _positive(data.total_weight())
+            preconditioner.apply(fitted.module_, curvature[:, None])
         fitted.partial_fit(data)
-        leave(fitted.module_)
+        remove(fitted.module_)
     return finished(fitted.module_)
 
 
+def as_tensor(array: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """An array as a contiguous tensor on a device."""
+    return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
+
+
 def finished(module: Any) -> Any:
-    """A trained module on the CPU, without gradients: small in a pickle, at home anywhere."""
+    """A trained module on the CPU and without gradients, so that its pickle is small."""
     module = module.to("cpu").eval().requires_grad_(False)
     for parameter in module.parameters():
         parameter.grad = None
     return module
 
 
-@torch.no_grad()
-def score_items(
-    head: nn.Module, items: np.ndarray, scale: float = 1.0, chunk: int = 8192
-) -> np.ndarray:
-    """Rewards of every item times ``scale``, (n_items, n_rewards), in double precision.
-
-    Double precision makes a reward the same whatever other items stand beside it.
-    """
-    double = select_double(head)
-    parts = [
-        double(
-            torch.as_tensor(np.multiply(items[start : start + chunk], scale, dtype=np.float64))
-        ).numpy()
-        for start in range(0, len(items), chunk)
-    ]
-    return np.concatenate(parts)
-
-
-def select_double(head: nn.Module) -> nn.Module:
-    """The head in double precision; itself where it already is."""
-    parameter = next(head.parameters())
-    if parameter.dtype == torch.float64:
-        return head
-    return copy.deepcopy(head).double()
-
-
-def margins(head: nn.Module, comparisons: ComparisonTable) -> np.ndarray:
-    """Margins ``r(b) - r(a)`` of every reward, (n_comparisons, n_rewards)."""
-    rewards = score_items(head, comparisons.items, comparisons.scale)
-    return rewards[comparisons.b] - rewards[comparisons.a]
-
-
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside, and leave the caller's generators as they were."""
+    """Seed torch inside the block; the caller's generators are left as they were."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -309,7 +302,7 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def threads_for(numbers: int) -> Iterator[None]:
-    """One torch thread for small problems; the caller's setting comes back afterwards."""
+    """Use one torch thread for small problems inside the block."""
     before = torch.get_num_threads()
     if numbers < SMALL:
         torch.set_num_threads(1)

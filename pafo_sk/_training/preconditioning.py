@@ -1,10 +1,10 @@
-"""Coordinates in which training a linear head is a round problem.
+"""Coordinates in which the loss of a linear head curves about equally in all directions.
 
-Embeddings vary a lot along few directions and little along many, so the Bradley-Terry loss curves
-very differently along different weights, and L-BFGS takes hundreds of steps. At zero margins its
-mean has the curvature of a quarter of the items' differences' second moment. In the eigenvectors of
-that, scaled by the root of the curvature, it is nearly the same in all directions, and a few dozen
-steps do. The optimum is the same.
+Embeddings vary a lot along few directions and little along many. So the Bradley-Terry loss curves
+very differently along different weights, and L-BFGS takes hundreds of steps. At margins of zero its
+mean has a quarter of the second moment of the items' differences as its curvature. In the
+eigenvectors of that, scaled by the root of the curvature, it is nearly the same in all directions,
+and a few dozen steps are enough. The optimum is the same.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from torch.nn.utils import parametrize
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.heads import LinearHead
 
-# Comparisons whose differences the directions are taken from: they need not be exact.
-MOST_ROWS = 20_000
-# Beyond this width eigenvectors cost more than they save: the coordinates are only scaled.
-MOST_FEATURES = 1024
+# The directions need not be exact: the differences of this many comparisons are enough.
+MAX_ROWS = 20_000
+# Beyond this width eigenvectors cost more than they save, so features are only scaled.
+MAX_FEATURES = 1024
 
 
 class _Coordinates(nn.Module):
@@ -45,7 +45,7 @@ class _Coordinates(nn.Module):
 
 
 @dataclass(frozen=True)
-class Rounding:
+class Preconditioner:
     """Directions of the items' differences, and the curvature of the mean loss along each.
 
     Attributes
@@ -59,18 +59,18 @@ class Rounding:
     curvature: np.ndarray
 
     @classmethod
-    def of(cls, comparisons: ComparisonTable) -> Rounding:
-        """Of some of the comparisons."""
-        step = -(-len(comparisons) // MOST_ROWS)
+    def of(cls, comparisons: ComparisonTable) -> Preconditioner:
+        """That of some of the comparisons, spread evenly over their rows."""
+        step = -(-len(comparisons) // MAX_ROWS)
         a, b = comparisons.a[::step], comparisons.b[::step]
         difference = comparisons.vectors(b) - comparisons.vectors(a)
-        if difference.shape[1] > MOST_FEATURES:
+        if difference.shape[1] > MAX_FEATURES:
             return cls(None, (difference**2).mean(axis=0) / 4)
         curvature, basis = np.linalg.eigh((difference.T @ difference).astype(np.float64))
         return cls(basis, np.maximum(curvature, 0) / len(difference) / 4)
 
-    def enter(self, head: LinearHead, penalty: Tensor) -> None:
-        """Train the head in the coordinates of its weights.
+    def apply(self, head: LinearHead, penalty: Tensor) -> None:
+        """Let the head be trained in the coordinates, until `remove`.
 
         Parameters
         ----------
@@ -80,13 +80,13 @@ class Rounding:
         weight = head.weight
         basis = None if self.basis is None else torch.as_tensor(self.basis).to(weight)
         total = torch.as_tensor(self.curvature).to(weight) + penalty.to(weight)
-        # a floor for every reward of its own; where nothing is said at all, any scale will do
+        # every reward has a floor of its own; where nothing curves, any scale will do
         floor = 1e-6 * total.amax(dim=-1, keepdim=True)
         scale = torch.where(floor > 0, torch.maximum(total, floor), 1.0).rsqrt()
         parametrize.register_parametrization(head, "weight", _Coordinates(basis, scale))
 
 
-def leave(module: nn.Module) -> None:
+def remove(module: nn.Module) -> None:
     """Give every head within the module its weights back."""
     for head in list(module.modules()):
         if parametrize.is_parametrized(head, "weight"):

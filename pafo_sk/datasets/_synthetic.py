@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._users import assign_groups
 
 _DESCR = """\

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -14,14 +13,13 @@ from pafo_sk._comparisons.frames import Columns
 def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:
     """Return a table of any library, a Hugging Face Dataset or a dict of columns as pandas."""
     try:
-        table: pd.DataFrame = nw.from_native(Columns(frame).frame, eager_only=True).to_pandas()
+        return Columns(frame).to_pandas()
     except TypeError as error:
         raise TypeError(
             f"{argument} must be a pandas, polars or pyarrow table, a Hugging Face Dataset or a "
             f"dict of columns; got {type(frame).__name__}. Convert it first, for example with "
             f"pandas.DataFrame({argument})."
         ) from error
-    return table
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> None:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.metrics import get_scorer_names as sklearn_scorer_names
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -16,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
-from pafo_sk._training.shared_fits import shared_fits
+from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
 from pafo_sk.metrics._given import groups_of
 
@@ -31,7 +32,9 @@ _SCORING = [
 
 
 class _GroupSearch(BaseSearchCV):
-    """What makes a search of scikit-learn one that keeps the groups."""
+    """A search of scikit-learn in which the groups reach everything that takes them."""
+
+    estimator: Any
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Search, and refit the best candidate on all rows.
@@ -58,12 +61,31 @@ class _GroupSearch(BaseSearchCV):
             If a scorer needs groups and there are none, or their number is wrong.
         """
         groups = self._read_groups(X, params.pop("groups", None))
-        with config_context(enable_metadata_routing=True), shared_fits(), self._bar():
+        with config_context(enable_metadata_routing=True), self._cached_fits(), self._bar():
             if groups is not None:
                 params["groups"] = groups
             else:
                 self._check_scorers_need_none()
             return super().fit(X, y, **params)
+
+    @contextmanager
+    def _cached_fits(self) -> Iterator[None]:
+        """Within the block, candidates share a cache of fits, if they have none of their own."""
+        given = self.estimator
+        params = given.get_params() if hasattr(given, "get_params") else {}
+        caches = {
+            name: FitCache()
+            for name, value in params.items()
+            if name.split("__")[-1] == "fit_cache" and value is None
+        }
+        if caches:
+            self.estimator = clone(given).set_params(**caches)
+        try:
+            yield
+            if caches and hasattr(self, "best_estimator_"):
+                self.best_estimator_.set_params(**dict.fromkeys(caches))
+        finally:
+            self.estimator = given
 
     @contextmanager
     def _bar(self) -> Iterator[None]:
@@ -155,9 +177,9 @@ class GroupGridSearchCV(_GroupSearch, GridSearchCV):
 
     `sklearn.model_selection.GridSearchCV`, with three differences. ``fit(X, y, groups=groups)``
     works whether scikit-learn's metadata routing is on or off; the setting is left as it was found.
-    ``scoring`` also knows the names of `pafo_sk.metrics.get_scorer`. Candidates that differ in
-    settings of the unified model only share the pooled model and the specialists of a split; see
-    `shared_fits`.
+    ``scoring`` also knows the names of `pafo_sk.metrics.get_scorer`. Candidates share a `FitCache`:
+    those that differ only in parameters of the unified model train the pooled model and the
+    specialists of a split once.
 
     Parameters
     ----------

@@ -228,7 +228,7 @@ def test_taste_by_hand(mixture):
     sums = sums_of(mixture, np.array([[0.0, 1.0]] * 3), np.array([1.0, 1.0, -1.0]))
     # pull: 1/2 of the margin 2, twice for and once against; precision: 3 * 2^2 / 4
     np.testing.assert_allclose(mixture.taste(sums), [[(1 + 1 - 1) / (1 + 3)]])
-    own = 3 / (3 + mixture.prior_strength)
+    own = 3 / (3 + mixture.config.prior_strength)
     expected = [1 - own, own * 0.8, own * 0.2, own * 0.25]
     np.testing.assert_allclose(mixture.coefficients(sums), [expected])
 

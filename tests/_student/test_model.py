@@ -8,15 +8,10 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from students import linear, make
+from students import BilinearHistory, linear, make
 from torch import nn
 
-from pafo_sk import (
-    HistoryMixture,
-    HistoryModel,
-)
-from pafo_sk._student import bilinear as bilinear_module
-from pafo_sk._student.bilinear import BilinearHistory
+from pafo_sk import HistoryMixture, HistoryModel
 from pafo_sk.datasets import make_preferences
 
 
@@ -55,7 +50,7 @@ def two_tastes():
 @pytest.fixture(scope="module")
 def bilinear(two_tastes, quick):
     data = two_tastes
-    model = quick(student="bilinear", distill_weight=0.25)
+    model = quick(student=BilinearHistory, n_prototypes=0, distill_weight=0.25)
     return model.fit(data.X.iloc[data.train], data.y[data.train], groups=data.groups[data.train])
 
 
@@ -68,7 +63,7 @@ def accuracies(model, data):
 STUDENTS = [HistoryMixture, BilinearHistory, FirstPrototype]
 
 
-# The bilinear student
+# The bilinear student of the docs, a HistoryModel written from scratch
 
 
 def test_bilinear_serves_the_minority(bilinear, two_tastes, quick):
@@ -89,18 +84,19 @@ def test_bilinear_by_hand():
     assert module.rewards(items).tolist() == [[1, 3, 2], [0, 1.5, 1]]
     statistics = module.statistics(module.rewards(items), torch.tensor([1.0, -1.0]))
     # half of the projections where the pooled model knew nothing, less where it agreed
-    pull = 2 / (1 + np.e)
-    np.testing.assert_allclose(statistics.detach(), [[1, pull], [1, -0.5]])
+    residual = 2 / (1 + np.e)
+    np.testing.assert_allclose(statistics.detach(), [[1, residual], [1, -0.5]])
     sums = statistics.sum(dim=0, keepdim=True)
-    c = bilinear_module.PRIOR_STRENGTH
-    np.testing.assert_allclose(module.coefficients(sums).detach(), [[1, (pull - 0.5) / (2 + c), 0]])
-    assert module.penalty(module.map, 7.0).item() == pytest.approx(9 * bilinear_module.MAP_PENALTY)
+    weight = (residual - 0.5) / (2 + 10)
+    np.testing.assert_allclose(module.coefficients(sums).detach(), [[1, weight, 0]])
+    module.direction_penalty = 2.0
+    assert module.penalty(module.map, 7.0).item() == pytest.approx(9 * 0.03 * 2)
 
 
 def test_bilinear_map_is_trained_and_projection_is_not(bilinear):
     module = bilinear.model_.module
     assert not any(parameter.requires_grad for parameter in module.parameters())
-    start = bilinear_module.START * module.projection
+    start = 4.0 * module.projection
     assert not torch.allclose(module.map.weight, start, atol=1e-2)
     assert "projection" not in dict(module.named_parameters())
 
@@ -199,7 +195,7 @@ def test_own_module(quick, data):
 
 
 def test_students_in_a_grid_search(quick, data):
-    grid = {"student": [FirstPrototype, "bilinear", "plain"]}
+    grid = {"student": [FirstPrototype, BilinearHistory, "plain"]}
     model = quick(n_prototypes=1, group_column="group")
     search = GridSearchCV(model, grid, cv=2, error_score="raise", refit=False)
     search.fit(data.X.assign(group=data.groups), data.y)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from students import BilinearHistory
 
 from pafo_sk import HistoryMixture, LinearHead, MLPHead
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Pairs
-from pafo_sk._student.bilinear import BilinearHistory
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.reward import CHUNK, PersonalisedReward, linear_weight
 

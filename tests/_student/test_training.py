@@ -6,16 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from students import heads, make
+from students import BilinearHistory, heads, make
 
 from pafo_sk import ComparisonTable, HistoryMixture, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._comparisons.links import history_keys
-from pafo_sk._student.bilinear import BilinearHistory
-from pafo_sk._student.training import THINNING, StudentSet, student_net
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._student.data import StudentSet
+from pafo_sk._student.training import student_net
 from pafo_sk._training.losses import DistillationLoss
 
 
-def student_set(user, keep=None, answer=None, dtype=torch.float64):
+def student_set(user, kept=None, answer=None, dtype=torch.float64):
     """Comparisons of two items of their own each."""
     n = len(user)
     rng = np.random.RandomState(0)
@@ -29,7 +30,7 @@ def student_set(user, keep=None, answer=None, dtype=torch.float64):
         target=torch.cat([label, torch.zeros(n, 2, dtype=dtype)], dim=1),
         weight=torch.ones(n, dtype=dtype),
         answer=answer,
-        keep=torch.ones(n, 1, dtype=dtype) if keep is None else keep,
+        kept=torch.ones(n, 1, dtype=dtype) if kept is None else kept,
         user=torch.as_tensor(user),
         keys=tuple(torch.as_tensor(key) for key in history_keys(comparisons, user)),
         anchor=heads()[0],
@@ -60,11 +61,11 @@ def test_own_answer_is_left_out(student):
 @pytest.mark.parametrize("student", [HistoryMixture, BilinearHistory])
 @torch.no_grad()
 def test_thinned_histories_are_those_of_the_rows_kept(student):
-    keep = torch.ones(len(USER), 3, dtype=torch.float64)
-    keep[1:, 1] = 0
-    keep[:, 2] = 0
+    kept = torch.ones(len(USER), 3, dtype=torch.float64)
+    kept[1:, 1] = 0
+    kept[:, 2] = 0
     module = make(student)
-    margins = student_set(USER, keep=keep).predict(module)
+    margins = student_set(USER, kept=kept).predict(module)
     data = student_set(USER)
     np.testing.assert_allclose(margins[:, :1], data.predict(module))
     # nothing kept: the pooled model
@@ -79,8 +80,9 @@ def test_thinned_histories_are_those_of_the_rows_kept(student):
 
 
 def test_thinnings_begin_with_whole_histories():
-    assert THINNING[0] == 1
-    assert all(0 < share < 1 for share in THINNING[1:])
+    first, *others = StudentConfig().thinning
+    assert first == 1
+    assert all(0 < share < 1 for share in others)
 
 
 def test_minibatches_hold_users_whole():
@@ -109,7 +111,7 @@ def test_minibatches_without_users():
     assert sorted(sizes) == [4, 32, 32, 32]
 
 
-@pytest.mark.parametrize("student", ["mixture", "bilinear", "plain"])
+@pytest.mark.parametrize("student", ["mixture", BilinearHistory, "plain"])
 def test_minibatches_with_a_head_that_is_not_convex(student, data, monkeypatch):
     sizes = []
     original = StudentSet.predict
@@ -123,7 +125,7 @@ def test_minibatches_with_a_head_that_is_not_convex(student, data, monkeypatch):
     model = PafoRewardEstimator(
         reward_net=net,
         student=student,
-        n_prototypes=1,
+        n_prototypes=1 if student == "mixture" else 0,
         distill_weight=0.25,
         specialist_shrinkage=1.0,
         no_harm=None,
@@ -160,28 +162,32 @@ def test_training_lowers_the_loss(student):
 
     start = make(student)
     for net in (RewardNet(), RewardNet(optimizer=torch.optim.Adam, batch_size=30, lr=0.03)):
-        fitted = student_net(net, copy.deepcopy(start), weight=0.0).resolved().initialize()
+        fitted = (
+            student_net(net, copy.deepcopy(start), StudentConfig(), weight=0.0)
+            .resolved()
+            .initialize()
+        )
         fitted.module_.reference.requires_grad_(False)
         fitted.partial_fit(data)
         assert objective(fitted.module_) < objective(start) - 0.05
 
 
-def test_batches_of_a_set_in_parts_are_whole():
-    """A batch of a set that is worked on in parts stands for its own rows alone."""
+def test_batches_of_a_set_in_pieces_are_whole():
+    """A batch of a set that is worked on in pieces stands for its own rows alone."""
     whole = student_set(np.repeat(np.arange(10), 6))
     whole = replace(whole, pieces=tuple(whole.batches(20)))
-    assert len(whole.parts()) > 1
+    assert len(whole.pieces) > 1
     for batch in whole.batches(15):
-        assert batch.parts() == (batch,)
+        assert batch.pieces == ()
 
 
-def test_parts_have_codes_without_gaps():
-    """Sums are made in tables of a part's own rows, and are what they were."""
+def test_pieces_have_codes_without_gaps():
+    """Sums are made in tables of a piece's own rows, and are what they were."""
     user = np.repeat(np.arange(10), 6)
     whole, module = student_set(user), make(HistoryMixture)
     expected = whole.predict(module)
-    for part in whole.batches(20):
-        rows = part.used[part.a]  # items a are the first of their table, one for each row
-        torch.testing.assert_close(part.predict(module), expected[rows])
-        assert part.user.max() < 20 / 6 + 1
-        assert max(int(key.max()) for key in part.keys) < 2 * len(part)
+    for piece in whole.batches(20):
+        rows = piece.used[piece.a]  # items a are the first of their table, one for each row
+        torch.testing.assert_close(piece.predict(module), expected[rows])
+        assert piece.user.max() < 20 / 6 + 1
+        assert max(int(key.max()) for key in piece.keys) < 2 * len(piece)

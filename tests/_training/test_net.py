@@ -9,15 +9,11 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
-from pafo_sk import ComparisonTable, LinearHead, MLPHead, RewardNet
-from pafo_sk._training.net import (
-    IndexIterator,
-    TrainingSet,
-    margins,
-    score_items,
-    train_heads,
-)
-from pafo_sk._training.weighted_pairs import Rows
+from pafo_sk import ComparisonTable, LinearHead, MLPHead, PafoRewardEstimator, RewardNet
+from pafo_sk._training.data import TrainingSet
+from pafo_sk._training.net import train_heads
+from pafo_sk._training.scoring import margins_of
+from pafo_sk._training.weighted_pairs import WeightedPairs
 
 CPU = torch.device("cpu")
 
@@ -35,9 +31,9 @@ def problem(seed=0, n=400, n_items=60, n_features=5, reward=None):
 
 def train(comparisons, label, weight=None, penalty=(1.0,), net=None, **options):
     weight = np.ones((len(label), len(penalty))) if weight is None else weight
-    # every row is a cell of its own, so that heads weigh them as they like
+    # every row is a block of its own, so that heads weigh them as they like
     n = len(label)
-    rows = Rows(comparisons.a, comparisons.b, label, np.ones(n), np.arange(n))
+    rows = WeightedPairs(comparisons.a, comparisons.b, label, np.ones(n), np.arange(n))
     options = {"seed": 0, "device": CPU, **options}
     net = RewardNet() if net is None else net
     return train_heads(net, comparisons, rows, weight, np.array(penalty), **options)
@@ -50,8 +46,8 @@ def training_set(comparisons, label, n_heads=1):
         b=torch.as_tensor(comparisons.b),
         target=torch.as_tensor(label)[:, None],
         weight=torch.ones(len(label), 1, dtype=torch.float64),
-        cell=torch.zeros(len(label), dtype=torch.int64),
-        heads=torch.ones(1, n_heads, dtype=torch.float64),
+        block=torch.zeros(len(label), dtype=torch.int64),
+        row_weight_by_head=torch.ones(1, n_heads, dtype=torch.float64),
         penalty=torch.ones(n_heads, dtype=torch.float64),
     )
 
@@ -148,7 +144,7 @@ def bowl(items):
 
 
 def accuracy(head, comparisons, label):
-    return np.mean((margins(head, comparisons)[:, 0] > 0) == (label > 0.5))
+    return np.mean((margins_of(head, comparisons)[:, 0] > 0) == (label > 0.5))
 
 
 def test_mlp_learns_what_linear_cannot():
@@ -228,6 +224,16 @@ def test_module_against_the_rule_is_refused(quick, data):
 
 
 # Nets
+
+
+def test_what_differs_from_the_defaults_is_shown():
+    assert repr(RewardNet()) == str(RewardNet()) == "RewardNet()"
+    net = RewardNet(MLPHead, module__hidden=8, lr=0.1, device="cuda", optimizer=torch.optim.SGD)
+    shown = repr(net)
+    assert shown.startswith("RewardNet(module=MLPHead, ")
+    changed = {"module=MLPHead", "module__hidden=8", "lr=0.1", "device='cuda'", "optimizer=SGD"}
+    assert set(shown[len("RewardNet(") : -1].split(", ")) == changed
+    assert "RewardNet(" in repr(PafoRewardEstimator(reward_net=net))
 
 
 def test_module_decides_what_is_none():
@@ -317,30 +323,6 @@ def test_net_parameters_are_searched(quick, data):
 # Batches
 
 
-@pytest.mark.parametrize(("n", "size"), [(10, 3), (10, 10), (10, 100), (1, 1), (9, 1)])
-def test_each_row_once_an_epoch(n, size):
-    comparisons, _ = problem(n=n)
-    data = training_set(comparisons, np.arange(n, dtype=float))
-    batches = list(IndexIterator(data, size))
-    assert all(len(batch) <= size for batch, _ in batches)
-    met = torch.cat([target for _, target in batches])[:, 0]
-    assert sorted(met.tolist()) == list(range(n))
-    for batch, target in batches:
-        rows = target[:, 0].long()
-        for side in ("a", "b"):
-            whole = data.items[getattr(data, side)[rows]]
-            scored = batch.items if batch is data else batch.items[batch.used]
-            assert torch.equal(scored[getattr(batch, side)], whole)
-        assert batch is data or len(batch.used) <= 2 * len(batch)
-
-
-def test_batches_differ_between_epochs():
-    data = training_set(problem(n=50)[0], np.arange(50, dtype=float))
-    iterator = IndexIterator(data, 10)
-    first, second = (torch.cat([target for _, target in iterator]) for _ in range(2))
-    assert not torch.equal(first, second)
-
-
 def test_batches_follow_the_seed():
     comparisons, label = problem()
     net = RewardNet(MLPHead, max_epochs=2, batch_size=50)
@@ -357,18 +339,3 @@ def test_generators_are_left_as_found():
     train(*problem(), net=RewardNet(MLPHead, max_epochs=1))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
-
-
-# Scores
-
-
-def test_rewards_in_chunks_and_alone():
-    comparisons, label = problem(n_items=50)
-    head = train(comparisons, label, net=RewardNet(MLPHead, max_epochs=1))
-    whole = score_items(head, comparisons.items)
-    assert whole.dtype == np.float64
-    assert whole.shape == (50, 1)
-    np.testing.assert_allclose(score_items(head, comparisons.items, chunk=7), whole, rtol=1e-12)
-    np.testing.assert_allclose(score_items(head, comparisons.items[[3]]), whole[[3]], rtol=1e-12)
-    difference = whole[comparisons.b] - whole[comparisons.a]
-    np.testing.assert_array_equal(margins(head, comparisons), difference)

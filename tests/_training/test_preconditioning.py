@@ -8,8 +8,8 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, RewardNet
 from pafo_sk._training.net import train_heads
-from pafo_sk._training.preconditioning import MOST_FEATURES, Rounding, leave
-from pafo_sk._training.weighted_pairs import Rows
+from pafo_sk._training.preconditioning import MAX_FEATURES, Preconditioner, remove
+from pafo_sk._training.weighted_pairs import WeightedPairs
 
 # of linear heads, to the end
 EXACT = {f"optimizer__tolerance_{name}": 1e-15 for name in ("change", "grad")}
@@ -23,19 +23,26 @@ def problem(n_features=12, n=600, n_items=80):
     items = items @ np.linalg.qr(rng.normal(size=(n_features, n_features)))[0]
     a, b = rng.randint(n_items, size=(2, n))
     label = (rng.random_sample(n) < 0.5 + 0.3 * np.sign(items[b, 0] - items[a, 0])).astype(float)
-    return items, Rows(a, b, label, np.ones(n), rng.randint(2, size=n))
+    return items, WeightedPairs(a, b, label, np.ones(n), rng.randint(2, size=n))
 
 
-def rounding_of(items, rows):
-    return Rounding.of(ComparisonTable(items, rows.a, rows.b))
+def preconditioner_of(items, rows):
+    return Preconditioner.of(ComparisonTable(items, rows.a, rows.b))
 
 
-def train(items, rows, rounding, net=None, **options):
-    cells = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+def train(items, rows, preconditioner, net=None, **options):
+    row_weight = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
     penalty = np.array([0.5, 2.0, 8.0])
     net = RewardNet(**EXACT) if net is None else net
-    options = {"seed": 0, "device": torch.device("cpu"), "rounding": rounding, **options}
-    return train_heads(net, ComparisonTable(items, rows.a, rows.b), rows, cells, penalty, **options)
+    options = {
+        "seed": 0,
+        "device": torch.device("cpu"),
+        "preconditioner": preconditioner,
+        **options,
+    }
+    return train_heads(
+        net, ComparisonTable(items, rows.a, rows.b), rows, row_weight, penalty, **options
+    )
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -44,7 +51,7 @@ def test_coordinates_move_no_optimum(anchored):
     anchor = LinearHead(12, 3).double()
     anchor.weight.data += torch.arange(12.0)
     options = {"anchor": anchor, "start": anchor} if anchored else {}
-    heads = [train(items, rows, r, **options) for r in (None, rounding_of(items, rows))]
+    heads = [train(items, rows, r, **options) for r in (None, preconditioner_of(items, rows))]
     margins = [(items[rows.b] - items[rows.a]) @ head.weight.numpy().T for head in heads]
     np.testing.assert_allclose(*margins, atol=1e-5)
 
@@ -53,19 +60,19 @@ def test_fewer_steps_are_needed():
     items, rows = problem()
     losses = []
     exact = train(items, rows, None)
-    for rounding in (None, rounding_of(items, rows)):
-        few = train(items, rows, rounding, RewardNet(optimizer__max_iter=8))
+    for preconditioner in (None, preconditioner_of(items, rows)):
+        few = train(items, rows, preconditioner, RewardNet(optimizer__max_iter=8))
         losses.append(float((few.weight - exact.weight).norm()))
     assert losses[1] < losses[0] / 2
 
 
 def test_wide_items_are_only_scaled(monkeypatch):
     """Beyond a width no eigenvectors, and still the same optimum."""
-    items = np.random.RandomState(0).normal(size=(10, MOST_FEATURES + 1))
-    assert Rounding.of(ComparisonTable(items, np.arange(5), np.arange(5) + 5)).basis is None
-    monkeypatch.setattr("pafo_sk._training.preconditioning.MOST_FEATURES", 3)
+    items = np.random.RandomState(0).normal(size=(10, MAX_FEATURES + 1))
+    assert Preconditioner.of(ComparisonTable(items, np.arange(5), np.arange(5) + 5)).basis is None
+    monkeypatch.setattr("pafo_sk._training.preconditioning.MAX_FEATURES", 3)
     items, rows = problem()
-    heads = [train(items, rows, r) for r in (None, rounding_of(items, rows))]
+    heads = [train(items, rows, r) for r in (None, preconditioner_of(items, rows))]
     margins = [(items[rows.b] - items[rows.a]) @ head.weight.numpy().T for head in heads]
     np.testing.assert_allclose(*margins, atol=1e-5)
 
@@ -73,8 +80,8 @@ def test_wide_items_are_only_scaled(monkeypatch):
 def test_items_without_differences():
     """Nothing to learn from, and nothing divided by."""
     items, rows = np.ones((4, 3)), problem()[1]
-    rows = Rows(rows.a % 4, rows.b % 4, rows.target, rows.weight, rows.cell)
-    head = train(items, rows, rounding_of(items, rows))
+    rows = WeightedPairs(rows.a % 4, rows.b % 4, rows.target, rows.weight, rows.block)
+    head = train(items, rows, preconditioner_of(items, rows))
     assert (head.weight == 0).all()
 
 
@@ -83,22 +90,22 @@ def test_a_head_comes_out_as_it_went_in():
     head = nn.ModuleList([LinearHead(12, 2).double()])
     head[0].weight.data += torch.arange(12.0)
     before = head[0].weight.detach().clone()
-    rounding_of(items, rows).enter(head[0], torch.tensor([[0.1], [0.0]]))
+    preconditioner_of(items, rows).apply(head[0], torch.tensor([[0.1], [0.0]]))
     assert is_parametrized(head[0])
     torch.testing.assert_close(head[0].weight, before)
-    leave(head)
+    remove(head)
     assert type(head[0]) is LinearHead
     torch.testing.assert_close(pickle.loads(pickle.dumps(head))[0].weight, before)
 
 
 def test_other_heads_and_optimizers_keep_their_parameters():
     items, rows = problem()
-    rounding = rounding_of(items, rows)
+    preconditioner = preconditioner_of(items, rows)
     for net in (
         RewardNet(MLPHead, max_epochs=1, module__hidden=3),
         RewardNet(optimizer=torch.optim.Adam, max_epochs=2),
     ):
-        with_, without = (train(items, rows, r, net).state_dict() for r in (rounding, None))
+        with_, without = (train(items, rows, r, net).state_dict() for r in (preconditioner, None))
         assert all(torch.equal(with_[name], without[name]) for name in without)
 
 
@@ -116,7 +123,7 @@ def test_a_head_without_comparisons_is_its_anchor():
         seed=0,
         device=torch.device("cpu"),
         start=start,
-        rounding=rounding_of(items, rows),
+        preconditioner=preconditioner_of(items, rows),
     )
     assert head.weight[0].abs().max() > 0.1
     np.testing.assert_allclose(head.weight[1], 0, atol=1e-3)
@@ -125,10 +132,14 @@ def test_a_head_without_comparisons_is_its_anchor():
 def test_a_head_is_trained_as_it_is_alone_beside_one_without_comparisons():
     items, rows = problem()
     comparisons = ComparisonTable(items, rows.a, rows.b)
-    options = {"seed": 0, "device": torch.device("cpu"), "rounding": rounding_of(items, rows)}
-    cells = np.array([[1.0, 0.0], [1.0, 0.0]])
+    options = {
+        "seed": 0,
+        "device": torch.device("cpu"),
+        "preconditioner": preconditioner_of(items, rows),
+    }
+    row_weight = np.array([[1.0, 0.0], [1.0, 0.0]])
     net = RewardNet(**EXACT)
-    both = train_heads(net, comparisons, rows, cells, np.array([1.0, 1.0]), **options)
-    alone = train_heads(net, comparisons, rows, cells[:, :1], np.array([1.0]), **options)
+    both = train_heads(net, comparisons, rows, row_weight, np.array([1.0, 1.0]), **options)
+    alone = train_heads(net, comparisons, rows, row_weight[:, :1], np.array([1.0]), **options)
     np.testing.assert_allclose(both.weight[0], alone.weight[0], atol=1e-5)
     assert alone.weight.abs().max() > 0.1

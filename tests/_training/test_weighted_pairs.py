@@ -4,20 +4,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pafo_sk._training.calibration import log_loss
-from pafo_sk._training.weighted_pairs import SAMPLE, WORTH_COUNTING, Rows
+from pafo_sk._training.weighted_pairs import SAMPLE, WORTH_COUNTING, WeightedPairs
 
 
 def rows_of(*columns):
-    a, b, cell, target, weight = (np.array(column) for column in zip(*columns, strict=True))
-    return Rows(a, b, target.astype(float), weight.astype(float), cell)
+    a, b, block, target, weight = (np.array(column) for column in zip(*columns, strict=True))
+    return WeightedPairs(a, b, target.astype(float), weight.astype(float), block)
 
 
 def summed_loss(rows, margin):
-    """Weighted Bradley-Terry loss of the rows of every cell, and their weight."""
+    """Weighted Bradley-Terry loss of the rows of every block, and their weight."""
     own = margin[rows.b] - margin[rows.a]
     loss = rows.target * log_loss(own, np.ones(len(rows)))
     loss += (1 - rows.target) * log_loss(own, np.zeros(len(rows)))
-    return np.stack([np.bincount(rows.cell, w, 3) for w in (rows.weight * loss, rows.weight)])
+    return np.stack([np.bincount(rows.block, w, 3) for w in (rows.weight * loss, rows.weight)])
 
 
 row = st.tuples(
@@ -34,19 +34,21 @@ def test_counting_changes_no_sum(rows, rewards):
 
 
 def test_counting_by_hand():
-    """Pair (0, 1) of cell 0 four times, once the other way round, once at twice the weight."""
+    """Pair (0, 1) of block 0 four times, once the other way round, once at twice the weight."""
     rows = [(0, 1, 0, 1, 1), (0, 1, 0, 0, 1), (1, 0, 0, 0, 1), (0, 1, 0, 1, 2), (0, 1, 1, 1, 1)]
     counted = rows_of(*rows).counted()
     assert counted.a.tolist() == [0, 0]
     assert counted.b.tolist() == [1, 1]
-    assert counted.cell.tolist() == [0, 1]
+    assert counted.block.tolist() == [0, 1]
     assert counted.weight.tolist() == [5, 1]
     np.testing.assert_allclose(counted.target, [4 / 5, 1])
 
 
 def test_rows_that_hardly_repeat_stay_as_they_are():
     n = 10
-    rows = Rows(np.arange(n), np.arange(n) + n, np.ones(n), np.ones(n), np.zeros(n, dtype=int))
+    rows = WeightedPairs(
+        np.arange(n), np.arange(n) + n, np.ones(n), np.ones(n), np.zeros(n, dtype=int)
+    )
     assert rows.counted() is rows
     assert WORTH_COUNTING < 1
 
@@ -57,5 +59,5 @@ def test_many_rows_are_guessed_by_a_sample():
     for n_items, worth in ((200, True), (40_000, False)):
         a = rng.randint(n_items, size=n)
         b = (a + 1) % n_items if worth else rng.randint(n_items, size=n)
-        rows = Rows(a, b, rng.random_sample(n), np.ones(n), np.zeros(n, dtype=int))
+        rows = WeightedPairs(a, b, rng.random_sample(n), np.ones(n), np.zeros(n, dtype=int))
         assert (rows.counted() is not rows) == worth

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from pafo_sk import PafoRewardEstimator, RewardNet, _estimator
-from pafo_sk._training import cross_fitting as _trainer
+from pafo_sk import PafoRewardEstimator, RewardNet
+from pafo_sk._training.config import TrainingConfig
 from pafo_sk.datasets import make_preferences
-from pafo_sk.model_selection import shared_fits
+from pafo_sk.model_selection import FitCache
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +17,8 @@ def many():
 @pytest.fixture
 def limits(monkeypatch):
     def set_limits(judged, taught):
-        monkeypatch.setattr(_estimator, "MOST_JUDGED", judged)
-        monkeypatch.setattr(_trainer, "MOST_JUDGED", judged)
-        monkeypatch.setattr(_estimator, "MOST_TAUGHT", taught)
+        config = TrainingConfig(max_judged=judged, max_taught=taught)
+        monkeypatch.setattr(PafoRewardEstimator, "_training_config", config)
 
     return set_limits
 
@@ -53,7 +52,6 @@ def test_choices_on_some_learning_from_all(many, limits):
     [
         {"distill_weight": 0.5},
         {"student": "plain"},
-        {"student": "bilinear"},
         {"strategy": "balanced"},
         {"strategy": "group_dro"},
         {"n_prototypes": 2},
@@ -78,14 +76,14 @@ def test_learning_from_more_is_better(many, limits):
     assert np.mean(more) > np.mean(few)
 
 
-def test_shared_fits(many, limits, monkeypatch):
+def test_cached_fits(many, limits, monkeypatch):
     """The second fit trains nothing, on the sample or beyond it."""
     limits(240, 700)
     alone = fit(many, no_harm=None).decision_function(many.X)
-    with shared_fits():
-        fit(many)
-        monkeypatch.setattr("pafo_sk._student.candidates.train_student", None)
-        again = fit(many, no_harm=None).decision_function(many.X)
+    cache = FitCache()
+    fit(many, fit_cache=cache)
+    monkeypatch.setattr("pafo_sk._student.training.train_student", None)
+    again = fit(many, no_harm=None, fit_cache=cache).decision_function(many.X)
     np.testing.assert_array_equal(again, alone)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from students import BilinearHistory
 
 from pafo_sk.inspection import GateDisplay
 
@@ -63,7 +64,10 @@ def test_fitted_model(model, people, known):
     [
         ({"strategy": "pooled"}, "one reward for everybody.*strategy='pafo'"),
         ({"student": "plain"}, "one reward for everybody.*student='mixture'"),
-        ({"student": "bilinear"}, "student='bilinear' has no prototypes.*student='mixture'"),
+        (
+            {"student": BilinearHistory, "n_prototypes": 0},
+            "BilinearHistory.* has no prototypes.*student='mixture'",
+        ),
         ({"n_prototypes": 0}, "single prototype, the pooled model.*n_prototypes=1 or 3"),
     ],
 )

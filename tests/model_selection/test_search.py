@@ -74,10 +74,7 @@ def test_groups_arrive_everywhere(routing, given, data, quick, by_hand):
 @pytest.mark.filterwarnings("error:No groups reached fit")
 def test_processes(data, quick, by_hand):
     def shared(model, X, y):
-        from pafo_sk._training import shared_fits as _shared_fits
-
-        store = _shared_fits._store
-        return 0 if store is None else len(store._memos)
+        return len(model.fit_cache)
 
     scoring = {name: name for name in BOTH} | {"shared": shared}
     search = make(quick(missing_groups="raise"), scoring=scoring, n_jobs=2)

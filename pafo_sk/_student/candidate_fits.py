@@ -1,0 +1,166 @@
+"""Candidates fitted on every fold, each once, and what they say of held-out rows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from sklearn.utils.parallel import Parallel, delayed
+
+from pafo_sk._comparisons.links import history_keys
+from pafo_sk._distillation import Teachers
+from pafo_sk._progress import advance, counted
+from pafo_sk._student.data import personal_margins
+from pafo_sk._student.histories import HistoryIndex
+from pafo_sk._student.model import HistoryModel
+from pafo_sk._student.training import Candidate, CandidateTrainer
+from pafo_sk._training.cross_fitting import Trainer
+
+Job = tuple[Candidate, int | None]
+
+
+@dataclass(frozen=True)
+class CandidateFits:
+    """Models of candidates, kept in the memo of their trainer.
+
+    Attributes
+    ----------
+    one : CandidateTrainer
+        Trains one of them.
+    teachers : Teachers
+        Asked only for candidates with a distillation weight above zero.
+    """
+
+    one: CandidateTrainer
+    teachers: Teachers
+
+    @property
+    def trainer(self) -> Trainer:
+        """The comparisons."""
+        return self.one.trainer
+
+    def references(self) -> dict[str, np.ndarray]:
+        """Held-out margins of the models that the unified one is compared with."""
+        specialists = self.teachers.specialists
+        own = specialists.model[self.one.groups.codes]
+        return {
+            "pooled": self.teachers.pooled.margins(self.trainer, 0),
+            "specialist": specialists.margins(self.trainer, own),
+        }
+
+    def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
+        """Margins by models and histories without the row, for the rows of some folds.
+
+        Returns
+        -------
+        list of ndarray of shape (n_comparisons,)
+            For every candidate; zero in the other folds.
+        """
+        modules = iter(self.fitted([(c, fold) for c in candidates for fold in folds]))
+        found = []
+        for _ in candidates:
+            margins = np.zeros(len(self.trainer))
+            for fold in folds:
+                out = self.trainer.fold == fold
+                margins[out] = history_margins(next(modules), self.trainer, ~out)[out]
+            found.append(margins)
+        return found
+
+    def fitted(self, jobs: Sequence[Job]) -> list[HistoryModel]:
+        """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""
+        memo = self.trainer.memo
+        keys = [self._key(*job) for job in jobs]
+        missing = {key: job for key, job in zip(keys, jobs, strict=True) if key not in memo}
+        starts = self._starts(list(missing.values()))
+        trained = Parallel(n_jobs=self.one.options.n_jobs, return_as="generator")(
+            delayed(self.one.train)(*job, self._targets(*job), start)
+            for job, start in zip(missing.values(), starts, strict=True)
+        )
+        memo.update(zip(missing, counted(trained), strict=True))
+        return [memo[key] for key in keys]
+
+    def final(self, candidate: Candidate, larger: CandidateTrainer) -> HistoryModel:
+        """The model of all rows, which may be changed.
+
+        Parameters
+        ----------
+        larger : CandidateTrainer
+            With more of the comparisons, from which the model learns on; or ``one`` itself.
+        """
+        module = self.fitted([(candidate, None)])[0]
+        if larger is not self.one:
+            fits = replace(self, one=larger)
+            module = larger.trainer.memo.once(
+                ("larger", *self._key(candidate, None)),
+                lambda: larger.train_more(candidate, fits._targets(candidate, None), module),
+            )
+            advance()
+        return copy.deepcopy(module)
+
+    def _targets(self, candidate: Candidate, fold: int | None) -> np.ndarray | None:
+        """What every row is taught by teachers that did not see ``fold``; None: its label."""
+        if candidate.distill_weight == 0:
+            return None
+        teachers = self.teachers
+        # the specialists, compared by identity, stand for the groups as well
+        return self.trainer.memo.once(
+            ("targets", teachers.pooled, teachers.specialists, teachers.conditioning, fold),
+            lambda: teachers.targets(self.trainer, self.one.groups.codes, fold),
+        )
+
+    def _starts(self, jobs: Sequence[Job]) -> list[HistoryModel | None]:
+        """Where training starts; None: at the candidate's prototypes.
+
+        What margins teach starts from the model that labels alone have taught. The race has trained
+        that already, except where one reward serves everybody: then there is no race.
+        """
+        taught = [n for n, (candidate, _) in enumerate(jobs) if candidate.distill_weight]
+        starts: list[HistoryModel | None] = [None] * len(jobs)
+        net = self.trainer.net
+        convex = net.optimizer is None and getattr(net.module, "convex", False)
+        if taught and convex and self.one.student is not None:
+            by_labels = [(replace(jobs[n][0], distill_weight=0.0), jobs[n][1]) for n in taught]
+            for n, module in zip(taught, self.fitted(by_labels), strict=True):
+                starts[n] = module
+        return starts
+
+    def _key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
+        """What training depends on, beside the trainer."""
+        one = self.one
+        key = (candidate, fold, one.student, one.specialists, joblib.hash(one.weight), one.config)
+        target = self._targets(candidate, fold)
+        if target is None:
+            return key
+        options = one.options
+        return (*key, joblib.hash(target), options.distill_loss, options.margin_temperature)
+
+
+@torch.no_grad()
+def history_margins(module: HistoryModel, trainer: Trainer, known: np.ndarray) -> np.ndarray:
+    """Margins of all rows, each with the user's known rows that are not linked to it as history.
+
+    Parameters
+    ----------
+    known : ndarray of bool, shape (n_comparisons,)
+        Rows that histories may hold.
+    """
+    comparisons = trainer.comparisons
+    rewards = module.rewards(torch.as_tensor(comparisons.vectors()))
+    margins = personal_margins(
+        module,
+        rewards,
+        torch.as_tensor(comparisons.a),
+        torch.as_tensor(comparisons.b),
+        torch.as_tensor(2 * trainer.label - 1, dtype=rewards.dtype),
+        torch.as_tensor(known)[:, None],
+        HistoryIndex(
+            torch.as_tensor(trainer.user),
+            tuple(map(torch.as_tensor, history_keys(comparisons, trainer.user))),
+        ),
+    )
+    return margins[:, 0].numpy().astype(np.float64)

@@ -1,0 +1,61 @@
+"""What the estimator's parameters say about the unified model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from pafo_sk._sklearn_compat import HasMethods, StrOptions
+from pafo_sk._student.model import HistoryMixture, HistoryModel
+
+# Classes of the unified model by name; the plain one reads no history.
+STUDENTS: dict[str, type[HistoryModel] | None] = {"mixture": HistoryMixture, "plain": None}
+
+
+class StudentClass(HasMethods):
+    """Constraint of the parameter ``student``: a class that implements `HistoryModel`."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether ``val`` is such a class; raises for other classes, to say what they lack."""
+        if not isinstance(val, type):
+            return False
+        lacking = getattr(val, "__abstractmethods__", frozenset()) | {
+            name for name in HistoryModel.__abstractmethods__ if not hasattr(val, name)
+        }
+        if lacking or not issubclass(val, HistoryModel):
+            lacks = f"; it lacks {', '.join(sorted(lacking))}" if lacking else ""
+            raise TypeError(
+                f"student: {val.__name__} must be a subclass of pafo_sk.HistoryModel{lacks}. The "
+                "easy way is to inherit from pafo_sk.HistoryMixture."
+            )
+        return True
+
+    def __str__(self) -> str:
+        return "a subclass of 'pafo_sk.HistoryModel' (the class, not an instance)"
+
+
+# What the parameter ``student`` may be.
+STUDENT = [StrOptions(set(STUDENTS)), StudentClass(sorted(HistoryModel.__abstractmethods__))]
+
+
+@dataclass(frozen=True)
+class StudentOptions:
+    """The estimator's parameters of these names."""
+
+    student: str | type[HistoryModel]
+    n_prototypes: int | str
+    distill_weight: float | str
+    distill_loss: str
+    margin_temperature: float
+    group_weights: str | dict
+    n_jobs: int | None
+
+    @classmethod
+    def of(cls, estimator: Any) -> StudentOptions:
+        """Those of an estimator."""
+        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+
+    @property
+    def student_class(self) -> type[HistoryModel] | None:
+        """Class of the unified model; None: one reward for everybody."""
+        return STUDENTS[self.student] if isinstance(self.student, str) else self.student

@@ -1,0 +1,45 @@
+"""What the specialists' margins teach, and on which condition."""
+
+import numpy as np
+import pytest
+from made_groups import APART, fitted, trainer_of
+
+from pafo_sk._distillation import Teachers
+
+
+def teachers(trainer, pooled, specialists, group, conditioning, fold=None):
+    return Teachers(pooled, specialists, conditioning).targets(trainer, group, fold)
+
+
+@pytest.mark.parametrize("fold", [None, 1])
+def test_each_group_is_taught_by_its_own_specialist(fold):
+    trainer, group = trainer_of(APART)
+    pooled, specialists = fitted(trainer, group)
+    target = teachers(trainer, pooled, specialists, group, "group", fold)
+    assert (target[:, 0] == trainer.label).all()
+    assert (target[:, 2] == 1).all()
+    own = specialists.margins(trainer, group, fold)
+    np.testing.assert_array_equal(target[:, 1], own)
+    correct = teachers(trainer, pooled, specialists, group, "correct", fold)
+    assert (correct[:, 2] == ((own > 0) == (trainer.label > 0.5))).all()
+    better = teachers(trainer, pooled, specialists, group, "better", fold)
+    np.testing.assert_array_equal(better, target)
+
+
+def test_a_specialist_worse_than_another_group_s_does_not_teach():
+    """The third group is small and has the first one's taste: that one's model serves it better."""
+    trainer, group = trainer_of([[2, 0, 0], [-2, 1, 0], [2, 0, 0]], each=240)
+    kept = np.flatnonzero((group < 2) | (np.arange(720) % 240 < 30))
+    trainer, group = trainer.of_rows(kept), group[kept]
+    pooled, specialists = fitted(trainer, group, 0.1)
+    loss = [
+        np.logaddexp(0, -specialists.margins(trainer, model) * (2 * trainer.label - 1))[group == 2]
+        for model in range(3)
+    ]
+    assert loss[0].mean() < loss[2].mean()
+    common = np.logaddexp(0, -pooled.margins(trainer, 0) * (2 * trainer.label - 1))[group == 2]
+    assert loss[2].mean() < common.mean(), "the check against the pooled model would not tell"
+    target = teachers(trainer, pooled, specialists, group, "better")
+    own = specialists.margins(trainer, group)
+    for code, expected in enumerate([own, own, pooled.margins(trainer, 0)]):
+        np.testing.assert_array_equal(target[group == code, 1], expected[group == code])
