@@ -99,7 +99,9 @@ class CandidateFits:
             fits = replace(self, one=larger)
             module = larger.trainer.memo.once(
                 ("larger", *self._key(candidate, None)),
-                lambda: larger.train_more(candidate, fits._targets(candidate, None), module),
+                lambda: self.one.train_more(
+                    candidate, larger, fits._targets(candidate, None), module
+                ),
             )
             advance()
         return copy.deepcopy(module)

@@ -24,7 +24,7 @@ def options(**given):
 
 @dataclass
 class Fits:
-    """Instead of `CandidateFits`: every candidate is right in a given share of rows, or in these."""
+    """Instead of `CandidateFits`: candidates are right in a share of rows, or in these."""
 
     right: dict
     options: StudentOptions
@@ -48,7 +48,7 @@ class Fits:
         found = []
         for candidate in candidates:
             right = self.right.get(candidate, 0.6)
-            right = CHANCE < right if isinstance(right, float) else right
+            right = right > CHANCE if isinstance(right, float) else right
             margin = np.where(right, 1.0, -1.0)
             found.append(np.where(np.isin(self.trainer.fold, folds), margin, 0.0))
         return found
