@@ -41,7 +41,7 @@ class CandidateFits:
 
     @property
     def trainer(self) -> Trainer:
-        """The comparisons."""
+        """That of the comparisons on which candidates are judged."""
         return self.one.trainer
 
     def references(self) -> dict[str, np.ndarray]:
