@@ -41,7 +41,7 @@ class CandidateFits:
 
     @property
     def trainer(self) -> Trainer:
-        """The comparisons."""
+        """That of the comparisons on which candidates are judged."""
         return self.one.trainer
 
     def references(self) -> dict[str, np.ndarray]:
@@ -97,7 +97,9 @@ class CandidateFits:
             fits = replace(self, one=larger)
             module = larger.trainer.memo.once(
                 ("larger", *self._key(candidate, None)),
-                lambda: larger.train_more(candidate, fits._targets(candidate, None), module),
+                lambda: self.one.train_more(
+                    candidate, larger, fits._targets(candidate, None), module
+                ),
             )
             advance()
         return copy.deepcopy(module)

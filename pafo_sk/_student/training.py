@@ -103,11 +103,15 @@ class CandidateTrainer:
         )
 
     def train_more(
-        self, candidate: Candidate, target: np.ndarray | None, start: HistoryModel
+        self,
+        candidate: Candidate,
+        larger: CandidateTrainer,
+        target: np.ndarray | None,
+        start: HistoryModel,
     ) -> HistoryModel:
-        """The model of all rows, from one that a sample of them has taught."""
+        """The model of all rows, trained further on those of ``larger``; prototypes stay these."""
         return self._train_on(
-            self.trainer, candidate, None, start, target, self.weight, self.config.max_iter_more
+            larger.trainer, candidate, None, start, target, larger.weight, self.config.max_iter_more
         )
 
     def _start(self, candidate: Candidate, fold: int | None, trainer: Trainer) -> HistoryModel:
