@@ -1,4 +1,4 @@
-"""Linear Bradley-Terry models without a history: what all references start from."""
+"""Linear Bradley-Terry models that read no history. All references start from the pooled one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Model(Protocol):
-    """Anything that gives margins to target rows whose users' known comparisons it may read."""
+    """A model that gives margins, and may read the known comparisons of a row's user."""
 
-    def margins(self, target: Rows, known: Known) -> np.ndarray: ...
+    def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Linear:
     weight: np.ndarray
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         return target.margins(self.weight)
 
 
@@ -37,11 +39,12 @@ class ByLabel:
     weights: np.ndarray
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         return np.take_along_axis(target.margins(self.weights), target.group[:, None], 1)[:, 0]
 
 
 def calibrated(margin: np.ndarray, label: np.ndarray) -> tuple[float, float]:
-    """Factor that calibrates the margins, and the mean Bradley-Terry loss it leaves."""
+    """Find the factor that calibrates the margins, and the mean Bradley-Terry loss with it."""
     signed = margin * (2 * label - 1)
     if not np.any(margin):
         return 1.0, float(np.log(2))
@@ -56,7 +59,7 @@ def minimise(
     start: list[np.ndarray],
     iterations: int = 200,
 ) -> list[np.ndarray]:
-    """L-BFGS over several arrays; ``objective(*arrays)`` gives the loss and its gradients."""
+    """Minimise over several arrays by L-BFGS; the objective returns the loss and its gradients."""
     shapes = [array.shape for array in start]
     cuts = np.cumsum([array.size for array in start])[:-1]
 
@@ -81,15 +84,15 @@ def bradley_terry(
     start: np.ndarray | None = None,
     iterations: int = 200,
 ) -> np.ndarray:
-    """Penalised weights, (n_features,) or one model per column: ``penalty / 2 |w - centre|^2``."""
+    """Fit weights, (n_features,) or one model a column, with ``penalty / 2 |w - centre|^2``."""
     sign = rows.sign if centre.ndim == 1 else rows.sign[:, None]
     share = 1.0 if weight is None else weight
 
     def objective(w: np.ndarray) -> tuple[float, list[np.ndarray]]:
         margin = sign * rows.margins(w)
-        pull = -sign * share * expit(-margin)
+        residual = -sign * share * expit(-margin)
         loss = (share * np.logaddexp(0, -margin)).sum() + penalty / 2 * ((w - centre) ** 2).sum()
-        gradient = rows.items.T @ (rows.incidence.T @ pull) + penalty * (w - centre)
+        gradient = rows.items.T @ (rows.incidence.T @ residual) + penalty * (w - centre)
         return loss / len(rows), [gradient / len(rows)]
 
     return minimise(objective, [centre if start is None else start], iterations)[0]
@@ -97,7 +100,7 @@ def bradley_terry(
 
 @dataclass(frozen=True)
 class Pooled:
-    """The references' pooled model, calibrated: of every validation split and of everything."""
+    """The calibrated pooled model of the references, of every validation split and of all rows."""
 
     penalty: float
     folds: tuple[np.ndarray, ...]
@@ -105,7 +108,7 @@ class Pooled:
 
 
 def pooled(table: Table) -> Pooled:
-    """Bradley-Terry on all rows; the penalty by calibrated loss on validation rows."""
+    """Fit Bradley-Terry to all rows, with the penalty of least calibrated loss in validation."""
     zero = np.zeros(table.train.items.shape[1])
     paths = []
     for split in table.splits:
@@ -138,7 +141,7 @@ def tune(
     ----------
     train : callable (rows, pooled weights, **setting) -> Model
     n_splits : int or None
-        Splits used; None: all.
+        Number of splits to use; None: all.
     """
     splits = list(zip(table.splits, base.folds, strict=True))[:n_splits]
     best, least = {}, np.inf
@@ -152,7 +155,7 @@ def tune(
 def validation_loss(
     splits: list[tuple[Split, np.ndarray]], train: Callable[..., Model], setting: dict[str, Any]
 ) -> float:
-    """Calibrated loss over the validation rows of the splits."""
+    """Compute the calibrated loss over the validation rows of the splits."""
     margin = [
         train(split.fit, weight, **setting).margins(split.check, split.known)
         for split, weight in splits
@@ -162,7 +165,7 @@ def validation_loss(
 
 
 def specialists(table: Table, base: Pooled) -> tuple[ByLabel, dict[str, Any]]:
-    """One model a group, its penalty, and whether it shrinks to pooled or to zero, tuned."""
+    """Fit a model for each group; tune its penalty, and whether it shrinks to pooled or to zero."""
     weights, chosen = [], {}
     for group in range(int(table.train.group.max()) + 1):
         splits = [
@@ -192,7 +195,7 @@ def specialists(table: Table, base: Pooled) -> tuple[ByLabel, dict[str, Any]]:
 
 
 def oracle(table: Table, seed: int) -> tuple[ByLabel, dict[str, Any]]:
-    """One model a group from clean rows that no learner gets to see, its penalty tuned on them."""
+    """Fit a model for each group to clean rows, which no method sees, and tune it on them."""
     weights = []
     for group in range(int(table.clean.group.max()) + 1):
         rows = table.clean[table.clean.group == group]

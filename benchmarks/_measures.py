@@ -1,6 +1,6 @@
-"""Measures of one method on one data set and seed, and of several seeds. Imports no sibling.
+"""Measures of a method on one seed of a data set, and over several seeds. Imports no sibling.
 
-Everything starts from the number of right answers of every user; users count equally.
+All are computed from the number of right answers of every user, and users count equally.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pafo_sk import metrics
 
 @dataclass(frozen=True)
 class UserResults:
-    """Answers of one method to the test comparisons of every user.
+    """Number of right answers of one method for every user.
 
     Attributes
     ----------
     user : ndarray of shape (n_users,)
     right : ndarray of float, shape (n_users,)
-        Right answers; a margin of exactly zero is half a right one.
+        Number of right answers; a margin of exactly zero counts as half a right one.
     n : ndarray of int, shape (n_users,)
-        Test comparisons.
+        Number of test comparisons.
     group : ndarray of shape (n_users,)
     majority : object
         The label in ``group`` of the group with most training users.
@@ -42,13 +42,14 @@ class UserResults:
 
     @property
     def in_majority(self) -> np.ndarray:
+        """Whether each user belongs to the majority."""
         return self.group == self.majority
 
 
 def by_user(
     margin: np.ndarray, label: np.ndarray, user: np.ndarray, group: np.ndarray, majority: object
 ) -> UserResults:
-    """Count right answers; ``label`` is 1 where b won, and so is the sign of ``margin``."""
+    """Count right answers; a positive ``margin`` says that b wins, and ``label`` is 1 if it did."""
     right = np.where(margin == 0, 0.5, (margin > 0) == (label > 0.5))
     users, first, code = np.unique(user, return_index=True, return_inverse=True)
     return UserResults(
@@ -57,15 +58,15 @@ def by_user(
 
 
 def worst_tenth(accuracy: np.ndarray) -> float:
-    """Mean accuracy of the tenth of the users (rounded up) who are served worst."""
+    """Average the accuracy over the worst served tenth of the users, rounded up."""
     return metrics.worst_share(accuracy, 0.1)
 
 
 def spread(right: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    """Standard deviation of the users' accuracies: raw, and corrected for binomial noise.
+    """Compute the standard deviation of user accuracy, raw and corrected for binomial noise.
 
-    Of users with two or more test comparisons; see `pafo_sk.metrics.corrected_spread`. Nan where
-    there are fewer than two of them.
+    Users with one test comparison are left out; see `pafo_sk.metrics.corrected_spread`. Both are
+    nan if fewer than two users remain.
     """
     kept = n > 1
     if kept.sum() < 2:
@@ -75,9 +76,9 @@ def spread(right: np.ndarray, n: np.ndarray) -> tuple[float, float]:
 
 
 def support_slope(accuracy: np.ndarray, support: np.ndarray) -> float:
-    """Slope of the least-squares line of user accuracy on support rate (both shares).
+    """Compute the least-squares slope of user accuracy on support rate (both are shares).
 
-    Nan where fewer than three users have a support rate, or all have the same.
+    Nan if fewer than three users have a support rate, or all have the same one.
     """
     known = np.isfinite(support)
     if known.sum() < 3 or np.ptp(support[known]) == 0:
@@ -86,7 +87,7 @@ def support_slope(accuracy: np.ndarray, support: np.ndarray) -> float:
 
 
 def summarise(results: UserResults, support: np.ndarray | None = None) -> dict[str, float]:
-    """All measures of one method, data set and seed."""
+    """Compute all measures of one method on one seed of a data set."""
     accuracy, majority = results.accuracy, results.in_majority
     raw, corrected = spread(results.right, results.n)
     groups = [accuracy[results.group == name].mean() for name in np.unique(results.group)]
@@ -115,10 +116,10 @@ class Difference:
 def paired_difference(
     ours: list[UserResults], theirs: list[UserResults], same_people: bool, of_majority: bool
 ) -> Difference:
-    """Mean difference over the users of one side, one pair of results a seed.
+    """Average the differences over users of the majority or minority; one pair of results a seed.
 
-    People who are the same in every seed give one number each, their mean over the seeds; where
-    every seed draws other people, each of them gives one. A t interval of these numbers.
+    People who are the same in every seed count once, with their mean over the seeds. If every seed
+    draws other people, each of them counts once. The interval is a t interval of these numbers.
     """
     values, names = [], []
     for seed, (a, b) in enumerate(zip(ours, theirs, strict=True)):
@@ -143,10 +144,10 @@ def headroom(
     oracle: list[dict[str, float]],
     least: float = 0.005,
 ) -> float:
-    """Share of the oracle's advance over pooled that a method makes up, over all seeds.
+    """Compute the share of the oracle's gain over pooled that a method reaches, over all seeds.
 
     The utility is the mean of majority and minority accuracy, averaged over seeds before the
-    ratio is taken. Nan where the oracle is less than ``least`` ahead: there is nothing to recover.
+    ratio is taken. Nan if the oracle gains less than ``least``, because the ratio is then noise.
     """
 
     def utility(measures: list[dict[str, float]]) -> float:

@@ -26,20 +26,21 @@ from pafo_sk import PafoRewardEstimator
 
 
 class Task:
-    """A case, and what the references share on it: arrays and a tuned pooled model."""
+    """A case with the arrays and the tuned pooled model that references share."""
 
-    def __init__(self, case: Case, seed: int):
+    def __init__(self, case: Case, seed: int) -> None:
         self.case, self.seed = case, seed
         self.base_seconds, self.base_used = 0.0, False
         self._base: Pooled | None = None
 
     @cached_property
     def table(self) -> Table:
+        """The case as arrays."""
         return read(self.case, self.seed)
 
     @property
     def base(self) -> Pooled:
-        """Fitted when first asked for; ``base_used`` tells whoever times a method."""
+        """The pooled model, fitted at first use; ``base_used`` tells the timer that it was used."""
         self.base_used = True
         if self._base is None:
             start = time.perf_counter()
@@ -100,7 +101,7 @@ class Library:
 
 @dataclass(frozen=True)
 class Method:
-    """What is known of a method, and how to fit it.
+    """How a method is fitted, and what it reads.
 
     Attributes
     ----------
@@ -111,7 +112,7 @@ class Method:
     history : bool
         Whether it reads the user's known comparisons at prediction.
     needs_clean : bool
-        Only where there are clean rows.
+        Whether it runs only on cases with clean rows.
     """
 
     title: str
@@ -124,7 +125,7 @@ class Method:
 def _library(
     task: Task, cls: type[PafoRewardEstimator] = PafoRewardEstimator, **settings: Any
 ) -> Library:
-    """Fit with defaults but for ``settings``, on what ``fit`` of the library is given."""
+    """Fit the library's estimator with its defaults, except for ``settings``."""
     train = task.case.train
     estimator = cls(random_state=task.seed, **settings)
     with warnings.catch_warnings():
@@ -163,7 +164,7 @@ def _bilinear(task: Task) -> Reference:
     penalties = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
     _, chosen = search(penalty=penalties, prior=[1.0], pooled_penalty=strength)
     chosen.pop("validation_loss")
-    # around the best: the weight of an empty history, and the penalty of the common part
+    # Then, around the best: the weight of an empty history, and the penalty of the common part.
     options = {"prior": [0.0, 1.0, 4.0], "pooled_penalty": [task.base.penalty / 3, *strength]}
     model, chosen = search(penalty=[chosen["penalty"]], **options)
     return Reference(model, task, chosen)

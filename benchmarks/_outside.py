@@ -1,4 +1,4 @@
-"""References of other libraries: scikit-learn's LogisticRegression, fairlearn's reductions."""
+"""References from other libraries: scikit-learn's LogisticRegression, fairlearn's reductions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from _linear import PENALTIES, Linear, Pooled, tune
 from _table import Known, Rows, Table
 from sklearn.linear_model import LogisticRegression
 
-# Largest differences between a group's error rate and that of all, and rounds of the game.
+# Bounds on the difference between a group's error rate and that of all.
 BOUNDS = (0.02, 0.1)
-ROUNDS = 12
+ROUNDS = 12  # of the game
 
 
 def _regression(c: float) -> LogisticRegression:
@@ -21,7 +21,7 @@ def _regression(c: float) -> LogisticRegression:
 
 
 def logistic_regression(table: Table, base: Pooled) -> tuple[Linear, dict[str, Any]]:
-    """LogisticRegression on the differences of the items, C tuned."""
+    """Fit LogisticRegression to the differences of the items, with tuned C."""
 
     def train(rows: Rows, pooled: np.ndarray, *, c: float) -> Linear:
         return Linear(_regression(c).fit(rows.differences(), rows.label).coef_[0])
@@ -31,19 +31,20 @@ def logistic_regression(table: Table, base: Pooled) -> tuple[Linear, dict[str, A
 
 @dataclass(frozen=True)
 class Randomised:
-    """A randomised classifier; the margin is its probability that b wins, less one half."""
+    """A randomised classifier; the margin is its probability that b wins, minus one half."""
 
     classifier: Any
 
     def margins(self, target: Rows, known: Known) -> np.ndarray:
+        """Margins of the target rows, (n_target,)."""
         return self.classifier._pmf_predict(target.differences())[:, 1] - 0.5
 
 
 def exponentiated_gradient(table: Table, base: Pooled) -> tuple[Randomised, dict[str, Any]]:
-    """ExponentiatedGradient towards equal error rates, over LogisticRegression on differences.
+    """Fit ExponentiatedGradient towards equal error rates, over LogisticRegression on differences.
 
-    C is that of `logistic_regression`; the bound is the one with the better accuracy of its worst
-    group on the validation rows of the first split. Reads the labels in training alone.
+    C comes from the pooled model's penalty. The bound is the one whose worst group is most accurate
+    on the validation rows of the first split. Group labels are read in training only.
     """
     from fairlearn.reductions import ErrorRateParity, ExponentiatedGradient
 

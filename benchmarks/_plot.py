@@ -1,4 +1,4 @@
-"""Majority against minority accuracy, one panel a data set."""
+"""Plot of majority and minority accuracy, with one panel for each data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from _data import SOURCES
 from _methods import METHODS
 
-# Okabe and Ito's colours, told apart with any colour vision; the markers differ as well.
+# Colours of Okabe and Ito, which readers with any colour vision can tell apart; markers differ too.
 STYLES = {
     "pooled": ("#000000", "o"),
     "balanced": ("#E69F00", "v"),
@@ -27,7 +27,7 @@ STYLES = {
 
 
 def draw(summary: dict[str, Any], file: Path) -> None:
-    """One panel a data set; where pooled's upper right quadrant is shaded, both groups gain."""
+    """Draw one panel for each data set; both groups gain in the shaded area."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""From stored runs to one JSON summary, Markdown tables and a plot."""
+"""The report: a JSON summary, Markdown tables and a plot of stored runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from _methods import ABLATIONS, METHODS
 from _plot import draw
 from _runs import Store
 
-# Measure, heading, factor and decimals of the columns of the tables.
+# Measure, heading, factor and number of decimals of each column.
 COLUMNS = (
     ("majority", "majority", 100, 1),
     ("minority", "minority", 100, 1),
@@ -43,7 +43,7 @@ def write_report(store: Store) -> list[Path]:
 
 
 def summarise_set(store: Store, name: str) -> dict[str, Any]:
-    """Medians over seeds and paired differences of every method on one data set, by part.
+    """Compute medians over seeds and paired differences of every method on one data set, by part.
 
     Parts are "known" and "unseen-<n>". A method is compared with pooled over the seeds that both
     have.
@@ -127,7 +127,7 @@ def _compare(
 
 
 def markdown(summary: dict[str, Any], store: Store) -> str:
-    """All tables, known and unseen users apart, then the ablation."""
+    """Write all tables: those of known users, then those of unseen users, then the ablation."""
     note = store.folder / "environment.json"
     environment = json.loads(note.read_text()) if note.exists() else {}
     parts = ["# Fairness benchmark: results", _preamble(summary, environment)]

@@ -37,7 +37,7 @@ _LIST = re.compile(r"(?m)^\s*(?:[-*•]|\d+[.)])\s")
 
 
 def score(text: str) -> dict[str, float]:
-    """The ten scores of one response."""
+    """Compute the ten scores of one response."""
     words = _WORD.findall(text.lower())
     n_words = max(len(words), 1)
     n_sentences = max(len(_SENTENCE.findall(text)), 1)

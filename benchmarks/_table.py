@@ -1,4 +1,4 @@
-"""A case as arrays, for the reference methods: items once, comparisons as indices, histories."""
+"""A case as arrays for the references: a table of items, comparisons as row numbers, histories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Rows:
     label : ndarray of float, shape (n,)
         1 where b won.
     user, group : ndarray of int, shape (n,)
-        Codes; of the group only labelled methods may read.
+        Codes; only methods that are given labels may read the group.
     prompt : ndarray of int, shape (n,), or None
     """
 
@@ -47,7 +47,7 @@ class Rows:
 
     @cached_property
     def incidence(self) -> csr_array:
-        """+1 at item b and -1 at item a: maps rewards of items to margins, (n, n_items)."""
+        """Matrix that maps rewards of items to margins, (n, n_items): +1 at b and -1 at a."""
         n = np.arange(len(self))
         values = np.repeat([1.0, -1.0], len(self))
         index = (np.tile(n, 2), np.concatenate([self.b, self.a]))
@@ -63,13 +63,13 @@ class Rows:
         return self.incidence @ (self.items @ weight)
 
     def differences(self) -> np.ndarray:
-        """Items b minus items a, (n, n_features)."""
+        """Compute items b minus items a, (n, n_features)."""
         return self.items[self.b] - self.items[self.a]
 
 
 @dataclass(frozen=True)
 class Known:
-    """Known comparisons, and which of them make up the history of each target row.
+    """Known comparisons, and the ones among them that form the history of each target row.
 
     Attributes
     ----------
@@ -87,14 +87,14 @@ class Known:
 
     @cached_property
     def sums(self) -> csr_array:
-        """Maps values of known rows to their sums over each history, (n_units, n_known)."""
+        """Matrix that maps values of known rows to sums over each history, (n_units, n_known)."""
         unit, place = np.nonzero(self.index >= 0)
         ones = np.ones(len(unit))
         shape = (len(self.index), len(self.rows))
         return csr_array((ones, (unit, self.index[unit, place])), shape=shape)
 
     def gather(self, values: np.ndarray) -> np.ndarray:
-        """Values of known rows by history, (n_units, longest, ...); zero beyond its length."""
+        """Arrange values of known rows by history, (n_units, longest, ...), padded with zeros."""
         return np.concatenate([values, np.zeros((1, *values.shape[1:]))])[self.index]
 
     @cached_property
@@ -104,7 +104,7 @@ class Known:
 
 
 def _padded(unit: np.ndarray, row: np.ndarray, n_units: int) -> np.ndarray:
-    """Rows of every unit side by side, -1 where there are no more."""
+    """Arrange rows by unit, (n_units, longest), padded with -1."""
     order = np.argsort(unit, kind="stable")
     unit, row = unit[order], row[order]
     count = np.bincount(unit, minlength=n_units)
@@ -115,7 +115,7 @@ def _padded(unit: np.ndarray, row: np.ndarray, n_units: int) -> np.ndarray:
 
 
 def known_by_user(target: Rows, known: Rows) -> Known:
-    """All known comparisons of the target row's user."""
+    """Give every target row all known comparisons of its user."""
     users, unit = np.unique(target.user, return_inverse=True)
     place = np.searchsorted(users, known.user).clip(max=len(users) - 1)
     mine = np.flatnonzero(users[place] == known.user)
@@ -123,10 +123,10 @@ def known_by_user(target: Rows, known: Rows) -> Known:
 
 
 def known_apart(target: Rows, known: Rows) -> Known:
-    """Those that share no prompt (without prompts: no item) with the target row.
+    """Give every target row the known comparisons of its user that share no prompt with it.
 
-    Whoever compared a with b and a with c has told of a twice: such rows are not independent, and
-    with a row of the target's own among them a method would be judged on what it was told.
+    Without prompts, they share no item. A user who compared a with b and a with c has judged a
+    twice, so such rows are not independent: a method that knows one has seen part of the other.
     """
     whole = known_by_user(target, known)
     index = whole.index[whole.unit]
@@ -142,7 +142,7 @@ def known_apart(target: Rows, known: Rows) -> Known:
 
 @dataclass(frozen=True)
 class Split:
-    """Training rows, and validation rows with what is known of their users."""
+    """Training rows, and validation rows with the known comparisons of their users."""
 
     fit: Rows
     check: Rows
@@ -162,9 +162,9 @@ class Table:
 
 
 def read(case: Case, seed: int) -> Table:
-    """Arrays of a case, and validation splits of its training rows.
+    """Make arrays of a case, and validation splits of its training rows.
 
-    Rows of one prompt are held out together; without prompts rows are held out at random, and
+    Rows of one prompt are held out together. Without prompts, rows are held out at random, and
     `known_apart` keeps overlapping ones out of histories.
     """
     names = ("train", "test", "history", "unseen", "clean")
@@ -197,7 +197,7 @@ def read(case: Case, seed: int) -> Table:
 
 
 def splits_of(train: Rows, seed: int) -> tuple[Split, ...]:
-    """Validation splits, one a fold."""
+    """Make one validation split for each fold."""
     unit = np.arange(len(train)) if train.prompt is None else train.prompt
     fold = np.random.RandomState(seed).permutation(np.arange(unit.max() + 1) % N_FOLDS)[unit]
     splits = []
