@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.whole_file import whole_file
-from pafo_sk.datasets._parquet_files import ParquetFiles, check_no_nulls
+from pafo_sk.datasets._parquet_files import ParquetFiles, Part
 
 _FORMAT = 1
 
@@ -27,12 +27,29 @@ def open_items(
     if not isinstance(items, (str, os.PathLike)):
         vectors = items
     elif Path(items).suffix == ".npy":
-        vectors = np.load(Path(items).expanduser(), mmap_mode="r")
+        vectors = _open_npy(Path(items).expanduser())
     else:
         parquet = ParquetFiles(items, "items")
         vectors = _as_memory_map(parquet, embedding, items_file, dtype)
     names = None if item_id is None else _item_names(item_id, len(vectors), parquet)
     return vectors, names
+
+
+def _open_npy(file: Path) -> np.ndarray:
+    """Map a file of vectors."""
+    try:
+        mapped = np.lib.format.open_memmap(file, mode="r")
+    except ValueError as error:
+        raise ValueError(
+            f"items={str(file)!r} cannot be mapped as a .npy file of numbers: {error}. Write it "
+            "again with numpy.save."
+        ) from error
+    if mapped.ndim != 2 or mapped.dtype.kind != "f":
+        raise ValueError(
+            f"items={str(file)!r} must hold floats of shape (n_items, n_features), and holds "
+            f"{mapped.dtype} of shape {mapped.shape}."
+        )
+    return mapped
 
 
 def _item_names(item_id: Any, n_items: int, parquet: ParquetFiles | None) -> pd.Index:
@@ -47,9 +64,9 @@ def _item_names(item_id: Any, n_items: int, parquet: ParquetFiles | None) -> pd.
     else:
         parquet.require([("item_id", item_id)])
         values = []
-        for start, columns in parquet.batches([item_id]):
-            check_no_nulls(columns[item_id], item_id, start)
-            values.extend(columns[item_id].to_pylist())
+        for part in parquet.parts([item_id]):
+            part.check_no_nulls(item_id)
+            values.extend(part.columns[item_id].to_pylist())
     names = pd.Index(values, dtype=object, tupleize_cols=False)
     if len(names) != n_items:
         raise ValueError(
@@ -123,48 +140,58 @@ def _write(file: Path, parquet: ParquetFiles, name: str, dtype: str) -> None:
     """Write a column of vectors in numpy's format, one part after another."""
     width = None
     with file.open("wb") as opened:
-        for start, columns in parquet.batches([name], of_vectors=True):
-            block = _vectors(columns[name], name, start, width)
+        for part in parquet.parts([name], of_vectors=True):
+            block = _vectors(part, name, width)
             if width is None:
                 width = block.shape[1]
                 header = {"fortran_order": False, "shape": (parquet.n_rows, width)}
                 header["descr"] = np.lib.format.dtype_to_descr(np.dtype(dtype))
                 np.lib.format.write_array_header_1_0(opened, header)
-            opened.write(_converted(block, name, start, dtype).tobytes())
+            opened.write(_converted(block, part, name, dtype).tobytes())
 
 
-def _vectors(column: Any, name: str, start: int, width: int | None) -> np.ndarray:
+def _vectors(part: Part, name: str, width: int | None) -> np.ndarray:
     """Return the vectors of a part, shape (n_rows, width); `width` is None for the first part."""
-    check_no_nulls(column, name, start)
+    part.check_no_nulls(name)
+    start, column = part.start, part.columns[name]
     kind = column.type
     if not hasattr(kind, "value_type") or not hasattr(column, "flatten"):
         raise TypeError(
-            f"Column {name!r} holds {kind}, and vectors are needed: lists of numbers, all of one "
-            "length. Pass embedding='the name of the column'."
+            f"{part.describe(name)} holds {kind}, and vectors are needed: lists of numbers, all of "
+            "one length. Pass embedding='the name of the column'."
         )
     lengths = np.unique(np.asarray(column.value_lengths()))
     width = lengths[0] if width is None else width
     if len(lengths) > 1 or lengths[0] != width or width == 0:
         raise ValueError(
-            f"Column {name!r} holds vectors of the lengths {lengths[:5].tolist()} in the rows from "
-            f"{start} to {start + len(column) - 1}, and {width} in the first row; all must have "
-            "one length, above zero."
+            f"{part.describe(name)} holds vectors of the lengths {lengths[:5].tolist()} in the "
+            f"rows from {start} to {start + len(column) - 1}, and {width} in the first row; all "
+            "must have one length, above zero."
         )
     values = column.flatten()
-    check_no_nulls(values, f"{name} (its numbers)", start)
+    if values.null_count:
+        part.check_no_nulls(name, values)
     vectors: np.ndarray = values.to_numpy(zero_copy_only=False).reshape(len(column), width)
     return vectors
 
 
-def _converted(block: np.ndarray, name: str, start: int, dtype: str) -> np.ndarray:
-    """Return the block in the dtype of the memory map; raise for numbers that overflow."""
+def _converted(block: np.ndarray, part: Part, name: str, dtype: str) -> np.ndarray:
+    """Return the block in the dtype of the memory map; raise for numbers that do not fit it."""
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(block, dtype=dtype)
-    lost = (np.isinf(converted) & np.isfinite(block)).any(axis=1)
-    if lost.any():
-        raise ValueError(
-            f"Column {name!r} holds numbers that are too large for {dtype} in {lost.sum()} "
-            f"rows, the first of them {(start + np.flatnonzero(lost)[:5]).tolist()}. Use "
-            "dtype='float32', or scale the vectors."
-        )
+    if converted.dtype.itemsize >= block.dtype.itemsize:
+        return converted
+    too_large = (np.isinf(converted) & np.isfinite(block)).any(axis=1)
+    # A small number beside larger ones may become zero, but the largest must stay what it is.
+    largest = np.abs(block).max(axis=1)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        too_small = np.abs(largest - np.abs(converted).max(axis=1)) > 0.001 * largest
+    for lost, size in ((too_large, "large"), (too_small, "small")):
+        if lost.any():
+            raise ValueError(
+                f"{part.describe(name)} holds numbers that are too {size} for {dtype} in "
+                f"{lost.sum()} rows, the first of them "
+                f"{(part.start + np.flatnonzero(lost)[:5]).tolist()}. Use dtype='float32', or "
+                "scale the vectors."
+            )
     return converted

@@ -62,7 +62,8 @@ def load_parquet(
     Parameters
     ----------
     path : str or path-like
-        A Parquet file of comparisons, or a folder of them.
+        A Parquet file of comparisons, or a folder of them. Files are in the natural order of their
+        names (``part-2`` before ``part-10``), and folders ``name=value`` are columns, as in Hive.
     items : str, path-like or array of shape (n_items, n_features)
         Vectors of the items: a file ``.npy``, which is mapped; an array, which may be mapped; or a
         Parquet file (or a folder of them) with a column of vectors, such as
@@ -109,7 +110,8 @@ def load_parquet(
     FileNotFoundError, FileExistsError
         If a file does not exist; if `items_file` exists and this function did not make it.
     TypeError, ValueError
-        If a column is missing or has wrong values. Messages count rows from the first file on.
+        If a file cannot be read, or a column is missing or has wrong values. Messages name the
+        file, and count rows from the first file on.
 
     See Also
     --------
@@ -142,15 +144,17 @@ def load_parquet(
     )
 
     n_rows, n_items = comparisons.n_rows, len(vectors)
-    a, b = (ItemColumn(n_rows, name, n_items, names) for name in (item_a, item_b))
+    is_path = isinstance(items, (str, os.PathLike))
+    source = f"items={os.fspath(items)!r}" if is_path else "the array of items"
+    a, b = (ItemColumn(n_rows, name, source, n_items, names) for name in (item_a, item_b))
     winner = None if label is None else WinnerColumn(n_rows, label)
     labels = {r: LabelColumn(n_rows, roles[r]) for r in ("user", "prompt", "group") if r in roles}
     readers: list[ItemColumn | LabelColumn] = [a, b, *labels.values()]
     if winner is not None:
         readers.append(winner)
-    for start, columns in comparisons.batches(dict.fromkeys(roles.values())):
+    for part in comparisons.parts(dict.fromkeys(roles.values())):
         for reader in readers:
-            reader.put(start, columns[reader.name])
+            reader.put(part)
 
     y, target_names = (None, None) if winner is None else winner.winners()
     by_role = {f"{role}s": column.categorical() for role, column in labels.items()}

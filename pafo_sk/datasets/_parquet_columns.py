@@ -5,19 +5,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk.datasets._parquet_files import check_no_nulls
+from pafo_sk.datasets._parquet_files import Part
 
 
-def _factorise(column: Any, name: str, start: int) -> tuple[np.ndarray, list[Any]]:
+def _factorise(part: Part, name: str) -> tuple[np.ndarray, list[Any]]:
     """Return the code of every row of a part, and its distinct values."""
-    check_no_nulls(column, name, start)
+    part.check_no_nulls(name)
+    column = part.columns[name]
     if not hasattr(column, "dictionary"):
         try:
             column = column.dictionary_encode()
         except NotImplementedError as error:
             raise TypeError(
-                f"Column {name!r} holds {column.type}, and labels are needed: strings, numbers, "
-                "dates or truth values."
+                f"{part.describe(name)} holds {column.type}, and labels are needed: strings, "
+                "numbers, dates or truth values."
             ) from error
     return column.indices.to_numpy(zero_copy_only=False), column.dictionary.to_pylist()
 
@@ -30,12 +31,12 @@ class LabelColumn:
         self._codes = np.empty(n_rows, dtype=np.int32)
         self._code_of: dict[Any, int] = {}
 
-    def put(self, start: int, column: Any) -> None:
-        """Take the part of the column that begins at row `start`."""
-        codes, values = _factorise(column, self.name, start)
+    def put(self, part: Part) -> None:
+        """Take the column of the next part."""
+        codes, values = _factorise(part, self.name)
         known = self._code_of
         new = [known.setdefault(value, len(known)) for value in values]
-        self._codes[start : start + len(codes)] = np.array(new, dtype=np.int32)[codes]
+        self._codes[part.start : part.start + len(codes)] = np.array(new, dtype=np.int32)[codes]
 
     def categorical(self) -> pd.Categorical:
         """Return the labels of all rows."""
@@ -46,14 +47,15 @@ class LabelColumn:
 class WinnerColumn(LabelColumn):
     """Winners, which have two labels."""
 
-    def put(self, start: int, column: Any) -> None:
-        super().put(start, column)
+    def put(self, part: Part) -> None:
+        super().put(part)
         labels = list(self._code_of)
         if len(labels) > 2:
             raise ValueError(
-                f"Column {self.name!r} names the winners, and holds {len(labels)} labels or "
-                f"more: {labels[:5]!r}, the third by row {start + len(column) - 1}. Drop "
-                "ties; keep one label for response a and one for response b."
+                f"{part.describe(self.name)} names the winners, and holds {len(labels)} labels or "
+                f"more: {labels[:5]!r}, the third by row "
+                f"{part.start + len(part.columns[self.name]) - 1}. Drop ties; keep one label for "
+                "response a and one for response b."
             )
 
     def winners(self) -> tuple[np.ndarray, list[Any]]:
@@ -72,48 +74,54 @@ class ItemColumn:
     ----------
     n_rows : int
     name : str
+    items : str
+        What the items are called in error messages.
     n_items : int
     item_names : Index of shape (n_items,) or None, default=None
         None: the column holds row numbers.
     """
 
-    def __init__(self, n_rows: int, name: str, n_items: int, item_names: pd.Index | None = None):
-        self.name, self.n_items, self.item_names = name, n_items, item_names
+    def __init__(
+        self, n_rows: int, name: str, items: str, n_items: int, item_names: pd.Index | None = None
+    ):
+        self.name, self.items, self.n_items, self.item_names = name, items, n_items, item_names
         wide = n_items > np.iinfo(np.int32).max
         self.rows = np.empty(n_rows, dtype=np.int64 if wide else np.int32)
 
-    def put(self, start: int, column: Any) -> None:
-        """Take the part of the column that begins at row `start`."""
+    def put(self, part: Part) -> None:
+        """Take the column of the next part."""
+        start, column = part.start, part.columns[self.name]
         if self.item_names is None:
-            found = self._row_numbers(start, column)
+            found = self._row_numbers(part)
             unknown = (found < 0) | (found >= self.n_items)
-            source = "the items do not have"
+            source = f"{self.items} does not have"
             remedy = (
                 f"; row numbers count from 0 to {self.n_items - 1}. If these are names of items, "
                 "pass item_id."
             )
         else:
-            codes, values = _factorise(column, self.name, start)
+            codes, values = _factorise(part, self.name)
             found = self.item_names.get_indexer(pd.Index(values, dtype=object))[codes]
             unknown = found < 0
             source, remedy = "item_id lacks", ", or drop these rows."
         if unknown.any():
             rows = np.flatnonzero(unknown)
             raise ValueError(
-                f"Column {self.name!r} holds items that {source}, of {self.n_items} items, in "
-                f"{len(rows)} of the rows from {start} to {start + len(column) - 1}, the first of "
-                f"them {(start + rows[:5]).tolist()} (there {column.take(rows[:5]).to_pylist()}). "
-                f"Pass the items that they mean{remedy}"
+                f"{part.describe(self.name)} holds items that {source}, of {self.n_items} items, "
+                f"in {len(rows)} of the rows from {start} to {start + len(column) - 1}, the first "
+                f"of them {(start + rows[:5]).tolist()} (there "
+                f"{column.take(rows[:5]).to_pylist()}). Pass the items that they mean{remedy}"
             )
         self.rows[start : start + len(column)] = found
 
-    def _row_numbers(self, start: int, column: Any) -> np.ndarray:
-        """Return a part of the column as integers."""
-        check_no_nulls(column, self.name, start)
-        found = column.to_numpy(zero_copy_only=False)
+    def _row_numbers(self, part: Part) -> np.ndarray:
+        """Return the column of a part as integers."""
+        part.check_no_nulls(self.name)
+        column = part.columns[self.name]
+        found: np.ndarray = column.to_numpy(zero_copy_only=False)
         if found.dtype.kind not in "iu":
             raise TypeError(
-                f"Column {self.name!r} holds {column.type}, and row numbers of the items are "
+                f"{part.describe(self.name)} holds {column.type}, and row numbers of the items are "
                 "needed. For names of items pass item_id, their column in the Parquet files of the "
                 "items, or the names of all items in their order."
             )

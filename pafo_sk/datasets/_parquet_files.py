@@ -1,10 +1,13 @@
 """Parquet files, read a part of a row group at a time."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -13,10 +16,49 @@ _ROWS, _VECTORS = 1 << 17, 1 << 13
 _BUFFER = 1 << 22  # Bytes read at once, because a row group of vectors may not fit in memory.
 
 
-class ParquetFiles:
-    """One Parquet file, or all files of a folder in the order of their names, as one table.
+class Part(NamedTuple):
+    """Some rows of one file.
 
-    Names that begin with an underscore or a dot are ignored.
+    Attributes
+    ----------
+    file : Path
+    start : int
+        Number of the first row, counted from the first file.
+    columns : dict
+        Arrow arrays by name.
+    """
+
+    file: Path
+    start: int
+    columns: dict[str, Any]
+
+    def describe(self, name: str) -> str:
+        """Return the beginning of a message about one column."""
+        return f"Column {name!r} of {str(self.file)!r}"
+
+    def check_no_nulls(self, name: str, values: Any = None) -> None:
+        """Raise for missing labels or numbers with their rows, which are counted over all files.
+
+        `values`, the flat numbers of a column of vectors, may be NaN; a label may not.
+        """
+        column = self.columns[name] if values is None else values
+        missing = column.is_null(nan_is_null=values is None).to_numpy(zero_copy_only=False)
+        if missing.any():
+            of_numbers = "" if values is None else " (its numbers)"
+            rows = self.start + np.flatnonzero(missing)
+            raise ValueError(
+                f"{self.describe(name)}{of_numbers} has no value in {len(rows)} of the rows from "
+                f"{self.start} to {self.start + len(column) - 1}, the first of them "
+                f"{rows[:5].tolist()}. Drop these rows of the Parquet files, or fill them in."
+            )
+
+
+class ParquetFiles:
+    """One Parquet file, or all files of a folder as one table.
+
+    The files of a folder are in the natural order of their names (``part-2`` before ``part-10``).
+    Names that begin with an underscore or a dot are ignored. A folder ``name=value`` gives all rows
+    below it a column, as in Hive; values are integers if all of them are, else strings.
 
     Parameters
     ----------
@@ -29,7 +71,7 @@ class ParquetFiles:
         self._parquet = _pyarrow_parquet()
         self.path = Path(path).expanduser()
         if self.path.is_dir():
-            found = sorted(self.path.rglob("*.parquet"))
+            found = sorted(self.path.rglob("*.parquet"), key=_natural_order)
             self.files = [file for file in found if not _is_hidden(file.relative_to(self.path))]
         else:
             self.files = [self.path] if self.path.exists() else []
@@ -38,14 +80,27 @@ class ParquetFiles:
             raise FileNotFoundError(
                 f"{argument}={str(self.path)!r} {state}. Pass a Parquet file, or a folder of them."
             )
-        self.n_rows = sum(self._parquet.read_metadata(file).num_rows for file in self.files)
+        self.n_rows = 0
+        self._names: dict[Path, list[str]] = {}
+        for file in self.files:
+            with _naming(file):
+                metadata = self._parquet.read_metadata(file)
+            self.n_rows += metadata.num_rows
+            self._names[file] = metadata.schema.to_arrow_schema().names
+        self._folder_values = {file: _folder_values(file, self.path) for file in self.files}
+        self._integers = {
+            name
+            for values in self._folder_values.values()
+            for name in values
+            if all(_is_integer(other.get(name)) for other in self._folder_values.values())
+        }
         if self.n_rows == 0:
             raise ValueError(f"{argument}={str(self.path)!r} has no rows.")
 
     def require(self, columns: Iterable[tuple[str, str]]) -> None:
         """Raise if a file lacks one of the columns, given as pairs (parameter, name)."""
         for file in self.files:
-            names = self._parquet.read_schema(file).names
+            names = [*self._names[file], *self._folder_values[file]]
             for parameter, name in columns:
                 if name not in names:
                     raise ValueError(
@@ -53,17 +108,54 @@ class ParquetFiles:
                         f"{names[:20]}. Pass {parameter}='the name of the column'."
                     )
 
-    def batches(
-        self, columns: Iterable[str], *, of_vectors: bool = False
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the number of the first row of every part, and its columns by name."""
-        start = 0
+    def parts(self, columns: Iterable[str], *, of_vectors: bool = False) -> Iterator[Part]:
+        """Yield the columns, a part of the rows at a time."""
+        start, size = 0, _VECTORS if of_vectors else _ROWS
         for file in self.files:
-            with self._parquet.ParquetFile(file, buffer_size=_BUFFER) as opened:
-                size = _VECTORS if of_vectors else _ROWS
-                for batch in opened.iter_batches(batch_size=size, columns=list(columns)):
-                    yield start, {name: batch.column(name) for name in columns}
+            in_file = [name for name in columns if name in self._names[file]]
+            with _naming(file), self._parquet.ParquetFile(file, buffer_size=_BUFFER) as opened:
+                for batch in opened.iter_batches(batch_size=size, columns=in_file):
+                    found = {name: batch.column(name) for name in in_file}
+                    for name in set(columns).difference(in_file):
+                        found[name] = self._repeat(file, name, len(batch))
+                    yield Part(file, start, found)
                     start += len(batch)
+
+    def _repeat(self, file: Path, name: str, n_rows: int) -> Any:
+        """Return the column that the folders of a file stand for."""
+        value = self._folder_values[file][name]
+        arrow = import_module("pyarrow")
+        return arrow.repeat(int(value) if name in self._integers else value, n_rows)
+
+
+def _natural_order(path: Path) -> list[list[str | int]]:
+    """Return a key by which numbers in names sort as numbers."""
+    split = (re.split(r"(\d+)", part) for part in path.parts)
+    return [[int(piece) if piece.isdecimal() else piece for piece in pieces] for pieces in split]
+
+
+def _folder_values(file: Path, top: Path) -> dict[str, str]:
+    """Return the values that folders ``name=value`` between `top` and `file` stand for."""
+    folders = file.relative_to(top).parts[:-1] if file != top else ()
+    pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
+    return {unquote(name): unquote(value) for name, value in pairs}
+
+
+def _is_integer(value: str | None) -> bool:
+    """Whether a value is written as an integer is, without leading zeros."""
+    return value is not None and re.fullmatch(r"-?(0|[1-9]\d*)", value) is not None
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Name the file in errors of reading it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise (OSError if isinstance(error, OSError) else ValueError)(
+            f"{str(file)!r} cannot be read as Parquet: {error}. Write the file again, or move it "
+            "away."
+        ) from error
 
 
 def _is_hidden(path: Path) -> bool:
@@ -78,14 +170,3 @@ def _pyarrow_parquet() -> Any:
     except ImportError as error:
         message = 'load_parquet needs pyarrow: pip install "pafo_sk[parquet]"'
         raise ImportError(f"{message}.") from error
-
-
-def check_no_nulls(column: Any, name: str, start: int) -> None:
-    """Raise for missing values with their rows, which are counted from the first file."""
-    if column.null_count:
-        rows = start + np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
-        raise ValueError(
-            f"Column {name!r} has no value in {len(rows)} of the rows from {start} to "
-            f"{start + len(column) - 1}, the first of them {rows[:5].tolist()}. Drop these rows "
-            "of the Parquet files, or fill them in."
-        )
