@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 # Colours of Okabe and Ito (2008), which colour-blind readers can tell apart. Wherever two of them
 # are used, markers or lines differ as well, so that a grey print can be read.
@@ -40,7 +40,7 @@ class Display:
     """Base of the displays: the axes and the figure on which one was drawn."""
 
     ax_: Axes
-    figure_: Figure | SubFigure
+    figure_: Figure
 
     def _draw_on(self, ax: Axes | None, figsize: tuple[float, float] | None = None) -> Axes:
         """The given axes, or those of a new figure."""
@@ -49,7 +49,8 @@ class Display:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=figsize, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        # of a subfigure: the figure that holds it, which can be saved
+        self.ax_, self.figure_ = ax, ax.figure.figure
         return ax
 
 

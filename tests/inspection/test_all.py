@@ -53,6 +53,13 @@ def test_given_axes_are_used_and_no_figure_is_made(kind, draw):
     assert plt.get_fignums() == []
 
 
+def test_figure_of_a_subfigure_can_be_saved(draw, tmp_path):
+    figure = Figure()
+    display = draw(GateDisplay, figure.subfigures(1, 2)[0].subplots())
+    assert display.figure_ is figure
+    display.figure_.savefig(tmp_path / "picture.png")
+
+
 @pytest.mark.parametrize("kind", DISPLAYS)
 def test_a_new_figure_is_made_and_can_be_saved(kind, draw, tmp_path):
     display = draw(kind)
