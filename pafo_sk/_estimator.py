@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import fit_baseline, n_trained
 from pafo_sk._comparisons.labels import read_y
-from pafo_sk._comparisons.links import fold_of_rows
+from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
@@ -22,7 +22,8 @@ from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import Groups, read_groups
-from pafo_sk._no_harm import ensure_no_harm, pareto_report
+from pafo_sk._no_harm import Judge, ensure_no_harm
+from pafo_sk._pareto_report import pareto_report
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
@@ -279,7 +280,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                 found = read_groups(given.groups, "group_column", label, user, users)
             comparisons = given.table()
             distance_scale = comparisons.unit()
-            trainer = self._trainer(comparisons.scaled(distance_scale), label, user)
+            trainer = self._trainer(comparisons.scaled(distance_scale), label, user, found)
             expect(1 + self._most_trained(trainer, found))
 
             # 0. The pooled model, below which nobody may fall.
@@ -308,30 +309,42 @@ class PafoRewardEstimator(ComparisonClassifier):
                 fits = CandidateFits(one.sample(trainer.config.max_judged), teachers)
                 ranked = rank_candidates(fits)
                 # 4. No group may be worse off than with the pooled model.
-                verdict = ensure_no_harm(
-                    fits.references(), ranked, fits.trainer, fits.one.groups, self.no_harm
+                judge = Judge(
+                    fits.references(), fits.margins_by_length, fits.trainer, fits.one.groups
                 )
-                module = fits.final(verdict.candidate, one.sample(trainer.config.max_taught))
-                module.pooled_share = verdict.pooled_share
+                verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
+                module = fits.final(
+                    verdict.option.candidate,
+                    one.sample(trainer.config.max_taught),
+                    verdict.option.pooled_share,
+                    verdict.option.prior_factor,
+                )
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
-                self.distill_weight_ = verdict.candidate.distill_weight
+                self.history_report_, self.options_report_ = verdict.by_length, verdict.options
+                self.distill_weight_ = verdict.option.candidate.distill_weight
             self.model_ = PersonalisedReward(module.double(), distance_scale)
             self._keep(found, comparisons, label, users)
         return self
 
     def _trainer(
-        self, comparisons: ComparisonTable, label: np.ndarray, user: np.ndarray
+        self,
+        comparisons: ComparisonTable,
+        label: np.ndarray,
+        user: np.ndarray,
+        groups: Groups | None,
     ) -> Trainer:
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
+        comparisons = without_idle_prompts(comparisons, user, n_folds)
+        group = None if groups is None else groups.codes
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons,
             preconditioner=Preconditioner.of(comparisons),
             label=label,
             user=user,
-            fold=fold_of_rows(comparisons, user, n_folds, rng),
+            fold=fold_of_rows(comparisons, user, n_folds, rng, group),
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),

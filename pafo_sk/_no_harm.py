@@ -1,245 +1,285 @@
-"""Step 4, no harm: no group may fall below the pooled model on held-out comparisons."""
+"""Step 4, no harm: no group may fall below the pooled model, however short its histories are."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._groups import Groups
+from pafo_sk._pareto_report import NORMAL, Gains, as_index, correct, gains, pareto_report
 from pafo_sk._training.calibration import calibrated_losses
 from pafo_sk._training.cross_fitting import Trainer
 
-NORMAL = 1.96
-# A loss counts as harm where it is clear of zero at a one-sided level of 5 %.
-CLEAR = 1.645
-# Shares of the pooled model tried where a model does harm.
+# Lengths at which histories are judged, besides their own length.
+LENGTHS = (0, 2, 4, 8, 16)
+# Shares of the pooled model that are tried.
 POOLED_SHARES = (0.0, 0.25, 0.5, 0.75)
-# A model whose accuracy is clearly below this has found next to nothing.
-NEAR_CHANCE = 0.6
-
-
-def correct(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """1 where the margin agrees with the label, one half where it is zero."""
-    return np.where(margin == 0, 0.5, (margin > 0) == (label > 0.5))
-
-
-def unit_means(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Mean of every unit (a user, or a row where there are no users)."""
-    count = np.bincount(unit)
-    return np.bincount(unit, values) / np.maximum(count, 1)
-
-
-def paired_interval(difference: np.ndarray) -> tuple[float, float, float]:
-    """Mean of paired differences with a normal 95 % interval; infinite for a single unit."""
-    mean = float(difference.mean())
-    if len(difference) < 2:
-        return mean, -np.inf, np.inf
-    half = NORMAL * float(difference.std(ddof=1)) / np.sqrt(len(difference))
-    return mean, mean - half, mean + half
-
-
-def clustered_interval(
-    difference: np.ndarray, unit: np.ndarray, prompt: np.ndarray | None
-) -> tuple[float, float, float]:
-    """Mean of paired differences, units counting equally, with a normal 95 % interval.
-
-    The standard error is clustered both ways, by unit and by prompt (Cameron, Gelbach and Miller,
-    "Robust Inference with Multiway Clustering", 2011): users answer the same prompts, so that two
-    models differ for all of them alike. Without prompts it is that of `paired_interval`.
-
-    Parameters
-    ----------
-    difference : ndarray of shape (n_comparisons,)
-    unit : ndarray of int, shape (n_comparisons,)
-        Codes 0 to n_units - 1.
-    prompt : ndarray of int, shape (n_comparisons,), or None
-    """
-    mean, low, high = paired_interval(unit_means(difference, unit))
-    if prompt is None or np.isinf(low):
-        return mean, low, high
-    count = np.bincount(unit)
-    n_units = len(count)
-    influence = (difference - mean) / (count[unit] * n_units)
-
-    def variance(cluster: np.ndarray) -> float:
-        return float((np.bincount(cluster, influence) ** 2).sum()) * n_units / (n_units - 1)
-
-    by_unit, by_prompt, by_both = map(variance, (unit, prompt, pair_codes(unit, prompt)))
-    # in small samples the sum may be negative, or less than what one clustering alone gives
-    total = max(by_unit + by_prompt - by_both, by_unit, by_prompt)
-    half = NORMAL * np.sqrt(total)
-    return mean, mean - half, mean + half
-
-
-def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:
-    """Held-out accuracy per group and model, users counting equally.
-
-    Parameters
-    ----------
-    margins : dict of ndarray of shape (n_comparisons,)
-        Held-out margins of "pooled" and of the models compared with it.
-
-    Returns
-    -------
-    DataFrame
-        A row per group: n_users, n_comparisons, the accuracy of every model and, for all but the
-        pooled one, the difference to pooled (``_gain``) with its 95 % interval over users and
-        prompts (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see `reading`.
-    """
-    rows = []
-    for code, name in enumerate(groups.labels):
-        mine = groups.codes == code
-        user = trainer.user[mine]
-        unit = np.unique(user, return_inverse=True)[1] if user.min() >= 0 else np.arange(len(user))
-        prompts = trainer.comparisons.prompts
-        prompt = None if prompts is None else prompts.codes
-        right = {
-            model: correct(margin[mine], trainer.label[mine]) for model, margin in margins.items()
-        }
-        accuracy = {model: unit_means(value, unit) for model, value in right.items()}
-        row = {"group": name, "n_users": int(unit.max()) + 1, "n_comparisons": len(unit)}
-        row |= {model: float(value.mean()) for model, value in accuracy.items()}
-        for model in accuracy:
-            if model != "pooled":
-                mean, low, high = clustered_interval(
-                    right[model] - right["pooled"], unit, None if prompt is None else prompt[mine]
-                )
-                row |= {f"{model}_gain": mean, f"{model}_low": low, f"{model}_high": high}
-        if "specialist" in accuracy:
-            row["reads_as"] = reading(accuracy["specialist"], accuracy["pooled"], len(unit))
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("group")
-
-
-def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> str:
-    """Whether a group has a taste, or its answers look like chance.
-
-    Held-out accuracies of a group's users are compared with one half. Their 95 % intervals over
-    users are never narrower than those of as many fair coins as there are comparisons.
-
-    Parameters
-    ----------
-    specialist, pooled : ndarray of shape (n_users,)
-        Held-out accuracy of every user with the group's own model, and with the pooled one.
-    n_comparisons : int
-        Of the group.
-
-    Returns
-    -------
-    {"own taste", "common taste", "noise", "unclear"}
-        "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
-        the specialist, or the pooled model, is clear of one half. "noise": both are below 0.6,
-        clearly. "unclear": the intervals are too wide to say.
-    """
-    coins = NORMAL * 0.5 / np.sqrt(n_comparisons)
-
-    def clear_interval(values: np.ndarray) -> tuple[float, float]:
-        mean, low, high = paired_interval(values)
-        return min(low, mean - coins), max(high, mean + coins)
-
-    (low, high), (pooled_low, pooled_high) = clear_interval(specialist), clear_interval(pooled)
-    if low > 0.5 and paired_interval(specialist - pooled)[1] > 0:
-        return "own taste"
-    if max(low, pooled_low) > 0.5:
-        return "common taste"
-    return "noise" if max(high, pooled_high) < NEAR_CHANCE else "unclear"
+# Factors on the prior strength that are tried: with larger ones short histories count for less.
+PRIOR_FACTORS = (1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The model that harms no group.
+class Option:
+    """One way of serving everybody.
 
     Attributes
     ----------
     candidate : hashable
-        Which one it is made of.
+        Structure of the unified model, and how it was taught.
     pooled_share : float
-        Share of the pooled model to be mixed into it; 1 is the pooled model itself.
-    report : DataFrame
-        That of the mixture; see `pareto_report`.
-    status : str
-        One-sentence summary of the report.
+        Share of the pooled model that is mixed in; 1 is the pooled model itself.
+    prior_factor : float
+        Factor on the number of comparisons after which a history counts for one half.
     """
 
     candidate: Any
-    pooled_share: float
+    pooled_share: float = 0.0
+    prior_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The option that harms no group, and what held-out rows say of it.
+
+    Attributes
+    ----------
+    option : Option
+    report : DataFrame
+        See `pareto_report`.
+    by_length : DataFrame
+        Accuracy of every group by the number of known comparisons.
+    options : DataFrame
+        What each option that was looked at would give each group.
+    status : str
+        One-sentence summary.
+    """
+
+    option: Option
     report: pd.DataFrame
+    by_length: pd.DataFrame
+    options: pd.DataFrame
     status: str
 
 
-def ensure_no_harm(
-    margins: dict[str, np.ndarray],
-    candidates: Mapping[Any, np.ndarray],
-    trainer: Trainer,
-    groups: Groups,
-    no_harm: float | None,
-) -> Verdict:
-    """The first candidate if it leaves no group worse off, else the best mixture that does not.
+@dataclass(frozen=True)
+class Judged:
+    """An option on held-out rows.
 
-    Mixtures are the other candidates, and all of them with shares of the pooled model mixed in. The
-    best has the lowest calibrated held-out loss, groups counting equally. Where every mixture harms
-    a group, the pooled model itself is taken.
+    Attributes
+    ----------
+    option : Option
+    margins : ndarray of shape (n_comparisons, n_lengths)
+        By histories of every length, of which the last is their own.
+    gains : list of Gains
+        For every length.
+    loss : ndarray of shape (n_users,)
+        Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
+    """
+
+    option: Option
+    margins: np.ndarray
+    gains: list[Gains]
+    loss: np.ndarray
+
+    @property
+    def worst_gain(self) -> float:
+        """Gain of the group that gains least, by histories of their own length."""
+        return float(self.gains[-1].mean.min())
+
+    def least_no_harm(self, no_harm: float) -> float:
+        """The smallest tolerance that admits the option; zero if ``no_harm`` admits it."""
+        return max(float(gain.harm(no_harm).max()) for gain in self.gains)
+
+
+class Judge:
+    """Judges options on held-out rows.
 
     Parameters
     ----------
-    margins : dict of ndarray of shape (n_comparisons,)
+    references : dict of ndarray of shape (n_comparisons,)
         Held-out margins of "pooled" and "specialist".
-    candidates : dict of ndarray of shape (n_comparisons,)
-        Held-out margins of the unified models, the preferred one first.
+    margins_of : callable
+        Maps a candidate, lengths and a prior factor to held-out margins by histories of these
+        lengths and of their own, (n_comparisons, n_lengths + 1).
+    trainer : Trainer
+    groups : Groups
+    """
+
+    def __init__(
+        self,
+        references: dict[str, np.ndarray],
+        margins_of: Callable[[Any, Sequence[int], float], np.ndarray],
+        trainer: Trainer,
+        groups: Groups,
+    ):
+        self.references, self.margins_of = references, margins_of
+        self.trainer, self.groups = trainer, groups
+        self.pooled_right = correct(references["pooled"], trainer.label)
+        longest = np.bincount(trainer.user).max() - 1 if trainer.user.min() >= 0 else 0
+        self.lengths = [length for length in LENGTHS if length < longest]
+
+    def judge(self, option: Option, margins: np.ndarray) -> Judged:
+        """Judge an option by its held-out margins."""
+        trainer, group = self.trainer, self.groups.codes
+        found = [
+            gains(correct(margin, trainer.label) - self.pooled_right, trainer, group)
+            for margin in margins.T
+        ]
+        losses = [
+            calibrated_losses(margin, trainer.label, trainer.user, group) for margin in margins.T
+        ]
+        return Judged(option, margins, found, np.mean(losses, axis=0))
+
+    def preferred(self, candidate: Any) -> Judged:
+        """Judge a candidate as it is."""
+        return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, 1.0))
+
+    def mixtures(self, candidate: Any) -> Iterator[Judged]:
+        """Judge a candidate nearer to the pooled model in several ways."""
+        for factor in PRIOR_FACTORS:
+            margins = self.margins_of(candidate, self.lengths, factor)
+            for share in POOLED_SHARES if factor == 1 else (0.0,):
+                pooled = self.references["pooled"][:, None]
+                yield self.judge(
+                    Option(candidate, share, factor), (1 - share) * margins + share * pooled
+                )
+
+    def pooled(self, candidate: Any) -> Judged:
+        """Judge the pooled model itself."""
+        margins = np.tile(self.references["pooled"][:, None], len(self.lengths) + 1)
+        return self.judge(Option(candidate, 1.0), margins)
+
+
+def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | None) -> Verdict:
+    """Choose the first candidate if no group loses by it, else a mixture with the pooled model.
+
+    A group is harmed if it clearly loses more than ``no_harm`` with histories of any length. Of the
+    first candidate that has harmless mixtures, the one with the lowest held-out loss is taken. If a
+    group loses by that one within the noise, the evidence is thin: among the mixtures within one
+    standard error of it, the one by which the worst group gains most is taken. The pooled model is
+    taken if every mixture of every candidate does harm.
+
+    Parameters
+    ----------
+    judge : Judge
+    candidates : sequence
+        In the order of preference.
     no_harm : float or None
         Accuracy that a group may lose at most; None: any.
     """
-
-    def verdict(candidate: Hashable, pooled_share: float, mixed: np.ndarray) -> Verdict:
-        report = pareto_report({**margins, "unified": mixed}, trainer, groups)
-        return Verdict(candidate, pooled_share, report, _status(pooled_share, report))
-
-    def harmless(found: Verdict) -> bool:
-        report = found.report
-        # a single user has no standard error: any loss beyond the tolerance counts
-        error = np.nan_to_num(report["unified_gain"] - report["unified_low"], posinf=0.0) / NORMAL
-        tolerated = np.inf if no_harm is None else np.maximum(no_harm, CLEAR * error)
-        return bool((report["unified_gain"] >= -tolerated).all())
-
-    def mixtures() -> Iterator[tuple[Hashable, float, np.ndarray]]:
-        for candidate, margin in candidates.items():
-            for share in POOLED_SHARES:
-                yield candidate, share, (1 - share) * margin + share * margins["pooled"]
-
-    first = next(iter(candidates))
-    preferred = verdict(first, 0.0, candidates[first])
-    if harmless(preferred):
-        return preferred
-    judged = (trainer.label, trainer.user, groups.codes)
-    by_loss = sorted(mixtures(), key=lambda mixed: calibrated_losses(mixed[2], *judged).sum())
-    found = (verdict(*mixture) for mixture in by_loss)
-    pooled = verdict(first, 1.0, margins["pooled"])
-    return next((mixed for mixed in found if harmless(mixed)), pooled)
+    preferred = judge.preferred(candidates[0])
+    if no_harm is None or (preferred.worst_gain >= 0 and not preferred.least_no_harm(no_harm)):
+        return _verdict(judge, preferred, [preferred], no_harm)
+    seen: list[Judged] = []
+    for candidate in candidates:
+        mixtures = list(judge.mixtures(candidate))
+        seen += mixtures
+        if harmless := [mixture for mixture in mixtures if not mixture.least_no_harm(no_harm)]:
+            return _verdict(judge, _of_thin_evidence(harmless), seen, no_harm)
+    return _verdict(judge, judge.pooled(candidates[0]), seen, no_harm)
 
 
-def _status(pooled_share: float, report: pd.DataFrame) -> str:
+def _of_thin_evidence(harmless: Sequence[Judged]) -> Judged:
+    """The best mixture; or one as good as it, up to noise, that serves the worst group better."""
+    best = min(harmless, key=lambda mixture: mixture.loss.mean())
+    if best.worst_gain >= 0 or len(best.loss) < 2:
+        return best
+
+    def as_good(mixture: Judged) -> bool:
+        lag = mixture.loss - best.loss
+        return bool(lag.mean() <= lag.std(ddof=1) / np.sqrt(len(lag)))
+
+    return max(filter(as_good, harmless), key=lambda mixture: mixture.worst_gain)
+
+
+def _verdict(
+    judge: Judge, chosen: Judged, seen: Sequence[Judged], no_harm: float | None
+) -> Verdict:
+    """Reports of the option that was chosen, and what was refused."""
+    margins = {**judge.references, "unified": chosen.margins[:, -1]}
+    report = pareto_report(margins, judge.trainer, judge.groups)
+    options = _options(judge.groups, seen, no_harm)
+    return Verdict(
+        chosen.option,
+        report,
+        _by_length(judge, chosen),
+        options,
+        _status(chosen.option, report) + _refused(chosen, seen[0], judge.groups, no_harm),
+    )
+
+
+def _by_length(judge: Judge, chosen: Judged) -> pd.DataFrame:
+    """Accuracy of every group by the number of known comparisons, with paired intervals."""
+    label, group = judge.trainer.label, judge.groups.codes
+    pooled = gains(judge.pooled_right, judge.trainer, group).mean
+    parts = {}
+    for length, margin, gain in zip(
+        [*judge.lengths, "all"], chosen.margins.T, chosen.gains, strict=True
+    ):
+        columns = {
+            "pooled": pooled,
+            "unified": gains(correct(margin, label), judge.trainer, group).mean,
+            "unified_gain": gain.mean,
+            "unified_low": gain.mean - NORMAL * gain.error,
+            "unified_high": gain.mean + NORMAL * gain.error,
+        }
+        parts[length] = pd.DataFrame(columns, index=as_index(judge.groups))
+    return pd.concat(parts, names=["n_known"]).swaplevel().sort_index(level=0, sort_remaining=False)
+
+
+def _options(groups: Groups, seen: Sequence[Judged], no_harm: float | None) -> pd.DataFrame:
+    """One row for every option, with the gain that it would give each group."""
+    rows = [
+        {
+            **vars(found.option.candidate),
+            "pooled_share": found.option.pooled_share,
+            "prior_factor": found.option.prior_factor,
+            **dict(zip(groups.labels, found.gains[-1].mean, strict=True)),
+            "least_no_harm": found.least_no_harm(0.0 if no_harm is None else no_harm),
+        }
+        for found in seen
+    ]
+    return pd.DataFrame(rows)
+
+
+def _refused(chosen: Judged, first: Judged, groups: Groups, no_harm: float | None) -> str:
+    """What was given up because it does harm, and the tolerance that would admit it."""
+    needed = 0.0 if no_harm is None else first.least_no_harm(no_harm)
+    if not needed or chosen.option == first.option:
+        return ""
+    changes = ", ".join(
+        f"{gain:+.1%} for {name}"
+        for name, gain in zip(groups.labels[:5], first.gains[-1].mean[:5], strict=True)
+    )
+    return (
+        ". Refused: the model without a share of the pooled one, which changes accuracy by "
+        f"{changes}; no_harm={np.ceil(needed * 1000) / 1000:g} admits it"
+    )
+
+
+def _status(option: Option, report: pd.DataFrame) -> str:
     """One-sentence summary of the report."""
-    if pooled_share >= 1:
+    if option.pooled_share >= 1:
         return (
             "fell back to the pooled model: with anything else a group lost accuracy on held-out "
             "comparisons"
         )
-    mended = f", with {pooled_share:.0%} of the pooled model mixed in" if pooled_share else ""
-    gains = report["unified_low"] > 0
-    if gains.all():
+    mixed = f", with {option.pooled_share:.0%} of the pooled model mixed in"
+    mended = mixed if option.pooled_share else ""
+    if option.prior_factor > 1:
+        mended = ", with short histories counting for less"
+    clear = report["unified_low"] > 0
+    if clear.all():
         return f"every group gains, intervals clear of zero{mended}"
     losers = report.index[report["unified_gain"] < 0]
     lost = f"within tolerance, {_names(losers)} may lose" if len(losers) else "no group loses"
-    gained = (
-        f"a gain clear of zero for {_names(report.index[gains])}"
-        if gains.any()
-        else ("no gain is clear of zero")
-    )
+    gained = "no gain is clear of zero"
+    if clear.any():
+        gained = f"a gain clear of zero for {_names(report.index[clear])}"
     return f"{lost}; {gained}{mended}"
 
 

@@ -1,4 +1,12 @@
-"""Which comparisons tell of one another: the folds, and the overlaps within a history."""
+"""Links: which rows of a user tell of one another's answers, and folds that keep them apart.
+
+Whoever prefers a to b and a to c has told of a twice. A model that learned from one of these rows
+has seen part of the other's answer, so that judging it there says little. Two rows of a user are
+*linked* if they have the same prompt or, where prompts do not tell situations apart, if they share
+an item. Folds are cut so that no row is judged by a model that learned from a linked row. Histories
+are inputs and not training data: that of a held-out row holds all rows of its user that are not
+linked to it, whichever fold they are in.
+"""
 
 from __future__ import annotations
 
@@ -7,56 +15,124 @@ import pandas as pd
 
 from pafo_sk._comparisons.table import ComparisonTable
 
+# Prompts tell situations apart if less than this share of a user's other rows has the same prompt.
+MAX_ON_ONE_PROMPT = 0.5
+# An item in more than this share of all rows is the reference of a design, and links no rows.
+MAX_WITH_ONE_ITEM = 0.5
+# Users of whom the rows with a reference item must come.
+MIN_USERS = 3
 
-def fold_of_rows(
-    comparisons: ComparisonTable, user: np.ndarray, n_folds: int, rng: np.random.RandomState
-) -> np.ndarray:
-    """Assign every comparison to a fold.
 
-    The rows of one prompt are held out together, because a deployed reward model meets known users
-    on new prompts. With fewer than two prompts per fold, every user's rows are spread over the
-    folds instead.
+def without_idle_prompts(
+    comparisons: ComparisonTable, user: np.ndarray, n_folds: int
+) -> ComparisonTable:
+    """Drop the prompts unless they tell situations apart, so that they link rows and cut folds.
+
+    They do if there are several for every fold, and if the rows of a user are spread over them. If
+    everybody is asked the same few questions, or each user a single one, linking the rows of a
+    prompt would leave every history nearly empty.
 
     Parameters
     ----------
     user : ndarray of int, shape (n_comparisons,)
         Code of the user, -1 where unknown.
+    """
+    prompts = comparisons.prompts
+    if prompts is None or (
+        len(np.unique(prompts.codes)) >= 2 * n_folds and _spread(prompts.codes, user)
+    ):
+        return comparisons
+    return comparisons.replaced(prompts=None)
+
+
+def fold_of_rows(
+    comparisons: ComparisonTable,
+    user: np.ndarray,
+    n_folds: int,
+    rng: np.random.RandomState,
+    group: np.ndarray | None = None,
+) -> np.ndarray:
+    """Assign every comparison to a fold that holds all rows linked to it.
+
+    Rows of one prompt are held out together, because a deployed reward model meets known users on
+    new prompts. Without prompts, users are held out whole. The groups are dealt
+    to the folds evenly, and so are users with many and with few rows. Rows are spread at random
+    where there are fewer users than folds.
+
+    Parameters
+    ----------
+    user : ndarray of int, shape (n_comparisons,)
+        Code of the user, -1 where unknown.
+    group : ndarray of int, shape (n_comparisons,), or None, default=None
+        Code of every row's group, where groups are known.
 
     Returns
     -------
     ndarray of int, shape (n_comparisons,)
     """
-    if (prompts := comparisons.prompts) is not None and len(prompts.unique) >= 2 * n_folds:
+    if (prompts := comparisons.prompts) is not None:
         fold_of_prompt = rng.permutation(len(prompts.unique)) % n_folds
         return fold_of_prompt[prompts.codes]
-    order = np.lexsort([rng.random_sample(len(user)), user])
-    fold = np.empty(len(user), dtype=np.int64)
-    fold[order] = np.arange(len(user)) % n_folds
-    return fold
+    n_users = int(user.max()) + 1
+    if user.min() < 0 or n_users < n_folds:
+        return rng.permutation(len(user)) % n_folds
+    group_of_user = np.zeros(n_users, dtype=np.int64)
+    group_of_user[user] = 0 if group is None else group
+    order = np.lexsort([rng.random_sample(n_users), -np.bincount(user), group_of_user])
+    fold_of_user = np.empty(n_users, dtype=np.int64)
+    fold_of_user[order] = np.arange(n_users) % n_folds
+    return fold_of_user[user]
+
+
+def _spread(prompt: np.ndarray, user: np.ndarray) -> bool:
+    """Return whether most of a user's other rows have another prompt than a row."""
+    n_rows = np.bincount(user + 1)[user + 1]
+    several = (n_rows > 1) & (user >= 0)
+    if not several.any():
+        return True
+    pair = pair_codes(user, prompt)
+    on_same_prompt = (np.bincount(pair)[pair] - 1)[several] / (n_rows - 1)[several]
+    return bool(on_same_prompt.mean() < MAX_ON_ONE_PROMPT)
 
 
 def history_keys(comparisons: ComparisonTable, user: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return codes that tell which rows of a user's history overlap.
-
-    Rows of one user overlap if they are about the same prompt or, without prompts, if they share an
-    item: a user who compares a with b and a with c has said something about a twice. A model that
-    leaves out only the row it predicts would read that row's label in the others.
+    """Return codes that tell which rows of a user's history are linked.
 
     Returns
     -------
     tuple of ndarray of int, shape (n_comparisons,)
         Either ``(by_prompt,)``, or ``(by_a, by_b, by_both)`` whose first two share one set of
-        codes: the sum over a row's neighbours is ``by_a + by_b - by_both``.
+        codes: the sum over the rows linked to a row is ``by_a + by_b - by_both``.
     """
     if comparisons.prompts is not None:
         return (pair_codes(user, comparisons.prompts.codes),)
-    both = pair_codes(user, np.concatenate([comparisons.a, comparisons.b]))
-    by_a, by_b = both[: len(user)], both[len(user) :]
-    # an item compared with itself would be added twice: its second side is a neighbour of nobody
-    alone = both.max() + 1 + np.arange(len(user))
-    by_b = np.where(by_a == by_b, alone, by_b)
+    a, b, n = comparisons.a, comparisons.b, len(user)
+    both = pair_codes(user, np.concatenate([a, b]))
+    by_a, by_b = both[:n].copy(), both[n:].copy()
+    # a code of its own links a side to nothing
+    alone = both.max() + 1 + np.arange(2 * n).reshape(2, n)
+    if (item := reference_item(a, b, user)) is not None:
+        # each row stays linked to itself by its other side
+        by_a = np.where(a == item, alone[0], by_a)
+        by_b = np.where((b == item) & (a != item), alone[1], by_b)
+    # an item compared with itself would be added twice
+    by_b = np.where(by_a == by_b, alone[1], by_b)
     low, high = np.minimum(by_a, by_b), np.maximum(by_a, by_b)
     return by_a, by_b, pair_codes(low, high)
+
+
+def reference_item(a: np.ndarray, b: np.ndarray, user: np.ndarray) -> int | None:
+    """Return the item with which most rows of several users compare, such as the status quo.
+
+    It tells no row from another, and linking by it would leave every history empty.
+    """
+    if user.min() < 0:
+        return None
+    item = int(np.bincount(np.concatenate([a, b])).argmax())
+    rows = (a == item) | (b == item)
+    if rows.mean() <= MAX_WITH_ONE_ITEM or len(np.unique(user[rows])) < MIN_USERS:
+        return None
+    return item
 
 
 def pair_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:

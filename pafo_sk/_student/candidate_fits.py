@@ -15,11 +15,13 @@ from sklearn.utils.parallel import Parallel, delayed
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._distillation import Teachers
 from pafo_sk._progress import advance, counted
+from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import personal_margins
 from pafo_sk._student.histories import HistoryIndex
 from pafo_sk._student.model import HistoryModel
 from pafo_sk._student.training import Candidate, CandidateTrainer
 from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._training.subsample import place_of_rows
 
 Job = tuple[Candidate, int | None]
 
@@ -54,7 +56,7 @@ class CandidateFits:
         }
 
     def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
-        """Margins by models and histories without the row, for the rows of some folds.
+        """Margins of the rows of some folds, by models that did not see the fold.
 
         Returns
         -------
@@ -67,9 +69,41 @@ class CandidateFits:
             margins = np.zeros(len(self.trainer))
             for fold in folds:
                 out = self.trainer.fold == fold
-                margins[out] = history_margins(next(modules), self.trainer, ~out)[out]
+                margins[out] = history_margins(next(modules), self.trainer, out)[:, 0]
             found.append(margins)
         return found
+
+    def margins_by_length(
+        self, candidate: Candidate, lengths: Sequence[int], prior_factor: float = 1.0
+    ) -> np.ndarray:
+        """Held-out margins by histories of given lengths.
+
+        Histories of a length hold that many rows of a user, drawn at random, without those that are
+        linked to the row in question.
+
+        Parameters
+        ----------
+        prior_factor : float, default=1.0
+            Factor on the prior strength.
+
+        Returns
+        -------
+        ndarray of shape (n_comparisons, n_lengths + 1)
+            The last column is by histories of their own length.
+        """
+        trainer = self.trainer
+        shuffled = np.random.RandomState(trainer.seed).permutation(len(trainer))
+        place = np.empty(len(trainer), dtype=np.int64)
+        place[shuffled] = place_of_rows(trainer.user[shuffled] + 1)
+        kept = place[:, None] < np.array([*lengths, np.inf])
+        margins = np.empty(kept.shape)
+        modules = self.fitted([(candidate, fold) for fold in range(trainer.n_folds)])
+        for fold, module in enumerate(modules):
+            changed = copy.copy(module)  # it shares the parameters
+            changed.config = self._config(prior_factor)
+            out = trainer.fold == fold
+            margins[out] = history_margins(changed, trainer, out, kept)
+        return margins
 
     def fitted(self, jobs: Sequence[Job]) -> list[HistoryModel]:
         """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""
@@ -84,13 +118,21 @@ class CandidateFits:
         memo.update(zip(missing, counted(trained), strict=True))
         return [memo[key] for key in keys]
 
-    def final(self, candidate: Candidate, larger: CandidateTrainer) -> HistoryModel:
-        """The model of all rows, which may be changed.
+    def final(
+        self,
+        candidate: Candidate,
+        larger: CandidateTrainer,
+        pooled_share: float,
+        prior_factor: float,
+    ) -> HistoryModel:
+        """The model of all rows, as the no-harm step wants it.
 
         Parameters
         ----------
         larger : CandidateTrainer
             With more of the comparisons, from which the model learns on; or ``one`` itself.
+        pooled_share, prior_factor : float
+            See `Option`.
         """
         module = self.fitted([(candidate, None)])[0]
         if larger is not self.one:
@@ -102,7 +144,15 @@ class CandidateFits:
                 ),
             )
             advance()
-        return copy.deepcopy(module)
+        module = copy.deepcopy(module)
+        module.pooled_share = pooled_share
+        module.config = self._config(prior_factor)
+        return module
+
+    def _config(self, prior_factor: float) -> StudentConfig:
+        """The settings with a multiple of the prior strength."""
+        config = self.one.config
+        return replace(config, prior_strength=config.prior_strength * prior_factor)
 
     def _targets(self, candidate: Candidate, fold: int | None) -> np.ndarray | None:
         """What every row is taught by teachers that did not see ``fold``; None: its label."""
@@ -143,14 +193,25 @@ class CandidateFits:
 
 
 @torch.no_grad()
-def history_margins(module: HistoryModel, trainer: Trainer, known: np.ndarray) -> np.ndarray:
-    """Margins of all rows, each with the user's known rows that are not linked to it as history.
+def history_margins(
+    module: HistoryModel, trainer: Trainer, asked: np.ndarray, kept: np.ndarray | None = None
+) -> np.ndarray:
+    """Margins of some rows, each with the rows of its user that are not linked to it as history.
 
     Parameters
     ----------
-    known : ndarray of bool, shape (n_comparisons,)
-        Rows that histories may hold.
+    asked : ndarray of bool, shape (n_comparisons,)
+    kept : ndarray of bool, shape (n_comparisons, n_versions), or None, default=None
+        Rows that each version of the histories may hold; None: one version that may hold all.
+
+    Returns
+    -------
+    ndarray of shape (n_asked, n_versions)
     """
+    kept = np.ones((len(trainer), 1), dtype=bool) if kept is None else kept
+    owners = trainer.user[asked]
+    rows = np.flatnonzero(asked if owners.min() < 0 else np.isin(trainer.user, owners))
+    asked, trainer = asked[rows], trainer.of_rows(rows)
     comparisons = trainer.comparisons
     rewards = module.rewards(torch.as_tensor(comparisons.vectors()))
     margins = personal_margins(
@@ -159,10 +220,10 @@ def history_margins(module: HistoryModel, trainer: Trainer, known: np.ndarray) -
         torch.as_tensor(comparisons.a),
         torch.as_tensor(comparisons.b),
         torch.as_tensor(2 * trainer.label - 1, dtype=rewards.dtype),
-        torch.as_tensor(known)[:, None],
+        torch.as_tensor(kept[rows], dtype=rewards.dtype),
         HistoryIndex(
             torch.as_tensor(trainer.user),
             tuple(map(torch.as_tensor, history_keys(comparisons, trainer.user))),
         ),
     )
-    return margins[:, 0].numpy().astype(np.float64)
+    return margins[torch.as_tensor(asked)].numpy().astype(np.float64)

@@ -57,9 +57,14 @@ def _rows_of_group(
     drawn = order[: max(1, np.count_nonzero(np.cumsum(needed) <= n))]
     kept = np.zeros(len(count), dtype=np.int64)
     kept[drawn] = equal_shares(count[drawn], n)
-    # place of every row among those of its user, which stand in random order
-    code = user[rows]
-    by_user = np.argsort(code, kind="stable")
-    place = np.empty(len(rows), dtype=np.int64)
-    place[by_user] = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
-    return rows[place < kept[code]]
+    # the rows of a user are in random order
+    return rows[place_of_rows(user[rows]) < kept[user[rows]]]
+
+
+def place_of_rows(user: np.ndarray) -> np.ndarray:
+    """Place of every row among the rows of its user, counted from zero."""
+    count = np.bincount(user)
+    place = np.empty(len(user), dtype=np.int64)
+    by_user = np.argsort(user, kind="stable")
+    place[by_user] = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
+    return place

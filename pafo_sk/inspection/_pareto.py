@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._no_harm import paired_interval
+from pafo_sk._pareto_report import paired_interval
 from pafo_sk.inspection._drawing import (
     BLUE,
     GREEN,

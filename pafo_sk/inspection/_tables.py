@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import check_labels
-from pafo_sk._no_harm import NORMAL, paired_interval
+from pafo_sk._pareto_report import NORMAL, paired_interval
 from pafo_sk.metrics import user_accuracy
 from pafo_sk.metrics._accuracy import majority_code
 from pafo_sk.metrics._correct import code_labels

@@ -1,0 +1,183 @@
+"""What held-out comparisons say of every group: the accuracy of each model, and who gains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._groups import Groups
+from pafo_sk._training.cross_fitting import Trainer
+
+NORMAL = 1.96
+# A loss counts as harm if it is clear of zero at a one-sided level of 5 %.
+CLEAR = 1.645
+# A model whose accuracy is clearly below this has found next to nothing.
+NEAR_CHANCE = 0.6
+
+
+def correct(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """1 where the margin agrees with the label, one half where it is zero."""
+    return np.where(margin == 0, 0.5, (margin > 0) == (label > 0.5))
+
+
+def unit_means(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Mean of every unit (a user, or a row where there are no users)."""
+    count = np.bincount(unit)
+    return np.bincount(unit, values) / np.maximum(count, 1)
+
+
+def paired_interval(difference: np.ndarray) -> tuple[float, float, float]:
+    """Mean of paired differences with a normal 95 % interval; infinite for a single unit."""
+    mean = float(difference.mean())
+    if len(difference) < 2:
+        return mean, -np.inf, np.inf
+    half = NORMAL * float(difference.std(ddof=1)) / np.sqrt(len(difference))
+    return mean, mean - half, mean + half
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Gains of every group over the pooled model, with their standard errors.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_groups,)
+        Users count equally.
+    error : ndarray of shape (n_groups,)
+        Infinite for a group of one user (or of one row, where there are no users).
+    """
+
+    mean: np.ndarray
+    error: np.ndarray
+
+    def harm(self, no_harm: float) -> np.ndarray:
+        """Loss of every group that is clear of zero and larger than ``no_harm``, else zero."""
+        # a single user has no standard error, and any loss beyond the tolerance counts
+        error = np.where(np.isinf(self.error), 0.0, self.error)
+        return np.where(self.mean < -np.maximum(no_harm, CLEAR * error), -self.mean, 0.0)
+
+
+def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Gains:
+    """Mean of paired differences in every group, users counting equally.
+
+    Standard errors are clustered both ways, by user and by prompt (Cameron, Gelbach and Miller,
+    "Robust Inference with Multiway Clustering", 2011), because users answer the same prompts, so
+    that two models differ for all of them alike. Without prompts users are the only clusters, and
+    without users every row is one.
+
+    Parameters
+    ----------
+    difference : ndarray of shape (n_comparisons,)
+    group : ndarray of int, shape (n_comparisons,)
+    """
+    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
+    count = np.bincount(unit)
+    group_of_unit = np.zeros(len(count), dtype=np.int64)
+    group_of_unit[unit] = group
+    n_units = np.bincount(group_of_unit)
+    each = 1 / (count[unit] * n_units[group])
+    mean = np.bincount(group, difference * each)
+    influence = (difference - mean[group]) * each
+
+    def variance(cluster: np.ndarray) -> np.ndarray:
+        """Sum over clusters, none of which is in two groups."""
+        squares = np.bincount(cluster, influence) ** 2
+        group_of_cluster = np.zeros(len(squares), dtype=np.int64)
+        group_of_cluster[cluster] = group
+        with np.errstate(divide="ignore"):
+            small_sample = n_units / np.maximum(n_units - 1, 0)
+        return np.bincount(group_of_cluster, squares) * small_sample
+
+    by_unit = total = variance(unit)
+    if (prompts := trainer.comparisons.prompts) is not None:
+        by_prompt = variance(pair_codes(group, prompts.codes))
+        by_both = variance(pair_codes(unit, prompts.codes))
+        # in small samples the sum may be negative, or less than what one clustering alone gives
+        total = np.maximum.reduce([by_unit + by_prompt - by_both, by_unit, by_prompt])
+    return Gains(mean, np.where(n_units > 1, np.sqrt(np.nan_to_num(total)), np.inf))
+
+
+def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:
+    """Held-out accuracy per group and model, users counting equally.
+
+    Parameters
+    ----------
+    margins : dict of ndarray of shape (n_comparisons,)
+        Held-out margins of "pooled" and of the models compared with it.
+
+    Returns
+    -------
+    DataFrame
+        A row per group: n_users, n_comparisons, the accuracy of every model and, for all but the
+        pooled one, the difference to pooled (``_gain``) with its 95 % interval over users and
+        prompts (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see `reading`.
+    """
+    right = {model: correct(margin, trainer.label) for model, margin in margins.items()}
+    by_group = {model: gains(value, trainer, groups.codes).mean for model, value in right.items()}
+    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(trainer))
+    group_of_unit = np.zeros(int(unit.max()) + 1, dtype=np.int64)
+    group_of_unit[unit] = groups.codes
+    n_rows = np.bincount(groups.codes)
+    columns: dict[str, Any] = {"n_users": np.bincount(group_of_unit), "n_comparisons": n_rows}
+    columns |= by_group
+    for model in right:
+        if model != "pooled":
+            gain = gains(right[model] - right["pooled"], trainer, groups.codes)
+            columns[f"{model}_gain"] = gain.mean
+            columns[f"{model}_low"] = gain.mean - NORMAL * gain.error
+            columns[f"{model}_high"] = gain.mean + NORMAL * gain.error
+    if "specialist" in right:
+        specialist, pooled = (unit_means(right[name], unit) for name in ("specialist", "pooled"))
+        columns["reads_as"] = [
+            reading(specialist[mine], pooled[mine], int(n_rows[code]))
+            for code, mine in enumerate(np.split(*_by_group(group_of_unit)))
+        ]
+    return pd.DataFrame(columns, index=as_index(groups))
+
+
+def as_index(groups: Groups) -> pd.Index:
+    """The labels of the groups, which may be tuples."""
+    return pd.Index(groups.labels, tupleize_cols=False, name="group")
+
+
+def _by_group(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the order of their groups, and where the second and later groups begin."""
+    return np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1]
+
+
+def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> str:
+    """Whether a group has a taste, or its answers look like chance.
+
+    Held-out accuracies of a group's users are compared with one half. Their 95 % intervals over
+    users are never narrower than those of as many fair coins as there are comparisons.
+
+    Parameters
+    ----------
+    specialist, pooled : ndarray of shape (n_users,)
+        Held-out accuracy of every user with the group's own model, and with the pooled one.
+    n_comparisons : int
+        Of the group.
+
+    Returns
+    -------
+    {"own taste", "common taste", "noise", "unclear"}
+        "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
+        the specialist, or the pooled model, is clear of one half. "noise": both are below 0.6,
+        clearly. "unclear": the intervals are too wide to say.
+    """
+    coins = NORMAL * 0.5 / np.sqrt(n_comparisons)
+
+    def clear_interval(values: np.ndarray) -> tuple[float, float]:
+        mean, low, high = paired_interval(values)
+        return min(low, mean - coins), max(high, mean + coins)
+
+    (low, high), (pooled_low, pooled_high) = clear_interval(specialist), clear_interval(pooled)
+    if low > 0.5 and paired_interval(specialist - pooled)[1] > 0:
+        return "own taste"
+    if max(low, pooled_low) > 0.5:
+        return "common taste"
+    return "noise" if max(high, pooled_high) < NEAR_CHANCE else "unclear"
