@@ -68,22 +68,6 @@ def test_given_comparisons_are_predicted_by_both_models(model, people, known):
     np.testing.assert_allclose(marks(display.containers_["pooled"])[0], by_hand)
 
 
-def test_the_estimator_stays_as_it_was(model, people, known):
-    before = model.predict(people.X)
-    GroupAccuracyDisplay.from_estimator(
-        model, people.X[known], people.y[known], people.groups[known]
-    )
-    assert model.model_.module.pooled_share < 1
-    np.testing.assert_array_equal(model.predict(people.X), before)
-
-
-def test_groups_come_from_the_column(people, known, quick):
-    X = people.X[known].assign(taste=people.groups[known])
-    model = quick(group_column="taste").fit(X, people.y[known])
-    display = GroupAccuracyDisplay.from_estimator(model, X, people.y[known])
-    assert set(display.report.index) == set(people.groups)
-
-
 def test_long_names_are_wrapped(answers):
     name = "people who like a great many words in every one of their answers, and more"
     display = GroupAccuracyDisplay.from_predictions(**{**answers, "groups": [name] * 4 + ["b"] * 4})
