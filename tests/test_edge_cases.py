@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._no_harm import reading
+from pafo_sk._pareto_report import reading
 from pafo_sk._support_rate import infer_groups, separation_of_one_cloud, split_by_support
 
 FEATURES = [f"x{i}" for i in range(5)]

@@ -20,12 +20,13 @@ from pafo_sk.metrics._fairness_report import FairnessReport
 from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
 from pafo_sk.metrics._report_measures import (
     MeasureTable,
+    Units,
     add_groups,
     add_overall,
     add_support,
     add_users,
+    group_table,
 )
-from pafo_sk.metrics._report_units import Units, group_table
 
 
 @validate_params(

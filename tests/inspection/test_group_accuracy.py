@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from pafo_sk._no_harm import paired_interval
+from pafo_sk._pareto_report import paired_interval
 from pafo_sk.inspection import GroupAccuracyDisplay
 
 
@@ -66,22 +66,6 @@ def test_given_comparisons_are_predicted_by_both_models(model, people, known):
     right = model.predict(X.assign(user=-1)) == y
     by_hand = [right[groups == label].mean() for label in display.report.index]
     np.testing.assert_allclose(marks(display.containers_["pooled"])[0], by_hand)
-
-
-def test_the_estimator_stays_as_it_was(model, people, known):
-    before = model.predict(people.X)
-    GroupAccuracyDisplay.from_estimator(
-        model, people.X[known], people.y[known], people.groups[known]
-    )
-    assert model.model_.module.pooled_share < 1
-    np.testing.assert_array_equal(model.predict(people.X), before)
-
-
-def test_groups_come_from_the_column(people, known, quick):
-    X = people.X[known].assign(taste=people.groups[known])
-    model = quick(group_column="taste").fit(X, people.y[known])
-    display = GroupAccuracyDisplay.from_estimator(model, X, people.y[known])
-    assert set(display.report.index) == set(people.groups)
 
 
 def test_long_names_are_wrapped(answers):

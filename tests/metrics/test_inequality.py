@@ -100,27 +100,6 @@ def test_giving_from_rich_to_poor_makes_more_equal(x, data):
         assert sign * measure(moved) <= sign * measure(x) + 1e-9
 
 
-MEASURES = [
-    *(measure for measure, _ in RELATIVE.values()),
-    metrics.min_max_gap,
-    metrics.standard_deviation,
-    metrics.cvar,
-    metrics.worst_share,
-]
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_bad_values(measure):
-    with pytest.raises(ValueError, match="values is empty"):
-        measure([])
-    with pytest.raises(ValueError, match=r"positions \[1\]: nan"):
-        measure([0.5, np.nan])
-    with pytest.raises(ValueError, match=r"1 of 3 are not.*\[2\]: -0.5"):
-        measure([0.5, 0.1, -0.5])
-    with pytest.raises(ValueError, match="one-dimensional"):
-        measure([[0.5, 0.1]])
-
-
 def test_infinite_entropy_is_an_error():
     with pytest.raises(ValueError, match=r"positions \[0\]. Use a positive alpha"):
         metrics.generalized_entropy([0.0, 1.0], alpha=0)

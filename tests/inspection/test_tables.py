@@ -1,0 +1,24 @@
+"""Tables that displays draw: they agree with the metrics."""
+
+import numpy as np
+
+from pafo_sk.inspection._tables import accuracy_table, two_sides
+from pafo_sk.metrics import group_accuracy
+
+
+def test_accuracies_are_those_of_the_metrics(answers):
+    y_true, y_pred, groups, users = answers.values()
+    table = accuracy_table(y_true, y_pred, groups, users, reference="pooled")
+    assert table["n_users"].to_dict() == {"a": 2, "b": 1, "c": 1}
+    assert table["n_comparisons"].to_dict() == {"a": 4, "b": 2, "c": 2}
+    for name in y_pred:
+        expected = group_accuracy(y_true, y_pred[name], groups, users)
+        assert table[name].to_dict() == expected.to_dict()
+    np.testing.assert_allclose(table["unified_gain"], table["unified"] - table["pooled"])
+    assert "pooled_gain" not in table
+
+
+def test_sides(answers):
+    groups, users = answers["groups"], answers["users"]
+    assert two_sides(groups, users).tolist() == ["majority"] * 4 + ["minority"] * 4
+    assert two_sides(groups, users, majority="c").tolist() == ["minority"] * 6 + ["majority"] * 2

@@ -1,0 +1,111 @@
+"""The numbers of a report are those of the metrics; what has no value or interval says why."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from reports import Known, case, report_of
+
+from pafo_sk import metrics
+from pafo_sk.metrics import fairness_report
+
+
+def test_values_are_those_of_the_metrics():
+    c = case()
+    report = report_of(c, alpha=0.15)
+    predicted = (c.X > 0.5).astype(int)
+    arguments = (c.y, predicted, c.groups, c.users)
+    groups = metrics.group_metrics(c.y, predicted, c.X, c.groups, c.users)
+    pd.testing.assert_frame_equal(report.groups[groups.columns].sort_index(), groups.sort_index())
+    accuracy = metrics.user_accuracy(c.y, predicted, c.users)
+    pd.testing.assert_series_equal(report.users["accuracy"], accuracy)
+    n = report.users["n_comparisons"]
+    assert n.eq(12).all()
+    expected = {
+        "accuracy": accuracy.mean(),
+        "majority_accuracy": metrics.majority_accuracy(*arguments),
+        "minority_accuracy": metrics.minority_accuracy(*arguments),
+        "worst_group_accuracy": metrics.worst_group_accuracy(*arguments),
+        "group_gap": metrics.group_gap(*arguments),
+        "user_cvar": metrics.cvar(accuracy, 0.15),
+        "worst_share": metrics.worst_share(accuracy, 0.15),
+        "standard_deviation": metrics.standard_deviation(accuracy),
+        "corrected_spread": metrics.corrected_spread(accuracy, n),
+        "min_max_gap": metrics.min_max_gap(accuracy),
+        "gini": metrics.gini(accuracy),
+        "generalized_entropy": metrics.generalized_entropy(accuracy),
+        "theil": metrics.theil(accuracy),
+        "atkinson": metrics.atkinson(accuracy),
+        "jain": metrics.jain(accuracy),
+        "calibration_error": metrics.calibration_error(c.y, c.X),
+    }
+    found = report.measures["value"].drop("log_loss")
+    assert found.to_dict() == pytest.approx(expected)
+
+
+def test_without_users_comparisons_count():
+    c = case()
+    report = report_of(c, users=None)
+    right = (c.X > 0.5) == c.y
+    assert report.users is None
+    assert report.measures["value"]["accuracy"] == pytest.approx(right.mean())
+    assert "gini" not in report.measures.index
+    assert "n_users" not in report.groups
+    assert "480 comparisons (" in report.summary()
+
+
+def test_without_groups():
+    report = report_of(case(), groups=None)
+    assert report.groups is None
+    assert "worst_group_accuracy" not in report.measures.index
+    assert "group" not in report.users
+
+
+def test_groups_too_small():
+    c = case(n_users=40)
+    c.groups[c.users == 39] = "lone"
+    report = report_of(c)
+    # ten users are enough
+    assert report.groups["small"].to_dict() == {
+        "w": False,
+        "x": False,
+        "y": False,
+        "z": True,
+        "lone": True,
+    }
+    assert report.groups.loc["lone", ["accuracy_low", "accuracy_high"]].tolist() == [
+        -np.inf,
+        np.inf,
+    ]
+    assert not report_of(c, min_users=1).groups["small"].any()
+    assert report.summary().endswith("'z' (9), 'lone' (1).")
+
+
+def test_worst_group_of_one_user_has_no_interval():
+    c = case()
+    rows = c.users == 39
+    c.groups[rows] = "lone"
+    c.y[rows] = (c.X[rows] <= 0.5).astype(int)
+    measures = report_of(c).measures
+    for name in ("worst_group_accuracy", "group_gap"):
+        assert measures.loc[name, ["low", "high"]].tolist() == [-np.inf, np.inf]
+        assert measures["note"][name] == "one user: no interval"
+    assert np.isfinite(measures.loc["minority_accuracy", ["low", "high"]].tolist()).all()
+
+
+def test_one_user_of_one_comparison():
+    report = fairness_report(Known(), [0.8], [1], users=["ann"], random_state=0)
+    measures = report.measures
+    assert measures["value"]["accuracy"] == 1
+    assert measures["note"]["standard_deviation"] == "needs two users"
+    assert "there are 0" in measures["note"]["corrected_spread"]
+    # what has no value says why
+    assert (measures["note"][measures["value"].isna()] != "").all()
+    assert "100.0 % (one user: no interval)" in report.summary()
+
+
+def test_one_group():
+    c = case()
+    report = report_of(c, groups=["all of us"] * len(c.y))
+    assert report.measures["note"]["group_gap"] == "all are of the one group 'all of us'"
+    assert "all are of the majority" in report.measures["note"]["minority_accuracy"]
+    assert "There is one group, 'all of us'." in report.summary()
