@@ -1,4 +1,4 @@
-"""What the examples on real data share: five models, one table, one plot, one file."""
+"""Compare five models on real data: one table, one plot, one saved model."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ STRATEGIES = {"pooled": "pooled", "balanced": "balanced", "group-DRO": "group_dr
 
 
 def parse_arguments(description, subfolder, how_to_get):
-    """The command line of an example, and the folder of its data; ends where there is none."""
+    """Read the command line of an example; exit if the folder of its data does not exist."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "path", nargs="?", help=f"folder of the data; default: $PAFO_SK_DATA/{subfolder}"
@@ -41,16 +41,16 @@ def parse_arguments(description, subfolder, how_to_get):
 
 
 def compare(X, y, groups, X_test, y_test, groups_test, random_state=0):
-    """Train every model on the same rows; measure it on the test rows.
+    """Train every model on the same rows, and measure it on the test rows.
 
-    The specialists are one pooled model a group, trained on the rows of that group alone, and every
-    test row is given to the one of its true group. That needs the label of every user, which PAFO
-    does without. (The specialists inside PAFO are also shrunk towards the pooled model.)
+    There is one specialist for each group: a pooled model, trained on the rows of that group alone.
+    The specialist of its true group predicts every test row. That needs the label of every user,
+    which PAFO does not. (The specialists inside PAFO are also shrunk towards the pooled model.)
 
     Returns
     -------
     table : DataFrame
-        One row a model; see `summarise`.
+        One row for each model; see `summarise`.
     pafo : PafoRewardEstimator
     """
     right, seconds = {}, {}
@@ -79,7 +79,7 @@ def compare(X, y, groups, X_test, y_test, groups_test, random_state=0):
 
 
 def summarise(right, users, groups, majority):
-    """Accuracies, users counting equally: of majority, minority and the worst tenth of users."""
+    """Return accuracies of majority, minority and worst tenth; users count equally."""
     frame = pd.DataFrame({"right": right, "user": users, "majority": groups == majority})
     by_user = frame.groupby("user").mean()
     is_majority = by_user["majority"] > 0.5
@@ -92,7 +92,7 @@ def summarise(right, users, groups, majority):
 
 
 def report(title, table, model, name, output):
-    """Print the table, save the model, and draw the plot where matplotlib is installed."""
+    """Print the table, save the model, and draw the plot if matplotlib is installed."""
     columns = {"majority": 3, "minority": 3, "worst tenth": 3, "seconds": 0}
     print(f"\n{title}\n{table.round(columns).to_string()}")
     print("* given the true group of every test user; pooled's seconds include encoding the texts")

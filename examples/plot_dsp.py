@@ -4,9 +4,9 @@ Real responses, opposite tastes: the Domain-Specific Preference data
 
 Every query has four responses, written for readers of four domains, and a user prefers the one of
 their own domain to the others. Any two domains label the pair of their responses oppositely, so
-one reward for everybody must fail one of them. The responses are real, the users are simulated: 100
-of them, 60 / 20 / 12 / 8 a domain, with 38 comparisons each, of which one in ten is flipped. The
-models are tested on new queries, by the same users, without flips.
+one reward for everybody must fail one of them. The responses are real. The 100 users are simulated:
+60, 20, 12 and 8 in the four domains, with 38 comparisons each, and one label in ten is flipped. The
+models are tested on new queries by the same users, without flips.
 
 Run ``python examples/plot_dsp.py FOLDER [--output FOLDER]``.
 """
@@ -14,9 +14,9 @@ Run ``python examples/plot_dsp.py FOLDER [--output FOLDER]``.
 # %%
 # Data
 # ----
-# Queries are split 70 to 30. Pairs against the fifth response of a query, "normal", are left out:
-# length alone solves them. One response in five is longer than the encoder's window of 256 tokens,
-# which the library warns about at every fit; known, and silenced here.
+# Queries are split 70 to 30. Pairs against the fifth response of a query, "normal", are left out,
+# because length alone tells who wins. One response in five is longer than the encoder's window of
+# 256 tokens. The library warns of that at every fit, and the example silences the warning.
 
 import warnings
 
@@ -42,7 +42,7 @@ n_train = round(0.7 * n_queries)
 
 
 def load(queries, **options):
-    """Comparisons on some queries. The users of a domain are alike: they are named by a number."""
+    """Load comparisons on some queries; users are numbered within their domain."""
     data = load_dsp(arguments.path, queries=queries, random_state=arguments.random_state, **options)
     number = data.frame.groupby("domain")["user"].rank(method="dense").astype(int)
     return data.X.assign(user=data.frame["domain"] + " " + number.astype(str)), data

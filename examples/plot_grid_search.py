@@ -67,12 +67,12 @@ print(X["user"].groupby(groups).nunique().to_string())
 # %%
 # Search
 # ------
-# Ten candidates on three splits: the pooled model, a balanced one, in which groups count equally,
-# and eight of PAFO. They differ in the number of tastes looked for in each group, in what counts
-# equally, and in how much the specialists teach. All share one encoding of the texts, and what is
-# the same in their fits. ``no_harm_refit`` chooses the best one for the minority among those that
-# cost the majority no more than half a point against the pooled model. Splits keep the comparisons
-# of one prompt together, where there are prompts: statements have none.
+# There are ten candidates on three splits: the pooled model, a balanced one, in which groups count
+# equally, and eight of PAFO. These differ in the number of tastes per group, in whether rows or
+# groups count equally, and in the weight of the specialists. All share one encoding of the texts,
+# and the parts of a fit that are the same. ``no_harm_refit`` chooses the best candidate for the
+# minority among those that cost the majority no more than half a point against the pooled model.
+# Splits keep the comparisons of one prompt together, if there are prompts; statements have none.
 
 together = "prompt" if "prompt" in X else None
 search = GroupGridSearchCV(
@@ -100,7 +100,7 @@ print(f"Chosen: candidate {search.best_index_}, {search.best_params_}")
 # %%
 # Explain
 # -------
-# What does it come to for people, on comparisons that no model has seen?
+# How well does the chosen model serve people, on comparisons that no model has seen?
 
 print(fairness_report(best, X_test, y_test, groups=groups_test).summary())
 
@@ -110,7 +110,7 @@ print(fairness_report(best, X_test, y_test, groups=groups_test).summary())
 
 
 def draw(output):
-    """Draw and save three pictures, where matplotlib is installed."""
+    """Draw and save three pictures, if matplotlib is installed."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:

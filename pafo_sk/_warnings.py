@@ -7,7 +7,14 @@ import sys
 import warnings
 from pathlib import Path
 
-_PASSED_OVER = (str(Path(__file__).parent), contextlib.__file__)
+import sklearn
+
+# scikit-learn's folder `utils` holds the wrapper that checks parameters.
+_PASSED_OVER = (
+    str(Path(__file__).parent),
+    str(Path(sklearn.__file__).with_name("utils")),
+    contextlib.__file__,
+)
 
 
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:

@@ -13,7 +13,7 @@ from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._tables import check_columns, check_rows, to_pandas
+from pafo_sk.datasets._tables import check_columns, check_rows, read_csv, to_pandas
 
 _DESCR = """\
 PersonalLLM
@@ -173,7 +173,7 @@ def _read(path_or_frame: Any) -> tuple[str, pd.DataFrame]:
     if path.suffix in (".parquet", ".pq"):
         return str(path), pd.read_parquet(path)
     if ".csv" in path.suffixes[-2:]:
-        return str(path), pd.read_csv(path)
+        return str(path), read_csv(path, r"prompt|response_\d+")
     raise ValueError(f"{path} must be a .csv or .parquet file; or read it and pass the table.")
 
 
@@ -232,10 +232,11 @@ def _parse(table: pd.DataFrame, source: str) -> tuple[list[str], np.ndarray, np.
 def _check_alpha(alpha: ArrayLike, models: list[str]) -> np.ndarray:
     """Return the concentration of every reward model."""
     values = np.asarray(alpha, dtype=float)
-    if values.ndim > 1 or (values.ndim and len(values) != len(models)) or not (values > 0).all():
+    in_range = (values > 0) & (values < np.inf)
+    if values.ndim > 1 or (values.ndim and len(values) != len(models)) or not in_range.all():
         raise ValueError(
-            f"alpha must be a positive number, or one for each of the {len(models)} reward models "
-            f"{models}; got {alpha!r}."
+            f"alpha must be a positive, finite number, or one for each of the {len(models)} "
+            f"reward models {models}; got {alpha!r}."
         )
     return np.broadcast_to(values, len(models))
 

@@ -14,7 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._polis_files import read_groups, read_statements, read_votes
+from pafo_sk.datasets._polis_files import (
+    drop_rejected_statements,
+    read_groups,
+    read_statements,
+    read_votes,
+)
 from pafo_sk.datasets._tables import check_columns, to_pandas
 
 _DESCR = """\
@@ -30,7 +35,7 @@ Rows: a comparison is a statement that a person agreed with against one that the
 y names the one that they agreed with. The last of repeated votes counts. Passes and votes on
 statements without text are dropped, then people with fewer than {min_votes} votes. Pairs use each
 vote as evenly as possible; people without both an agreement and a disagreement have no rows. There
-is no prompt.
+is no prompt. {agree} means agree. {rejected}
 Groups: {groups}
 """
 _GROUPS_DESCR = {
@@ -46,6 +51,8 @@ _GROUPS_DESCR = {
         "min_votes": [Interval(Integral, 1, None, closed="left")],
         "n_pairs": [Interval(Integral, 1, None, closed="left"), None],
         "groups": [StrOptions({"auto", "file", "votes"}), None],
+        "agree": [Integral, None],
+        "drop_rejected": ["boolean"],
         "n_groups": [Interval(Integral, 2, None, closed="left")],
         "test_size": [Interval(Real, 0, 1, closed="neither"), None],
         "random_state": ["random_state"],
@@ -60,6 +67,8 @@ def load_polis(
     groups: str | None = "auto",
     n_groups: int = 2,
     test_size: float | None = None,
+    agree: int | None = None,
+    drop_rejected: bool = False,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
     """Load an exported Polis consultation as comparisons of statements.
@@ -68,7 +77,8 @@ def load_polis(
     ----------
     folder : str or path-like
         Folder of the official export: ``votes.csv`` (1 agree, -1 disagree, 0 pass),
-        ``comments.csv`` and, for ``groups="file"``, ``participants-votes.csv``.
+        ``comments.csv`` and, for ``groups="file"``, ``participants-votes.csv`` (in newer exports
+        ``participant-votes.csv``).
     min_votes : int, default=10
         People with fewer votes are left out. Passes and votes on statements without text do not
         count.
@@ -76,7 +86,7 @@ def load_polis(
         Largest number of pairs of a person (in each part, with `test_size`). All pairs are
         distinct and use each vote as evenly as possible. None: every possible pair.
     groups : {"auto", "file", "votes"} or None, default="auto"
-        "file": ``group-id`` of ``participants-votes.csv``, which Polis found from **all** votes.
+        "file": ``group-id`` of that file, which Polis found from **all** votes.
         "votes": :func:`polis_groups` on the training votes. "auto": "votes" with `test_size`,
         else "file". None: no groups.
     n_groups : int, default=2
@@ -84,6 +94,12 @@ def load_polis(
     test_size : float or None, default=None
         Share of each person's votes that is set aside before pairs are made, so that no vote is in
         both parts. Groups are derived from the training votes alone.
+    agree : {1, -1} or None, default=None
+        The vote that means agree; -1 in Polis' own database and in some exports. None: 1, checked
+        against the counts in ``comments.csv``; without counts a warning says what was assumed.
+    drop_rejected : bool, default=False
+        Whether to leave out the statements that the moderators rejected (``moderated`` is -1).
+        People may have voted on them before.
     random_state : int, RandomState instance or None, default=None
         Determines the split, the pairs, the sides, the order of rows and k-means.
 
@@ -113,7 +129,13 @@ def load_polis(
     FileNotFoundError
         If the folder or one of its files does not exist.
     ValueError
-        If a file lacks a column or holds other votes, or if no comparison can be made.
+        If a file lacks a column or holds other votes, if the counts contradict the sign of the
+        votes, or if no comparison can be made.
+
+    Warns
+    -----
+    UserWarning
+        If nothing in the export tells which sign means agree.
 
     See Also
     --------
@@ -134,16 +156,20 @@ def load_polis(
     ...         "comment-id,comment-body\\n7,Tea\\n8,Coffee\\n")
     ...     _ = (folder / "votes.csv").write_text(
     ...         "timestamp,comment-id,voter-id,vote\\n1,7,0,1\\n2,8,0,-1\\n")
-    ...     data = load_polis(folder, min_votes=2, groups=None, random_state=0)
+    ...     data = load_polis(folder, min_votes=2, groups=None, agree=1, random_state=0)
     >>> data.X[["response_a", "response_b"]].to_numpy()[0, data.y[0]]
     'Tea'
     """
     rng = check_random_state(random_state)
+    if agree not in (1, -1, None):
+        raise ValueError(f"The 'agree' parameter of load_polis must be 1, -1 or None; got {agree}.")
     folder = Path(folder)
     if groups == "auto":
         groups = "file" if test_size is None else "votes"
     statements = read_statements(folder)
-    votes = read_votes(folder, statements)
+    if drop_rejected:
+        statements = drop_rejected_statements(folder, statements)
+    votes = read_votes(folder, statements, agree)
     votes = votes[votes.groupby("user")["vote"].transform("size") >= min_votes]
     dropped = 0
     if groups == "file":
@@ -171,11 +197,14 @@ def load_polis(
     if groups is not None:
         frame["group"] = group_of.loc[frame["user"]].to_numpy()
     for side in ("winner", "loser"):
-        frame[side] = statements.loc[frame[f"{side}_id"]].to_numpy()
-    descr = _GROUPS_DESCR[groups].format(dropped=dropped, part="training " if test_size else "")
-    return text_bunch(
-        frame, rng=rng, descr=_DESCR.format(min_votes=min_votes, groups=descr), votes=votes
+        frame[side] = statements["comment-body"].loc[frame[f"{side}_id"]].to_numpy()
+    descr = _DESCR.format(
+        min_votes=min_votes,
+        groups=_GROUPS_DESCR[groups].format(dropped=dropped, part="training " if test_size else ""),
+        agree=agree or 1,
+        rejected=_describe_rejected(votes, statements, drop_rejected),
     )
+    return text_bunch(frame, rng=rng, descr=descr, votes=votes)
 
 
 @validate_params(
@@ -242,6 +271,19 @@ def polis_groups(
     names = np.empty(n_groups, dtype=object)
     names[by_size] = [f"group_{number}" for number in range(n_groups)]
     return pd.Series(names[found], index=table.index, name="group")
+
+
+def _describe_rejected(votes: pd.DataFrame, statements: pd.DataFrame, dropped: bool) -> str:
+    """Say what became of the statements that the moderators rejected."""
+    if dropped:
+        return "Statements that the moderators rejected were left out."
+    if "moderated" not in statements:
+        return "The export does not tell which statements the moderators rejected."
+    rejected = statements.loc[votes["statement"].unique(), "moderated"] == -1
+    return (
+        f"{rejected.sum()} of the {len(rejected)} statements were rejected by the moderators and "
+        "are kept (drop_rejected=True leaves them out)."
+    )
 
 
 def _split(users: pd.Series, test_size: float, rng: np.random.RandomState) -> np.ndarray:

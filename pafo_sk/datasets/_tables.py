@@ -1,6 +1,8 @@
 """Read the tables that users pass or keep in files, and name the rows that are wrong."""
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,21 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from pafo_sk._comparisons.frames import Columns
+
+# Cells of a CSV file that stand for no value, except in columns of text.
+_MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "None", "none", "NULL", "null", "<NA>"]
+
+
+def read_csv(path: Path, text_columns: str) -> pd.DataFrame:
+    """Read a CSV file; columns of text keep cells such as "None", "N/A" and "007" as they are.
+
+    The regular expression `text_columns` matches the names of these columns. An empty cell in one
+    of them is missing, because CSV cannot tell it from an empty string.
+    """
+    names = list(pd.read_csv(path, nrows=0).columns)
+    texts = {name: str for name in names if re.fullmatch(text_columns, name)}
+    missing = {name: [""] if name in texts else _MISSING for name in names}
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=missing)
 
 
 def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:

@@ -119,6 +119,23 @@ def test_files_and_tables_read_alike(tmp_path):
         pd.testing.assert_frame_equal(frames[0], frame)
 
 
+def test_csv_keeps_texts_as_they_are(tmp_path):
+    table = make_table(n_prompts=4, n_responses=2)
+    table["prompt"] = ["None", "007", "1e3", "TRUE"]
+    table["response_1"] = ["N/A", "nan", "null", "12"]
+    table["response_2"] = ["NA", "1", "2.50", " x "]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    read, given = (load_personal_llm(t, random_state=0) for t in (tmp_path / "t.csv", table))
+    assert set(read.X["prompt"]) == {"None", "007", "1e3", "TRUE"}
+    assert read.frame.to_csv() == given.frame.to_csv()
+    table.assign(response_2=["x", "", "y", "z"]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match="no text in 'response_2' in row 1"):
+        load_personal_llm(tmp_path / "t.csv")
+    table.assign(response_2_oasst=["1", "2", "N/A", "3"]).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match="'response_2_oasst' is not a finite number in row 2"):
+        load_personal_llm(tmp_path / "t.csv")
+
+
 def test_reproducible():
     one, two, other = (load_personal_llm(make_table(), random_state=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(one.frame, two.frame)
@@ -158,6 +175,8 @@ def test_malformed_tables_are_named(table, message):
         ({"alpha": [0.1, 0.1]}, r"3 reward models \['gemma_2b', 'mistral_ray', 'oasst'\]"),
         ({"alpha": [0.1, 0.1, -1]}, "alpha must be"),
         ({"alpha": [0.1, 0.1, np.nan]}, "alpha must be"),
+        ({"alpha": [0.1, 0.1, np.inf]}, "alpha must be"),
+        ({"alpha": np.nan}, "'alpha' parameter"),
         ({"n_users": 0}, "'n_users' parameter"),
         ({"n_comparisons": 0}, "'n_comparisons' parameter"),
         ({"group_by": "stance"}, "'group_by' parameter"),

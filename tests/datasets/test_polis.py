@@ -1,5 +1,7 @@
 """Polis: which votes count, which pairs they make, and where groups come from."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,16 @@ from pafo_sk.datasets import load_polis, polis_groups
 FILES = ("taxes", "land-bank")
 
 
-def write(folder, votes, texts, groups=None, **columns):
+def write(folder, votes, texts, groups=None, counted=True, **columns):
     """Write an export: `votes` are (timestamp, statement, person, vote), `groups` a dict."""
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(votes, columns=["timestamp", "comment-id", "voter-id", "vote"])
     table.to_csv(folder / "votes.csv", index=False)
     comments = pd.DataFrame({"comment-id": list(texts), "comment-body": list(texts.values())})
+    if counted:
+        for name, sign in {"agrees": 1, "disagrees": -1}.items():
+            counts = table["comment-id"][table["vote"] == sign].value_counts()
+            comments[name] = comments["comment-id"].map(counts).fillna(0)
     comments.assign(**columns).to_csv(folder / "comments.csv", index=False)
     if groups is not None:
         people = {"participant": list(groups), "group-id": list(groups.values())}
@@ -227,14 +233,76 @@ def test_wrong_values_are_named(tmp_path):
         load_polis(folder)
 
 
+VOTES = [(0, 7, 0, -1), (0, 7, 1, -1), (0, 8, 0, 1)]
+COUNTS = {"agrees": [2, 0, 0, 0], "disagrees": [0, 1, 0, 0]}
+
+
+def winners_and_losers(data):
+    return data.frame[["winner_id", "loser_id"]].to_numpy().tolist()
+
+
 def test_opposite_signs_are_noticed(tmp_path):
-    votes = [(0, 7, 0, -1), (0, 7, 1, -1), (0, 8, 0, 1)]
-    counts = {"agrees": [2, 0, 0, 0], "disagrees": [0, 1, 0, 0]}
-    folder = write(tmp_path, votes, TEXTS, **counts)
-    with pytest.raises(ValueError, match="-1 seems to mean agree"):
+    folder = write(tmp_path, VOTES, TEXTS, **COUNTS)
+    with pytest.raises(ValueError, match=r"-1 seems to mean agree.*agree=-1"):
         load_polis(folder, min_votes=1, groups=None)
-    write(tmp_path, [(t, s, p, -v) for t, s, p, v in votes], TEXTS, **counts)
-    assert len(load_polis(folder, min_votes=1, groups=None).X) == 1
+    flipped = load_polis(folder, min_votes=1, groups=None, agree=-1)
+    assert winners_and_losers(flipped) == [[7, 8]]
+    assert "-1 means agree" in flipped.DESCR
+    assert winners_and_losers(load_polis(folder, min_votes=1, groups=None, agree=1)) == [[8, 7]]
+    write(tmp_path, [(t, s, p, -v) for t, s, p, v in VOTES], TEXTS, **COUNTS)
+    with warnings.catch_warnings(action="error"):
+        data = load_polis(folder, min_votes=1, groups=None)
+    assert winners_and_losers(data) == [[7, 8]]
+    assert ". 1 means agree" in data.DESCR
+
+
+@pytest.mark.parametrize("counts", [{}, {"agrees": [0] * 4, "disagrees": [0] * 4}])
+def test_without_counts_the_sign_is_an_assumption(tmp_path, counts):
+    folder = write(tmp_path, VOTES, TEXTS, counted=False, **counts)
+    with pytest.warns(UserWarning, match=r"1 was read as agree.*pass agree=-1") as caught:
+        data = load_polis(folder, min_votes=1, groups=None)
+    assert caught[0].filename == __file__
+    assert winners_and_losers(data) == [[8, 7]]
+    with warnings.catch_warnings(action="error"):
+        data = load_polis(folder, min_votes=1, groups=None, agree=-1)
+    assert winners_and_losers(data) == [[7, 8]]
+
+
+def test_rejected_statements_are_kept_or_left_out(tmp_path):
+    votes = [(0, 7, 0, 1), (0, 8, 0, -1), (0, 9, 0, -1)]
+    folder = write(tmp_path, votes, TEXTS, moderated=[1, -1, 0, 1])
+    settings = {"min_votes": 1, "groups": None, "agree": 1}
+    data = load_polis(folder, **settings)
+    assert sorted(winners_and_losers(data)) == [[7, 8], [7, 9]]
+    assert "1 of the 3 statements were rejected" in data.DESCR
+    data = load_polis(folder, drop_rejected=True, **settings)
+    assert winners_and_losers(data) == [[7, 9]]
+    assert "rejected were left out" in data.DESCR
+    write(tmp_path, votes, TEXTS)
+    assert "does not tell" in load_polis(folder, **settings).DESCR
+    with pytest.raises(ValueError, match=r"comments\.csv has no column 'moderated'"):
+        load_polis(folder, drop_rejected=True, **settings)
+
+
+def test_statements_are_kept_as_they_are_written(tmp_path):
+    votes = [(0, 1, 0, 1), (0, 2, 0, -1), (0, 3, 0, -1), (0, 4, 0, -1)]
+    texts = {1: "None", 2: "N/A", 3: "007", 4: ""}
+    data = load_polis(write(tmp_path, votes, texts), min_votes=1, groups=None, agree=1)
+    assert set(data.X[["response_a", "response_b"]].to_numpy().ravel()) == {"None", "N/A", "007"}
+
+
+def test_votes_without_a_voter_are_named(tmp_path):
+    folder = write(tmp_path, [(0, 7, 0, 1), (0, 8, None, -1)], TEXTS)
+    with pytest.raises(ValueError, match=r"votes\.csv: no 'voter-id' in row 1\. Drop"):
+        load_polis(folder, min_votes=1, groups=None, agree=1)
+
+
+def test_the_file_of_groups_of_newer_exports(tmp_path):
+    votes = [(0, s, p, v) for p in range(3) for s, v in ((7, 1), (8, -1))]
+    folder = write(tmp_path, votes, TEXTS, {0: 1.0, 1: None, 2: 0.0})
+    (folder / "participants-votes.csv").rename(folder / "participant-votes.csv")
+    data = load_polis(folder, min_votes=2, agree=1)
+    assert dict(zip(data.users, data.groups, strict=True)) == {0: "group_1", 2: "group_0"}
 
 
 @pytest.mark.parametrize(
@@ -246,6 +314,8 @@ def test_opposite_signs_are_noticed(tmp_path):
         {"n_groups": 1},
         {"test_size": 0},
         {"test_size": 1.0},
+        {"agree": 0},
+        {"drop_rejected": "yes"},
     ],
 )
 def test_wrong_parameters_are_named(tmp_path, parameters):
