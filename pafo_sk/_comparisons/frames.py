@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.labels import Labels, factorized
+from pafo_sk._comparisons.labels import FEW, Labels, numbered
 from pafo_sk._comparisons.messages import first_rows, listed
 
 
@@ -77,10 +77,11 @@ class Columns:
     def texts(self, name: str) -> Labels:
         """Return one column of strings; anything else in it raises."""
         column = self._column(name)
-        # Arrow's strings and categories are numbered without one Python string per row
-        values = column.array if self._pandas else column.to_numpy()
-        try:
-            codes, unique = factorized(values)
+        few = column.to_list() if len(column) <= FEW else [None]
+        if all(isinstance(text, str) for text in few):
+            return Labels(*numbered(few))
+        try:  # Arrow's strings and categories are numbered without one Python string per row
+            codes, unique = pd.factorize(column.array if self._pandas else column.to_numpy())
         except TypeError:  # something in it has no hash
             raise self._no_texts(name) from None
         unique = np.asarray(unique, dtype=object)

@@ -15,6 +15,8 @@ from pafo_sk._comparisons.messages import first_rows
 
 # Up to this many rows a Python loop is faster than pandas.
 FEW = 64
+# Values of these types are not missing.
+PRESENT = {str, int, bool, tuple}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,8 @@ class Labels:
                 codes, unique = factorized(values)
             except TypeError:
                 raise _not_hashable(values, name) from None
-        missing = codes < 0
-        if missing.any():
+        if codes.min(initial=0) < 0:
+            missing = codes < 0
             raise ValueError(
                 f"{name} has no value (None or NaN) in {missing.sum()} of {len(codes)} rows, the "
                 f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
@@ -127,10 +129,15 @@ def factorized(values: Any) -> tuple[np.ndarray, Any]:
     ----------
     values : ndarray, ExtensionArray or Series of shape (n,)
     """
-    if len(values) > FEW or pd.isna(values).any():
-        return pd.factorize(values)
+    if len(values) <= FEW and PRESENT.issuperset(map(type, few := values.tolist())):
+        return numbered(few)
+    return pd.factorize(values)
+
+
+def numbered(values: list) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `factorized` does, for a few values none of which is missing."""
     position: dict[Any, int] = {}
-    codes = [position.setdefault(value, len(position)) for value in values.tolist()]
+    codes = [position.setdefault(value, len(position)) for value in values]
     return np.array(codes, dtype=np.intp), as_objects(list(position))
 
 

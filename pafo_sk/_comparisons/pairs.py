@@ -43,7 +43,8 @@ class TextPairs:
         """Encode each distinct pair of prompt and response once."""
         items, index = encode_items([self.response_a, self.response_b], self.prompts, self.encode)
         a, b = index[: len(self)], index[len(self) :]
-        return ComparisonTable(items, a, b, users=self.users, prompts=self.prompts)
+        users, prompts = self.users, self.prompts
+        return ComparisonTable.unchecked(items=items, a=a, b=b, users=users, prompts=prompts)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Pairs:
         items = np.where(swapped[:, None, None], X[:, ::-1], X)
         items = np.ascontiguousarray(items.reshape(2 * len(X), -1))
         a, b = 2 * rows + swapped, 2 * rows + ~swapped
-        return ComparisonTable(items, a, b, users=self.users)
+        return ComparisonTable.unchecked(items=items, a=a, b=b, users=self.users)
 
     @staticmethod
     def differences(values: np.ndarray) -> np.ndarray:

@@ -147,8 +147,13 @@ class ComparisonTable:
 
     def replaced(self, **changes: Any) -> ComparisonTable:
         """Return a table with other attributes, which are not checked again."""
-        table = object.__new__(type(self))
-        vars(table).update(vars(self), **changes)
+        return self.unchecked(**{**vars(self), **changes})
+
+    @classmethod
+    def unchecked(cls, **attributes: Any) -> ComparisonTable:
+        """Make a table of attributes that are known to be right."""
+        table = object.__new__(cls)
+        vars(table).update({"users": None, "prompts": None, "groups": None}, **attributes)
         return table
 
     def table(self) -> ComparisonTable:

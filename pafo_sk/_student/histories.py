@@ -23,7 +23,7 @@ from pafo_sk._comparisons.labels import Labels
 if TYPE_CHECKING:
     from pafo_sk._student.model import HistoryModel
 
-# Below this many rows it is faster to look users up one by one than to make an index of them.
+# Up to this many rows looking up each user is faster than looking up all of them by pandas.
 FEW = 16
 
 
@@ -80,13 +80,11 @@ class Histories:
         """Position of every row's user, -1 where unknown or where no users are given."""
         if users is None:
             return np.full(n, -1)
+        if n <= FEW:
+            return np.array([self._position(user) for user in users], dtype=np.intp)
         if n < len(users.unique):
             users = users.compact()
-        if len(users.unique) <= FEW:
-            known = np.array([self._position(user) for user in users.unique], dtype=np.intp)
-        else:
-            known = self.users.get_indexer(pd.Index(users.unique, dtype=object))
-        return known[users.codes]
+        return self.users.get_indexer(pd.Index(users.unique, dtype=object))[users.codes]
 
     def _position(self, user: Hashable) -> int:
         """Position of a user, -1 if unknown."""
