@@ -157,11 +157,11 @@ class Judge:
 def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | None) -> Verdict:
     """Choose the first candidate if no group loses by it, else a mixture with the pooled model.
 
-    A group is harmed if it clearly loses more than ``no_harm`` with histories of any length. Of the
-    first candidate that has harmless mixtures, the one with the lowest held-out loss is taken. If a
-    group loses by that one within the noise, the evidence is thin: among the mixtures within one
-    standard error of it, the one by which the worst group gains most is taken. The pooled model is
-    taken if every mixture of every candidate does harm.
+    A group is harmed if it clearly loses more than ``no_harm`` with histories of any length. If the
+    first candidate does harm, the harmless mixture of any candidate with the lowest held-out loss
+    is taken, and the pooled model if all do harm. If a group loses by the first candidate, or by
+    that mixture, within the noise, the evidence is thin: among the mixtures within one standard
+    error of the lowest loss, the one by which the worst group gains most is taken.
 
     Parameters
     ----------
@@ -174,13 +174,15 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     preferred = judge.preferred(candidates[0])
     if no_harm is None or (preferred.worst_gain >= 0 and not preferred.least_no_harm(no_harm)):
         return _verdict(judge, preferred, [preferred], no_harm)
-    seen: list[Judged] = []
-    for candidate in candidates:
-        mixtures = list(judge.mixtures(candidate))
-        seen += mixtures
-        if harmless := [mixture for mixture in mixtures if not mixture.least_no_harm(no_harm)]:
-            return _verdict(judge, _of_thin_evidence(harmless), seen, no_harm)
-    return _verdict(judge, judge.pooled(candidates[0]), seen, no_harm)
+    harms = bool(preferred.least_no_harm(no_harm))
+    seen = [
+        mixture
+        for candidate in (candidates if harms else candidates[:1])
+        for mixture in judge.mixtures(candidate)
+    ]
+    harmless = [mixture for mixture in seen if not mixture.least_no_harm(no_harm)]
+    chosen = _of_thin_evidence(harmless) if harmless else judge.pooled(candidates[0])
+    return _verdict(judge, chosen, seen, no_harm)
 
 
 def _of_thin_evidence(harmless: Sequence[Judged]) -> Judged:

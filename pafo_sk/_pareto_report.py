@@ -88,9 +88,7 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Gains:
         squares = np.bincount(cluster, influence) ** 2
         group_of_cluster = np.zeros(len(squares), dtype=np.int64)
         group_of_cluster[cluster] = group
-        with np.errstate(divide="ignore"):
-            small_sample = n_units / np.maximum(n_units - 1, 0)
-        return np.bincount(group_of_cluster, squares) * small_sample
+        return np.bincount(group_of_cluster, squares) * n_units / np.maximum(n_units - 1, 1)
 
     by_unit = total = variance(unit)
     if (prompts := trainer.comparisons.prompts) is not None:
@@ -98,7 +96,7 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Gains:
         by_both = variance(pair_codes(unit, prompts.codes))
         # in small samples the sum may be negative, or less than what one clustering alone gives
         total = np.maximum.reduce([by_unit + by_prompt - by_both, by_unit, by_prompt])
-    return Gains(mean, np.where(n_units > 1, np.sqrt(np.nan_to_num(total)), np.inf))
+    return Gains(mean, np.where(n_units > 1, np.sqrt(total), np.inf))
 
 
 def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:

@@ -1,0 +1,166 @@
+"""Layers: hidden states of a frozen encoder beside its sentence vector, in the same forward pass.
+
+The last layer of a sentence encoder is trained to tell what a text is about, and forgets how it is
+written. Preferences are often about the latter, which the layers in the middle still hold (Skean et
+al., "Layer by Layer", arXiv:2502.02013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Depth of the hidden states that "auto" takes beside the last layer.
+MIDDLE = 0.5
+
+
+def check_layers(layers: Any) -> Any:
+    """Return ``encode_params["layers"]`` if it can be one, with a list as a tuple."""
+    if isinstance(layers, str) and layers in ("auto", "last"):
+        return layers
+    if isinstance(layers, list | tuple) and len(layers) and all(map(_is_layer, layers)):
+        return tuple(layers)
+    raise ValueError(
+        f'encode_params["layers"]={layers!r} must be "auto", "last" or a tuple of layers: whole '
+        "numbers (0 is the embedding of the tokens, -1 the last layer) or fractions of the depth "
+        "between 0.0 and 1.0, for example (0.5, -1)."
+    )
+
+
+def _is_layer(layer: Any) -> bool:
+    if isinstance(layer, bool):
+        return False
+    return isinstance(layer, Integral) or (isinstance(layer, Real) and 0 <= layer <= 1)
+
+
+def n_layers(model: Any) -> int:
+    """Return the number of the last layer whose hidden states an encoder hands out; 0 for none.
+
+    Only SentenceTransformers around a transformer of PyTorch do, and not those that cut vectors.
+    """
+    transformer = next(iter(model.children()), None) if isinstance(model, torch.nn.Module) else None
+    config = getattr(getattr(transformer, "model", None), "config", None)
+    torch_runs_it = getattr(transformer, "backend", "torch") == "torch"
+    if not torch_runs_it or getattr(model, "truncate_dim", None) is not None:
+        return 0
+    if not hasattr(config, "output_hidden_states"):
+        return 0
+    return int(getattr(config, "num_hidden_layers", 0))
+
+
+def resolve_layers(layers: Any, model: Any) -> tuple[int, ...]:
+    """Return the numbers of the layers asked for; ``()`` for the sentence vector alone.
+
+    Raises
+    ------
+    ValueError
+        If the encoder hands out no hidden states, or has fewer layers.
+    """
+    last = n_layers(model)
+    if layers == "last" or (layers == "auto" and not last):
+        return ()
+    if not last:
+        raise ValueError(
+            f'encode_params["layers"]={layers!r} needs a SentenceTransformer around a transformer '
+            f"of PyTorch without truncate_dim, got {type(model).__name__}. Pass "
+            'encode_params={"layers": "last"}, or leave it out.'
+        )
+    asked = (MIDDLE, -1) if layers == "auto" else layers
+    numbers = [_number(layer, last) for layer in asked]
+    if wrong := [layer for layer, n in zip(asked, numbers, strict=True) if not 0 <= n <= last]:
+        raise ValueError(
+            f'encode_params["layers"] asks for {wrong}, and the encoder has the layers 0 (the '
+            f"embedding of the tokens) to {last}."
+        )
+    return tuple(dict.fromkeys(numbers))
+
+
+def _number(layer: Any, last: int) -> int:
+    """Number of a layer, which may count from the end or be a fraction of the depth."""
+    if not isinstance(layer, Integral):
+        return round(layer * last)
+    return int(layer) + last + 1 if layer < 0 else int(layer)
+
+
+class LayerBlocks:
+    """Forward hook that puts blocks of hidden states in the place of the sentence vector.
+
+    The last layer is the sentence vector itself, as the encoder pools and normalises it. The other
+    blocks are means of hidden states over the tokens that the attention mask keeps.
+
+    Parameters
+    ----------
+    layers : tuple of int
+    last : int
+        Number of the last layer.
+    """
+
+    def __init__(self, layers: tuple[int, ...], last: int):
+        self.layers, self.last = layers, last
+
+    def __call__(self, model: Any, given: Any, features: dict[str, Any]) -> dict[str, Any]:
+        hidden = features["all_layer_embeddings"]
+        own = features["sentence_embedding"]
+        mask = features["attention_mask"].unsqueeze(-1).to(own.dtype)
+        blocks = [
+            own if layer == self.last else _masked_mean(hidden[layer], mask)
+            for layer in self.layers
+        ]
+        return {**features, "sentence_embedding": torch.cat(blocks, dim=1)}
+
+
+def _masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens that count, (n_texts, dimension)."""
+    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1e-9)
+
+
+@contextmanager
+def layer_blocks(model: Any, layers: tuple[int, ...]) -> Iterator[None]:
+    """Let the encoder return blocks of ``layers`` inside; it is left as it was."""
+    if not layers:
+        yield
+        return
+    config = next(iter(model.children())).model.config
+    before = config.output_hidden_states
+    hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model)))
+    config.output_hidden_states = True
+    try:
+        yield
+    finally:
+        config.output_hidden_states = before
+        hook.remove()
+
+
+def block_scales(vectors: np.ndarray, n_blocks: int) -> np.ndarray | None:
+    """Return the factor for every block that makes all blocks vary alike; None for a single one.
+
+    Hidden states of one layer are many times larger than those of another, which says nothing of
+    what they are worth.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_items, n_blocks * dimension)
+
+    Returns
+    -------
+    ndarray of float32, shape (n_blocks,), or None
+    """
+    if n_blocks < 2:
+        return None
+    blocks = vectors.reshape(len(vectors), n_blocks, -1).astype(np.float64)
+    deviation = np.sqrt(blocks.var(axis=0).sum(axis=1))
+    return (1 / np.where(deviation > 0, deviation, 1.0)).astype(np.float32)
+
+
+def scaled_blocks(vectors: np.ndarray, scales: np.ndarray | None) -> np.ndarray:
+    """Multiply every block by its factor."""
+    if scales is None:
+        return vectors
+    blocks = vectors.reshape(len(vectors), len(scales), -1)
+    return np.multiply(blocks, scales[:, None], dtype=np.float32).reshape(vectors.shape)

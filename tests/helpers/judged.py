@@ -1,0 +1,38 @@
+"""Twenty users and two groups whose right answers are known, for tests of reports and verdicts."""
+
+import numpy as np
+import torch
+
+from pafo_sk import ComparisonTable, RewardNet
+from pafo_sk._groups import Groups
+from pafo_sk._training.cross_fitting import Trainer
+
+N_USERS, EACH = 20, 10
+
+
+def trainer_of(user, prompts=None):
+    """Comparisons that b always won."""
+    n = len(user)
+    return Trainer(
+        net=RewardNet(),
+        comparisons=ComparisonTable(
+            np.zeros((2, 1)), np.zeros(n, int), np.ones(n, int), prompts=prompts
+        ),
+        label=np.ones(n),
+        user=np.asarray(user),
+        fold=np.arange(n) % 3,
+        n_folds=3,
+        device=torch.device("cpu"),
+        seed=0,
+    )
+
+
+def judged():
+    """Twenty users of ten comparisons, of whom the last five are in the minority."""
+    user = np.repeat(np.arange(N_USERS), EACH)
+    return trainer_of(user), Groups(["most", "few"], (user >= 15).astype(int), "groups")
+
+
+def margin_with(right):
+    """A margin that is right in so many of ten rows of each user."""
+    return np.where(np.arange(EACH) < np.asarray(right)[:, None], 1.0, -1.0).ravel()

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from judged import judged, margin_with, trainer_of
+
+from pafo_sk._groups import Groups
+from pafo_sk._pareto_report import correct, gains, paired_interval, pareto_report
+
+
+def test_correct():
+    margin, label = np.array([2.0, -1, 0, 3, -1]), np.array([1.0, 1, 1, 0, 0])
+    assert correct(margin, label).tolist() == [1, 0, 0.5, 0, 1]
+
+
+def test_paired_interval():
+    difference = np.array([0.1, 0.2, 0.3])
+    mean, low, high = paired_interval(difference)
+    assert mean == pytest.approx(0.2)
+    assert [low, high] == pytest.approx([0.2 - 1.96 * 0.1 / 3**0.5, 0.2 + 1.96 * 0.1 / 3**0.5])
+    assert paired_interval(np.array([0.1])) == (0.1, -np.inf, np.inf)
+
+
+def test_report_by_hand():
+    pooled = margin_with([8] * 15 + [3] * 5)
+    unified = margin_with([9] * 15 + [7, 7, 7, 7, 2])
+    report = pareto_report({"pooled": pooled, "unified": unified}, *judged())
+    assert report.index.tolist() == ["most", "few"]
+    assert report["n_users"].tolist() == [15, 5]
+    assert report["n_comparisons"].tolist() == [150, 50]
+    np.testing.assert_allclose(report["pooled"], [0.8, 0.3])
+    np.testing.assert_allclose(report["unified"], [0.9, 0.6])
+    np.testing.assert_allclose(report["unified_gain"], [0.1, 0.3])
+    half = 1.96 * np.std([0.4, 0.4, 0.4, 0.4, -0.1], ddof=1) / 5**0.5
+    assert report.loc["few", "unified_low"] == pytest.approx(0.3 - half)
+    assert report.loc["most", "unified_low"] == pytest.approx(0.1)
+
+
+def test_users_count_equally():
+    """A user of many rows weighs no more than others."""
+    trainer, groups = judged()
+    rows = np.concatenate([np.arange(10), np.arange(10, 150, 10), np.arange(150, 200)])
+    groups = Groups(groups.labels, groups.codes[rows], "groups")
+    margin = margin_with([10] + [0] * 14 + [5] * 5)[rows]
+    report = pareto_report({"pooled": margin}, trainer.of_rows(rows), groups)
+    np.testing.assert_allclose(report["pooled"], [1 / 15, 0.5])
+
+
+def test_labels_that_are_tuples_are_an_index_of_one_level():
+    trainer, groups = judged()
+    groups = Groups([("old", "left"), ("young", "left")], groups.codes, "groups")
+    margin = margin_with([8] * 20)
+    report = pareto_report({"pooled": margin, "unified": margin}, trainer, groups)
+    assert report.index.tolist() == groups.labels
+
+
+def test_interval_clusters_by_prompt():
+    """By hand: two users who differ alike on two prompts are as good as one user."""
+    difference, user, group = np.array([1.0, 0.0, 1.0, 0.0]), [0, 0, 1, 1], np.zeros(4, int)
+    # every user has the mean one half; one prompt has 1 and the other 0
+    alone = gains(difference, trainer_of(user), group)
+    assert (alone.mean.tolist(), alone.error.tolist()) == ([0.5], [0.0])
+    found = gains(difference, trainer_of(user, prompts=[0, 1, 0, 1]), group)
+    # residuals of +-1/8 a row: by user 0, by prompt (1/4)^2 twice; times n / (n - 1) = 2
+    assert found.mean == pytest.approx([0.5])
+    assert found.error == pytest.approx([(2 * 2 * 0.25**2) ** 0.5])
+    # a prompt for every row adds nothing
+    difference = np.array([1.0, 1, 0, 0])
+    apart = gains(difference, trainer_of(user, prompts=np.arange(4)), group)
+    assert 0.5 - 1.96 * apart.error == pytest.approx([paired_interval(difference[1:3])[1]])
+
+
+def test_gains_of_groups_are_those_of_each_alone():
+    rng = np.random.RandomState(0)
+    user = np.repeat(np.arange(30), 4)
+    group = (user >= 20).astype(int)
+    difference = rng.normal(size=120)
+    both = gains(difference, trainer_of(user), group)
+    for code in (0, 1):
+        mine = group == code
+        means = difference[mine].reshape(-1, 4).mean(axis=1)
+        assert both.mean[code] == pytest.approx(means.mean())
+        assert both.error[code] == pytest.approx(means.std(ddof=1) / len(means) ** 0.5)
+
+
+def test_a_group_of_one_user_has_no_standard_error():
+    user = np.array([0, 0, 1, 1, 2, 2])
+    found = gains(np.array([0.0, 0, 1, 1, -1, -1]), trainer_of(user), (user == 2).astype(int))
+    assert np.isfinite(found.error[0])
+    assert found.error[1] == np.inf
+    assert found.harm(0.005).tolist() == [0.0, 1.0]
