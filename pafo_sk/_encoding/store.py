@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pafo_sk._encoding.disk_store import DISK_BYTES, DiskStore
 from pafo_sk._encoding.memory_store import MEMORY_BYTES, MemoryStore
+from pafo_sk._encoding.sqlite_store import FOLDER_BYTES, SqliteStore
 
 memory_store = MemoryStore()
 _opened: dict[tuple, Store] = {}
@@ -124,18 +124,16 @@ def open_store(cache: Any) -> Store:
     if in_memory and limit is None and cache.dtype == "float32":
         return memory_store
     if limit is None:
-        limit = MEMORY_BYTES if in_memory else DISK_BYTES
+        limit = MEMORY_BYTES if in_memory else FOLDER_BYTES
     place = None if in_memory else os.path.realpath(Path(cache.location).expanduser())
     key = (place, limit, cache.dtype)
     with _lock:
         known = _opened.get(key)
-        if isinstance(known, DiskStore) and not known.usable():
-            known = None
         if known is None:
             known = (
                 MemoryStore(limit, cache.dtype)
                 if place is None
-                else DiskStore(Path(place), limit, cache.dtype)
+                else SqliteStore(Path(place), limit, cache.dtype)
             )
             _opened[key] = known
         return known

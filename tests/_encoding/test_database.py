@@ -2,23 +2,28 @@
 
 import os
 import resource
+import shutil
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pafo_sk import EmbeddingStore
-from pafo_sk._encoding.disk_store import DiskStore
-from pafo_sk._encoding.encode import encode_texts
+from pafo_sk._encoding.encode import encode_texts, vector_settings
+from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
-TEXTS = [f"text {i}" for i in range(300)]
-VECTORS = np.random.default_rng(0).normal(size=(300, 7)).astype(np.float32)
+TEXTS = [f"text {i}" for i in range(3000)]
+VECTORS = np.random.default_rng(0).normal(size=(3000, 7)).astype(np.float32)
 
 # Counts letters, and notes in a file what it is asked; a tenth of a second for each batch.
 ENCODER = """
@@ -63,24 +68,31 @@ def asked(folder):
 
 @pytest.fixture
 def full(tmp_path):
-    """A folder with 300 vectors in one shard."""
-    DiskStore(tmp_path).put_many("k", TEXTS, VECTORS)
+    """A folder with 3,000 vectors in one file."""
+    SqliteStore(tmp_path).put_many("k", TEXTS, VECTORS)
     return tmp_path
 
 
-def the_file(folder, suffix):
-    (path,) = folder.glob(f"*/*.{suffix}")
+def the_file(folder):
+    (path,) = folder.glob("*.sqlite")
     return path
+
+
+def overwrite(path, where, new):
+    data = bytearray(path.read_bytes())
+    data[where : where + len(new)] = new
+    path.write_bytes(bytes(data))
 
 
 def reads(folder):
     """Which texts a new process would find; what is found is as it was put. And the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        store = DiskStore(folder)
+        store = SqliteStore(folder)
         found, back = store.get_many("k", TEXTS)
         store.get_many("k", TEXTS)  # says nothing more
-    np.testing.assert_array_equal(back[found], VECTORS[found])
+    if found.any():
+        np.testing.assert_array_equal(back[found], VECTORS[found])
     return store, found, [str(warning.message) for warning in caught]
 
 
@@ -141,72 +153,125 @@ def test_killed_run_resumes(tmp_path):
     assert len(set(before) & set(again)) <= 10
 
 
-@pytest.mark.parametrize("suffix", ["vectors", "index"])
-@pytest.mark.parametrize("seed", range(3))
-def test_flipped_bytes(full, suffix, seed):
-    """Whatever byte of the files is changed, nothing wrong is returned, and little is lost."""
-    rng = np.random.default_rng(seed)
-    path = the_file(full, suffix)
-    data = bytearray(path.read_bytes())
-    where = rng.choice(len(data), 5, replace=False)
-    for byte in where:
-        data[byte] ^= int(rng.integers(1, 256))
-    path.write_bytes(bytes(data))
-    store, found, messages = reads(full)
-    rows = set((where // (20 if suffix == "index" else 28)).tolist())
-    assert set(np.flatnonzero(~found).tolist()) == rows
-    if suffix == "vectors":
-        assert len(messages) == 1
-        assert f"{str(full)!r} is damaged: {len(rows)} of 300 entries" in messages[0]
-        assert "encoded again" in messages[0]
-    # They are put again, and from then on everybody finds them.
-    lost = sorted(rows)
-    store.put_many("k", [TEXTS[row] for row in lost], VECTORS[lost])
-    _, found, messages = reads(full)
-    assert found.all()
-    assert messages == []
-
-
-@pytest.mark.parametrize("n_bytes", [0, 1, 28 * 100, 28 * 299 + 5])
-def test_vectors_cut_short(full, n_bytes):
-    os.truncate(the_file(full, "vectors"), n_bytes)
-    store, found, messages = reads(full)
-    assert np.flatnonzero(found).tolist() == list(range(n_bytes // 28))
-    assert len(messages) == 1
-    assert f"{300 - n_bytes // 28} of 300 entries" in messages[0]
+def mended(folder, store):
+    """What was lost is put again, and from then on everybody finds it in a single sound file."""
     store.put_many("k", TEXTS, VECTORS)
-    _, found, messages = reads(full)
+    _, found, messages = reads(folder)
     assert found.all()
     assert messages == []
+    with closing(sqlite3.connect(the_file(folder))) as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
 
 
-@pytest.mark.parametrize("n_bytes", [0, 19, 20 * 100 + 3])
-def test_index_cut_short(full, n_bytes):
-    """As a run leaves it that is killed between the vectors and their index."""
-    os.truncate(the_file(full, "index"), n_bytes)
+@pytest.mark.parametrize("seed", range(3))
+def test_flipped_bytes_of_vectors(full, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(len(TEXTS), 5, replace=False).tolist()
+    for row in rows:
+        data, vector = the_file(full).read_bytes(), VECTORS[row].tobytes()
+        assert data.count(vector) == 1
+        where = data.index(vector) + int(rng.integers(len(vector)))
+        overwrite(the_file(full), where, bytes([data[where] ^ int(rng.integers(1, 256))]))
     store, found, messages = reads(full)
-    assert np.flatnonzero(found).tolist() == list(range(n_bytes // 20))
-    assert messages == []
-    with pytest.warns(UserWarning, match=rf"{300 - n_bytes // 20} vectors had no index"):
-        store.put_many("k", TEXTS, VECTORS)
-    _, found, messages = reads(full)
+    assert np.flatnonzero(~found).tolist() == sorted(rows)
+    assert len(messages) == 1
+    assert f"{str(full)!r} is damaged: 5 of 3000 entries" in messages[0]
+    assert "encoded again" in messages[0]
+    mended(full, store)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flipped_bytes_anywhere(full, seed):
+    """Whatever bytes of the file are changed, nothing wrong is returned, and no error is raised."""
+    rng = np.random.default_rng(seed)
+    data = bytearray(the_file(full).read_bytes())
+    for where in rng.choice(len(data), 50, replace=False):
+        data[where] ^= int(rng.integers(1, 256))
+    the_file(full).write_bytes(bytes(data))
+    store, found, messages = reads(full)
+    assert found.any()
+    assert len(messages) <= 1
+    with warnings.catch_warnings(action="ignore"):
+        store.put_many("k", TEXTS, VECTORS)  # what the index has lost is noticed here
+        _, found, _ = reads(full)
     assert found.all()
-    assert messages == []
-    assert the_file(full, "vectors").stat().st_size == 300 * 28
+
+
+@pytest.mark.parametrize("page", ["first", "vectors", "index"])
+def test_a_page_of_zeros(full, page):
+    """What stands on the other pages is saved in a new file."""
+    file, size = the_file(full), 16384
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("pragma page_size").fetchone() == (size,)
+        query = "select rootpage from sqlite_master where name like 'sqlite_autoindex_vectors%'"
+        (root,) = database.execute(query).fetchone()
+    middle = file.read_bytes().index(VECTORS[1500].tobytes()) // size * size
+    overwrite(file, {"first": 0, "vectors": middle, "index": (root - 1) * size}[page], bytes(size))
+    store, found, messages = reads(full)
+    n_lost = {"first": 3000, "vectors": size // 50, "index": 0}[page]
+    assert 3000 - n_lost <= found.sum() < 3000 + (page == "index")
+    assert len(messages) == 1
+    assert f"{str(full)!r} is damaged: " in messages[0]
+    assert not file.exists()
+    mended(full, store)
+
+
+@pytest.mark.parametrize("share", [0, 1e-6, 0.5, 0.99])
+def test_file_cut_short(full, share):
+    n_bytes = round(share * the_file(full).stat().st_size)
+    os.truncate(the_file(full), n_bytes)
+    store, found, messages = reads(full)
+    assert int(0.3 * share * 3000) <= found.sum() < 3000
+    assert len(messages) == 1
+    mended(full, store)
+
+
+@pytest.mark.slow
+def test_write_ahead_log_cut_short(tmp_path):
+    """As a run leaves it that is killed while it writes."""
+    code = """
+import signal
+from pathlib import Path
+from pafo_sk._encoding.sqlite_store import SqliteStore
+vectors = np.random.default_rng(0).normal(size=(3000, 7)).astype(np.float32)
+store = SqliteStore(Path("store"))
+with store.database.session():
+    for row in range(0, 3000, 100):
+        some = slice(row, row + 100)
+        store.put_many("k", [f"text {i}" for i in range(3000)][some], vectors[some])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    start(code, tmp_path).communicate()
+    n_found = []
+    for share in (0, 0.1, 0.5, 0.99, 1):
+        folder = shutil.copytree(tmp_path / "store", tmp_path / f"{share}")
+        (log,) = folder.glob("*-wal")
+        os.truncate(log, round(share * log.stat().st_size))
+        store, found, messages = reads(folder)
+        assert messages == []
+        n_found.append(int(found.sum()))
+        assert not found[n_found[-1] :].any()
+        mended(folder, store)
+    assert n_found == sorted(n_found)
+    assert n_found[0] == 0
+    assert 0 < n_found[2] < n_found[3] < n_found[4] == 3000
 
 
 def test_damage_is_mended_by_encoding_again(tmp_path, letters):
     encode_texts(["a", "bb", "ccc"], letters, cache=tmp_path)
-    path = the_file(tmp_path, "vectors")
-    data = bytearray(path.read_bytes())
-    data[3] ^= 1  # the first is the longest text
-    path.write_bytes(bytes(data))
+    path, vector = the_file(tmp_path), np.array([0, 0, 3], dtype="<f4").tobytes()
+    overwrite(path, path.read_bytes().index(vector), b"1")
     letters.asked.clear()
     with pytest.warns(UserWarning, match="1 of 3 entries do not have their checksum") as caught:
         vectors = encode_texts(["a", "bb", "ccc"], letters, cache=tmp_path)
     np.testing.assert_array_equal(vectors, [[1, 0, 0], [0, 2, 0], [0, 0, 3]])
     assert letters.asked == ["ccc"]
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def revision_and_settings(encoder):
+    """The key under which an encoder's vectors are kept."""
+    return revision_of(encoder), vector_settings(encoder, {})
 
 
 def filled_up(texts, letters, folder):
@@ -225,24 +290,25 @@ def filled_up(texts, letters, folder):
 
 
 def test_full_disk(tmp_path, letters):
-    """A file system of 200 kB; where none may be mounted, a limit on the size of files."""
+    """A file system of 1 MB; where none may be mounted, a limit on the size of files."""
     folder = tmp_path / "disk"
     folder.mkdir()
     texts = [f"{i}{'a' * (i % 50)}" for i in range(20_000)]
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
     mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         if not mounted:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limits[1]))
         message = filled_up(texts, letters, folder)
-        assert "No space left on device" in message or "File too large" in message
+        assert "database or disk is full" in message or "disk I/O error" in message
         # What was written before the disk was full is whole.
-        fresh = DiskStore(folder)
+        fresh = SqliteStore(folder)
         assert 0 < fresh.info()["n_entries"] < 20_000
-        for index in folder.glob("*/*.index"):
-            n_entries = index.stat().st_size / 20
-            assert index.with_suffix(".vectors").stat().st_size == 12 * n_entries
+        found, vectors = fresh.get_many(revision_and_settings(letters), texts)
+        assert found.sum() == fresh.info()["n_entries"]
+        expected = [text.count("a") for text in texts]
+        np.testing.assert_array_equal(vectors[found, 0], np.array(expected)[found])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         if mounted:
@@ -286,3 +352,22 @@ def test_folder_that_cannot_be_made(letters):
     with pytest.warns(UserWarning, match="cannot be written"):
         vectors = encode_texts(["a"], letters, cache="/proc/no/such/folder")
     np.testing.assert_array_equal(vectors, [[1, 0, 0]])
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_those_of_the_umask(umask, mode, tmp_path):
+    """Where users of a group share a folder, each must be able to write what another has made."""
+    before = os.umask(umask)
+    try:
+        store = SqliteStore(tmp_path / "store")
+        with store.database.session():
+            store.put_many("k", TEXTS, VECTORS)
+            for _ in store.claim("k", TEXTS[:1]):
+                paths = list((tmp_path / "store").rglob("*"))
+                files = {path for path in paths if path.is_file()}
+                assert {path.suffix for path in files} >= {".sqlite", ".sqlite-wal", ".sqlite-shm"}
+                assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {mode}
+                (folder,) = set(paths) - files
+                assert stat.S_IMODE(folder.stat().st_mode) == mode | (mode & 0o444) >> 2
+    finally:
+        os.umask(before)
