@@ -17,6 +17,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pafo_sk._warnings import warn_caller
+
 PREFIX = "pafo_sk-embeddings"
 NAME = f"{PREFIX}-2"  # 2 is the format; format 1 was files of vectors beside a JSON file
 ROW_BYTES = 100  # what SQLite needs for a row and its index entry, besides the vector
@@ -60,19 +62,15 @@ class _Own(threading.local):
 
 
 class Database:
-    """The database of a folder, for any number of threads and processes.
+    """The newest database of a folder, for any number of threads and processes.
 
-    Parameters
-    ----------
-    folder : Path
-        An absolute path.
-    on_damage : callable
-        Told what happened when a damaged database has been replaced.
+    When the folder cannot be written, one warning says so, and it is only read from then on.
     """
 
-    def __init__(self, folder: Path, on_damage: Callable[[str], None]):
-        self.folder, self._on_damage = folder, on_damage
+    def __init__(self, folder: Path):
+        self.folder = folder
         self.writable = True
+        self._warned_of_damage = False
         self._own = _Own()
 
     def files(self) -> list[Path]:
@@ -90,27 +88,29 @@ class Database:
             if self._own.n_sessions == 0:
                 self._close()
 
-    def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Return what ``work`` makes of a connection; a damaged database is replaced before.
+    def run(self, work: Callable[[sqlite3.Connection], Result], default: Result) -> Result:
+        """Return what ``work`` makes of a connection, or the default where that is impossible.
 
-        Raises
-        ------
-        OSError, sqlite3.DatabaseError
-            If the folder cannot be read, or written.
+        A damaged database is replaced by a new one with what can be read of it.
         """
+        damaged = None
         with self.session():
-            for attempt in range(2):
+            for _ in range(3):
                 try:
+                    if damaged is not None and self.writable:
+                        self._replace(damaged)
                     self._own.connection = self._own.connection or self._connect()
                     return work(self._own.connection)
-                except sqlite3.DatabaseError as error:
+                except (OSError, sqlite3.DatabaseError) as error:
                     self._close()
-                    damaged = self.writable and _code(error) in _DAMAGE
-                    if attempt == 1 or not damaged or self._own.file is None:
-                        raise
-                    self._replace(self._own.file)
-                    self._on_damage(f"{error}. What can be read of it was saved")
-        raise AssertionError("the second attempt returns or raises")
+                    if not self.writable:
+                        break
+                    if _is(error, *_DAMAGE) and damaged is None and self._own.file is not None:
+                        damaged = self._own.file
+                        self.warn_of_damage(f"{error}. What can be read of it is saved")
+                    else:
+                        self.stop_writing(error)
+        return default
 
     def clear(self) -> None:
         """Remove every database; the next call makes a new one."""
@@ -123,15 +123,33 @@ class Database:
         folder = self.folder / f"{NAME}.locks"
         folder.mkdir(parents=True, exist_ok=True)
         _touch(folder / name)
-        lock = _open(folder / name, "mode=rw", timeout=0)
+        lock = _open(folder / name, timeout=0)
         try:
             lock.execute("begin exclusive")
         except sqlite3.OperationalError as error:
             lock.close()
-            if _code(error) != sqlite3.SQLITE_BUSY:
+            if not _is(error, sqlite3.SQLITE_BUSY):
                 raise
             return None
         return lock
+
+    def stop_writing(self, error: Exception) -> None:
+        """Only read from now on, with a warning."""
+        self.writable = False
+        warn_caller(
+            f"The embeddings folder {str(self.folder)!r} cannot be written ({error}). What is in "
+            "it is used; new vectors stay in memory and are lost with this process. Free space or "
+            "permit writing, or pass another folder as cache."
+        )
+
+    def warn_of_damage(self, what: str) -> None:
+        """Warn, once, that something was lost."""
+        if not self._warned_of_damage:
+            self._warned_of_damage = True
+            warn_caller(
+                f"The embeddings folder {str(self.folder)!r} is damaged: {what}. What is lost is "
+                "encoded again. If it happens often, check the disk."
+            )
 
     def _close(self) -> None:
         if self._own.connection is not None:
@@ -145,9 +163,9 @@ class Database:
                 with self._one_process():
                     files = self.files() or [self._create(0)]
             self._own.file = files[-1]
-            connection = _open(files[-1], "mode=rw")
-            # A killed process loses nothing so. Only a power failure may damage the file, which is
-            # noticed, and to wait for the disk at every batch would cost more.
+            connection = _open(files[-1])
+            # A killed process loses nothing by this. Only a power failure may damage the file,
+            # which is noticed, and waiting for the disk at every batch would cost more.
             connection.execute("pragma synchronous = off")
             return connection
         # Without permission to write, SQLite can read a database that others have open, or one
@@ -166,13 +184,13 @@ class Database:
         part = self.folder / f"{NAME}.part"
         _remove(part)
         _touch(part)
-        with closing(_open(part, "mode=rw")) as connection:
+        with closing(_open(part)) as connection:
             connection.executescript("pragma journal_mode = off;" + _SCHEMA)
             if damaged is not None:
                 _salvage(damaged, connection)
             connection.execute("pragma journal_mode = wal")
-        # No name is used twice: a process that still has a removed database open would mistake
-        # the write-ahead log of its successor for its own.
+        # No name is used twice, because a process that still has a removed database open would
+        # mistake the write-ahead log of its successor for its own.
         return part.rename(self.folder / f"{NAME}-{number:06d}-{secrets.token_hex(4)}.sqlite")
 
     def _replace(self, damaged: Path) -> None:
@@ -192,14 +210,13 @@ class Database:
 
 def _salvage(damaged: Path, connection: sqlite3.Connection) -> None:
     """Copy rows from both ends of a damaged database, each time up to the first bad page."""
+    connection.execute("begin")
     for order in ("asc", "desc"):
-        with suppress(sqlite3.DatabaseError), closing(_open(damaged, "mode=rw")) as source:
+        with suppress(sqlite3.DatabaseError), closing(_open(damaged)) as source:
             source.execute("pragma writable_schema = on")  # else a file cut short is not read
-            rows = source.execute(
-                "select id, key, address, checksum, vector, "
-                f"(id - 1) / {_SALVAGED_ROWS} * {_SALVAGED_ROWS} + 1 "
-                f"from vectors order by id {order}"
-            )
+            block = f"(id - 1) / {_SALVAGED_ROWS} * {_SALVAGED_ROWS} + 1"
+            query = f"select id, key, address, checksum, vector, {block} from vectors"
+            rows = source.execute(f"{query} order by id {order}")
             insert = "insert or ignore into vectors values (?, ?, ?, ?, ?, ?)"
             connection.executemany(insert, (row for row in rows if is_whole(*row[1:5])))
             break
@@ -208,25 +225,27 @@ def _salvage(damaged: Path, connection: sqlite3.Connection) -> None:
         "from vectors group by block",
         (time.time(),),
     )
+    connection.execute("commit")
 
 
-def _open(file: Path, options: str, timeout: float = _BUSY_SECONDS) -> sqlite3.Connection:
+def _open(
+    file: Path, options: str = "mode=rw", timeout: float = _BUSY_SECONDS
+) -> sqlite3.Connection:
     """Connect to a file that exists; transactions are begun by hand."""
-    uri = f"{file.as_uri()}?{options}"
-    settings: dict[str, Any] = {"timeout": timeout, "isolation_level": None}
-    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, **settings)
+    settings: dict[str, Any] = {"timeout": timeout, "isolation_level": None, "uri": True}
+    connection = sqlite3.connect(f"{file.as_uri()}?{options}", check_same_thread=False, **settings)
     connection.text_factory = bytes  # there is no text, but damage may make some
     return connection
 
 
-def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary result code."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+def _is(error: Exception, *codes: int) -> bool:
+    """Return whether an error has one of SQLite's primary result codes."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
 
 
 def _touch(file: Path) -> None:
     """Create a file with the permissions of the umask; SQLite's own would exclude the group."""
-    # An existing file must not be opened: closing it again would drop SQLite's locks on it.
+    # An existing file must not be opened, because closing it would drop SQLite's locks on it.
     with suppress(FileExistsError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
 

@@ -1,10 +1,16 @@
-"""Where tensors live, and which devices encode."""
+"""Where tensors live, and which devices encode: one, or several, each in a process of its own."""
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import torch
+
+from pafo_sk._encoding.fingerprint import keep_revision, revision_of
 
 _NAME = "encode_params['device']"
 _REMEDY = (
@@ -14,32 +20,31 @@ _REMEDY = (
 
 
 def resolve_device(device: str | torch.device | None) -> torch.device:
-    """The device asked for; a GPU where there is one, if nothing is asked for."""
+    """Return the device asked for; None is a GPU where there is one."""
     if device is not None:
         return torch.device(device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def check_devices(device: Any) -> str | tuple[str, ...]:
-    """One device of an encoder by its name, or the names of several; a list of one is that one.
+    """Return the name of one device, or the names of several; a list of one is that one.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no device and no list of them, or the list is empty, has a GPU twice, or devices of
-        several kinds.
+        If it is no device and no list of them, or if the list is empty, names a GPU twice, or
+        mixes devices of several kinds.
     """
     if isinstance(device, str | torch.device):
         return _name(device, device)
     if not isinstance(device, list | tuple):
-        message = "must be the name of a device or a list of names"
-        raise TypeError(f"{_NAME} {message}, got {device!r}. {_REMEDY}")
+        raise _wrong_type(device)
     if not device:
-        raise ValueError(f"{_NAME} is an empty list: nothing would encode. {_REMEDY}")
+        raise ValueError(f"{_NAME} is an empty list, so nothing would encode. {_REMEDY}")
     names = [_name(one, device) for one in device]
     if len(names) == 1:
         return names[0]
-    # In its own process "cuda" is the first GPU.
+    # In a process of its own, "cuda" is the first GPU.
     names = ["cuda:0" if name == "cuda" else name for name in names]
     kinds = sorted({torch.device(name).type for name in names})
     if len(kinds) > 1:
@@ -67,10 +72,68 @@ def check_present(devices: tuple[str, ...]) -> None:
 
 def _name(device: Any, whole: Any) -> str:
     if not isinstance(device, str | torch.device):
-        message = "must be the name of a device or a list of names"
-        raise TypeError(f"{_NAME} {message}, got {whole!r}. {_REMEDY}")
+        raise _wrong_type(whole)
     try:
         return str(torch.device(device))
     except RuntimeError as error:
         message = f"{str(device)!r} is no device that torch knows"
         raise ValueError(f"{_NAME}={whole!r}: {message}. {_REMEDY}") from error
+
+
+def _wrong_type(device: Any) -> TypeError:
+    message = "must be the name of a device or a list of names"
+    return TypeError(f"{_NAME} {message}, got {device!r}. {_REMEDY}")
+
+
+@contextmanager
+def narrowed(model: Any, max_length: int | None) -> Iterator[None]:
+    """Set the window of a SentenceTransformer, unless None, for a while."""
+    if max_length is None:
+        yield
+        return
+    window, model.max_seq_length = model.max_seq_length, max_length
+    try:
+        yield
+    finally:
+        model.max_seq_length = window
+
+
+@contextmanager
+def device_pool(model: Any, params: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
+    """Start sentence-transformers' pool of processes if ``params`` has several devices.
+
+    It is stopped whatever happens, and the model is back on its device.
+    """
+    devices = params.get("device")
+    if not isinstance(devices, tuple):
+        yield None
+        return
+    if tuple(map(int, version("sentence-transformers").split(".")[:2])) < (6, 2):
+        raise ImportError(
+            f"{_NAME}={list(devices)} needs sentence-transformers 6.2 or newer, because earlier "
+            "versions wait for ever for a process that has died. Run `pip install -U "
+            "sentence-transformers`, or pass one device."
+        )
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError(
+            f"{_NAME}={list(devices)} needs a process for each device, and this one, a daemon such "
+            "as a Dask worker, may not start any. Start a worker for each GPU and pass one device: "
+            "encode_params={'device': 'cuda'}."
+        )
+    home, revision, pool = model.device, revision_of(model), None
+    before = set(multiprocessing.active_children())
+    try:
+        with narrowed(model, params.get("max_length")):  # each process gets a copy as it is now
+            pool = model.start_multi_process_pool(list(devices))
+        keep_revision(model, revision)  # its tensors have moved to shared memory
+        yield pool
+    finally:
+        if pool is not None:
+            model.stop_multi_process_pool(pool)
+        for process in set(multiprocessing.active_children()) - before:
+            if process.daemon:  # those of a pool that was interrupted while it started
+                process.terminate()
+                process.join()
+        if model.device != home:
+            model.to(home)
+        keep_revision(model, revision)

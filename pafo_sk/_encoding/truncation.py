@@ -15,13 +15,13 @@ from pafo_sk._warnings import warn_caller
 def truncated(
     texts: Iterable[str], model: Any, encode_params: dict[str, Any] | None = None
 ) -> tuple[int, int]:
-    """Count the unique texts of which the encoder's window cuts off the end.
+    """Count the unique texts that are longer than the encoder's window.
 
     Returns
     -------
     n_truncated : int
     n_new : int
-        Those among them that this process had not asked about before.
+        How many of them this process had not asked about before.
     """
     params = check_params(encode_params)
     tokenizer = getattr(model, "tokenizer", None)
@@ -30,7 +30,7 @@ def truncated(
     if window is None or special is None or not callable(tokenizer):
         return 0, 0
     prompt, room = prompt_of(model, params), window - special()
-    # No token is shorter than a byte, so most texts need no tokenizer.
+    # No token is shorter than a byte, so short texts need no tokenizer.
     whole = {prompt + encodable(text) for text in texts}
     long = [text for text in whole if len(text.encode()) > room]
     addresses = [address_of(text) for text in long]
@@ -41,7 +41,7 @@ def truncated(
         n_new = 0
         for start in range(0, len(new), 256):
             rows = new[start : start + 256]
-            # verbose=False: transformers warns of long texts otherwise, though nothing is encoded.
+            # Not verbose, because transformers would warn of long texts, though none is encoded.
             tokens = tokenizer([long[row] for row in rows], truncation=False, verbose=False)
             for row, ids in zip(rows, tokens["input_ids"], strict=True):
                 known[addresses[row]] = len(ids) > window
@@ -50,7 +50,7 @@ def truncated(
 
 
 def warn_truncated(texts: list[str], model: Any, encode_params: dict[str, Any] | None) -> None:
-    """Warn of truncated texts, unless this process has done so of all of them."""
+    """Warn of texts that are cut off, unless this process has warned of all of them."""
     count, n_new = truncated(texts, model, encode_params)
     if n_new:
         warn_caller(

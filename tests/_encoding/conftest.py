@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import pytest
 
-from pafo_sk._encoding import store as _store
 from pafo_sk._encoding.memory_store import MemoryStore
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def store(monkeypatch):
     """A store of the test's own."""
     fresh = MemoryStore()
-    monkeypatch.setattr(_store, "memory_store", fresh)
+    monkeypatch.setattr("pafo_sk._encoding.store.memory_store", fresh)
     return fresh
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk._encoding import batches as _batches
+from pafo_sk._encoding import batches
 from pafo_sk._encoding.encode import encode_texts
 
 TEXTS = [f"{'a' * (i % 17)}{i}" for i in range(100)]
@@ -51,7 +51,7 @@ def expected(texts):
 @pytest.fixture
 def ten(monkeypatch):
     """At most ten texts a batch, or a hundred characters."""
-    monkeypatch.setitem(_batches._LIMITS, "object", (10, 100))
+    monkeypatch.setitem(batches._LIMITS, "object", (10, 100))
 
 
 def test_batches_by_length(ten):
@@ -79,10 +79,10 @@ def test_batch_size_is_the_users():
 def test_processor_threads_share_a_batch(tiny_encoder, monkeypatch):
     """What lies beyond the window does not count, here 12 tokens."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    size = _batches.BatchSize(tiny_encoder, {})
+    size = batches.BatchSize(tiny_encoder, {})
     assert [len(batch) for batch in size.batches(["x" * 9000] * 100)] == [96, 4]
     monkeypatch.setattr(tiny_encoder, "max_seq_length", 500)
-    size = _batches.BatchSize(tiny_encoder, {})
+    size = batches.BatchSize(tiny_encoder, {})
     assert [len(batch) for batch in size.batches(["x" * 9000] * 5)] == [4, 1]
     assert [len(batch) for batch in size.batches(["x" * 480] * 30)] == [20, 10]
 

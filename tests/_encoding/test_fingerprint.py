@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pafo_sk._encoding import loading as _encoder_loading
+from pafo_sk._encoding import loading
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
@@ -28,7 +28,7 @@ def test_fingerprint_of_a_folder(
     assert info["dimension"] == 16
     assert len(info["revision"]) >= 16
     int(info["revision"], 16)
-    monkeypatch.setattr(_encoder_loading, "_models", {})
+    monkeypatch.setattr(loading, "_models", {})
     again = load_encoder(tiny_encoder_path, device="cpu")
     assert again is not tiny_encoder
     assert encoder_info(tiny_encoder_path, again) == info
@@ -113,7 +113,7 @@ def test_fingerprint_of_objects(tiny_encoder_path, tiny_encoder, monkeypatch, re
         return encoder_info(None, encoder)["revision"]
 
     # Equal weights at other addresses.
-    monkeypatch.setattr(_encoder_loading, "_models", {})
+    monkeypatch.setattr(loading, "_models", {})
     again = load_encoder(tiny_encoder_path, device="cpu")
     assert revision(Wrapper(tiny_encoder)) == revision(Wrapper(again))
     assert revision(Wrapper(tiny_encoder)) != revision(Wrapper(tiny_encoder, " no"))

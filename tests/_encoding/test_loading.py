@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._encoding import loading as _encoder_loading
+from pafo_sk._encoding import loading
 from pafo_sk._encoding.encode import encode_texts, encoder_info
 from pafo_sk._encoding.loading import load_encoder
 
@@ -48,7 +48,7 @@ def test_folder_saved_anew_is_loaded_anew(tiny_encoder_path, tmp_path, other_wei
 
 
 def test_loading_is_quiet_and_leaves_the_generator(tiny_encoder_path, monkeypatch, capfd):
-    monkeypatch.setattr(_encoder_loading, "_models", {})
+    monkeypatch.setattr(loading, "_models", {})
     torch.manual_seed(3)
     state = torch.get_rng_state()
     load_encoder(tiny_encoder_path, device="cpu")
@@ -141,7 +141,7 @@ def test_hub_out_of_reach_fails_soon(monkeypatch, accepts, tiny_encoder):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(_encoder_loading, "_HUB_SECONDS", 0.5)
+    monkeypatch.setattr(loading, "_HUB_SECONDS", 0.5)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if accepts:

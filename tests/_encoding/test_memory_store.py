@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from pafo_sk._encoding import store as _store
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._encoding.memory_store import MemoryStore
 
@@ -34,10 +33,10 @@ def test_store_stays_below_its_limit():
     store = MemoryStore(max_bytes=20_000)
     for key in "abcd":
         store.put_many(key, [f"{i}" for i in range(20)], np.ones((20, 50)))
-        if "a" in store._shelves:
+        if "a" in store._by_key:
             store.get_many("a", ["0"])
         assert store.info()["n_bytes"] <= 20_000
-    assert list(store._shelves) == ["d", "a"]  # "a" was used in between
+    assert list(store._by_key) == ["d", "a"]  # "a" was used in between
     for start in range(0, 300, 30):
         texts = [f"{start + i}" for i in range(30)]
         store.put_many("e", texts, np.full((30, 50), start))
@@ -53,5 +52,5 @@ def test_store_stays_below_its_limit():
 
 
 def test_eviction_does_not_touch_results(letters, monkeypatch):
-    monkeypatch.setattr(_store, "memory_store", MemoryStore(max_bytes=0))
+    monkeypatch.setattr("pafo_sk._encoding.store.memory_store", MemoryStore(max_bytes=0))
     np.testing.assert_array_equal(encode_texts(["a", "b", "a"], letters)[:, 0], [1, 0, 1])

@@ -6,14 +6,14 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import clone
 
-from pafo_sk._encoding import loading as _encoder_loading
+from pafo_sk._encoding import loading
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.truncation import truncated
 
 
 def test_truncated(tiny_encoder_path, letters, caplog, capfd, monkeypatch):
-    monkeypatch.setattr(_encoder_loading, "_models", {})  # transformers warns once per tokenizer
+    monkeypatch.setattr(loading, "_models", {})  # transformers warns once per tokenizer
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     tiny_encoder = load_encoder(tiny_encoder_path, device="cpu")
     texts = ["yes " * 10, "yes " * 11, "yes " * 11, "no", "no " * 900, "zzzz" * 3]
