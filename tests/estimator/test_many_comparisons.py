@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pafo_sk import PafoRewardEstimator, RewardNet, _estimator
-from pafo_sk._training import cross_fitting as _trainer
+from pafo_sk._training import cross_fitting
 from pafo_sk.datasets import make_preferences
 from pafo_sk.model_selection import shared_fits
 
@@ -18,7 +18,7 @@ def many():
 def limits(monkeypatch):
     def set_limits(judged, taught):
         monkeypatch.setattr(_estimator, "MOST_JUDGED", judged)
-        monkeypatch.setattr(_trainer, "MOST_JUDGED", judged)
+        monkeypatch.setattr(cross_fitting, "MOST_JUDGED", judged)
         monkeypatch.setattr(_estimator, "MOST_TAUGHT", taught)
 
     return set_limits
