@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pafo_sk._comparisons.memory_map import chunks
-from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.messages import first_rows, in_rows
 
 if TYPE_CHECKING:
     from pafo_sk._comparisons.table import ComparisonTable
@@ -26,9 +26,8 @@ def check_finite(X: np.ndarray, name: str = "X") -> None:
     if finite.all():
         return
     raise ValueError(
-        f"{name} contains {_kind(X[~finite])} in {np.sum(~finite)} of {len(X)} rows, the first of "
-        f"them {first_rows(~finite)}. Drop these rows, or fill them before the call "
-        f"(for instance with sklearn.impute.SimpleImputer)."
+        f"{name} contains {_kind(X[~finite])} {in_rows(~finite)}. Drop these rows, or fill them "
+        "before the call (for instance with sklearn.impute.SimpleImputer)."
     )
 
 

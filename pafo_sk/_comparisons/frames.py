@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import FEW, Labels, numbered
-from pafo_sk._comparisons.messages import first_rows, listed
+from pafo_sk._comparisons.messages import in_rows, listed
 
 
 class Columns:
@@ -95,16 +95,15 @@ class Columns:
         missing = pd.isna(values)
         if missing.any():
             return ValueError(
-                f"Column {name!r} of {self.argument} has no text (None or NaN) in {missing.sum()} "
-                f"of {len(values)} rows, the first of them {first_rows(missing)}. Drop them: "
-                f"{self.argument}.dropna(subset=[{name!r}]); an empty response is the string ''."
+                f"Column {name!r} of {self.argument} has no text (None or NaN) {in_rows(missing)}. "
+                f"Drop them: {self.argument}.dropna(subset=[{name!r}]); an empty response is the "
+                "string ''."
             )
         wrong = np.array([not isinstance(value, str) for value in values])
         found = sorted({type(value).__name__ for value in values[wrong][:100]})
         return TypeError(
             f"Column {name!r} of {self.argument} must hold strings, and holds {', '.join(found)} "
-            f"in {wrong.sum()} of {len(values)} rows, the first of them {first_rows(wrong)}. "
-            f"Convert it: {self.argument}[{name!r}].astype(str)."
+            f"{in_rows(wrong)}. Convert it: {self.argument}[{name!r}].astype(str)."
         )
 
     def labels(self, name: Hashable) -> Labels:

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.messages import first_rows, in_rows
 
 # Up to this many rows a Python loop is faster than pandas.
 FEW = 64
@@ -61,11 +61,9 @@ class Labels:
             except TypeError:
                 raise _not_hashable(values, name) from None
         if codes.min(initial=0) < 0:
-            missing = codes < 0
             raise ValueError(
-                f"{name} has no value (None or NaN) in {missing.sum()} of {len(codes)} rows, the "
-                f"first of them {first_rows(missing)}. Drop these rows, or give them a label of "
-                "their own."
+                f"{name} has no value (None or NaN) {in_rows(codes < 0)}. Drop these rows, or give "
+                "them a label of their own."
             )
         return cls(codes, np.asarray(unique, dtype=object))
 
@@ -98,8 +96,7 @@ class Labels:
 
     def tolist(self) -> list:
         """Return the label of every row."""
-        rows: list = self.unique[self.codes].tolist()
-        return rows
+        return list(self.unique[self.codes])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -170,9 +167,8 @@ def _not_hashable(values: Any, name: str) -> TypeError:
     wrong = np.array([not _is_hashable(value) for value in values])
     found = type(values[int(wrong.argmax())]).__name__
     return TypeError(
-        f"{name} must hold hashable labels (strings, numbers, tuples), and holds {found} in "
-        f"{wrong.sum()} of {len(values)} rows, the first of them {first_rows(wrong)}. Convert "
-        "them, for instance to tuples."
+        f"{name} must hold hashable labels (strings, numbers, tuples), and holds {found} "
+        f"{in_rows(wrong)}. Convert them, for instance to tuples."
     )
 
 
@@ -216,11 +212,10 @@ def read_y(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.ndarra
             f"y has {len(codes)} labels and X has {n} rows: they have inconsistent numbers of "
             "samples; give one label per row, naming the winner."
         )
-    missing = codes < 0
-    if missing.any():
+    if codes.min(initial=0) < 0:
         raise ValueError(
-            f"y contains NaN or None in {missing.sum()} of {n} rows, the first of them "
-            f"{first_rows(missing)}. Drop these rows of X, y and groups (a tie has no winner)."
+            f"y contains NaN or None {in_rows(codes < 0)}. Drop these rows of X, y and groups (a "
+            "tie has no winner)."
         )
     if classes is None:
         check_classification_targets(found if len(found) < 3 else np.asarray(y))

@@ -12,6 +12,11 @@ def first_rows(mask: np.ndarray) -> list[int]:
     return [int(row) for row in np.flatnonzero(mask)[:5]]
 
 
+def in_rows(mask: np.ndarray) -> str:
+    """Say in how many rows ``mask`` is true, and in which first."""
+    return f"in {mask.sum()} of {len(mask)} rows, the first of them {first_rows(mask)}"
+
+
 def listed(names: Sequence[Hashable]) -> str:
     """Return the names as text, at most ten of them."""
     if len(names) <= 10:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, validate_data
 from pafo_sk._comparisons.finite import check_finite, with_finite_items
 from pafo_sk._comparisons.frames import Columns, is_frame
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.messages import first_rows, listed
+from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.pairs import Comparisons, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
@@ -113,20 +113,24 @@ class InputReader(BaseEstimator):
             return Pairs(self._read_numbers(X, estimator, reset), users)
         columns = Columns(X)
         special = [estimator.user, estimator.group_column]
-        form, groups = "difference", None
+        form = "difference"
         if set(RESPONSES) & set(columns.names) or columns.looks_like_text(special):
             form = "text"
             columns.require(RESPONSES)
+        has_users, has_groups = (name is not None and name in columns for name in special)
         if reset:
-            _check_named_columns(columns, estimator)
-            if estimator.group_column is not None:
-                groups = columns.labels(estimator.group_column)
-        users = columns.labels(estimator.user) if estimator.user in columns else None
-        self._check_form(form, users is not None, estimator, reset)
+            names, pass_name = listed(columns.names), "pass the name of the column that holds the"
+            lacks = f"is no column of X, which has {names}; {pass_name} "
+            _check_named(estimator, has_users, has_groups, lambda labels: lacks + labels)
+        labels = {}
+        if has_users:
+            labels["users"] = columns.labels(estimator.user)
+        if has_groups and reset:
+            labels["groups"] = columns.labels(estimator.group_column)
+        self._check_form(form, has_users, estimator, reset)
         if form == "text":
-            return self._read_texts(columns, users, groups, estimator, reset)
-        X = columns.drop([name for name in special if name is not None])
-        return Pairs(self._read_numbers(X, estimator, reset), users, groups)
+            return self._read_texts(columns, labels, estimator, reset)
+        return Pairs(self._read_numbers(columns.drop(special), estimator, reset), **labels)
 
     def _check_form(self, form: str, has_users: bool, estimator: Any, reset: bool) -> None:
         """Learn the form of X and whether it has users, or raise if they are not those of `fit`."""
@@ -159,7 +163,11 @@ class InputReader(BaseEstimator):
         """Check a table, and number its labels without gaps, as those of a text frame are."""
         has_users = X.users is not None and estimator.user is not None
         if reset:
-            _check_named_labels(X, estimator)
+            lacks = (
+                "is given, and X is a ComparisonTable without {0}: pass "
+                "ComparisonTable(..., {0}=...)"
+            )
+            _check_named(estimator, X.users is not None, X.groups is not None, lacks.format)
         else:
             has_users = has_users and self.has_users_
         self._check_form("table", has_users, estimator, reset)
@@ -173,20 +181,11 @@ class InputReader(BaseEstimator):
                 f"{self.n_features_in_} features as input. Pass a ComparisonTable of items from "
                 "the encoder that made those of fit."
             )
-        return with_finite_items(
-            X.replaced(
-                prompts=None if X.prompts is None else X.prompts.compact(),
-                users=X.users if has_users else None,
-            )
-        )
+        prompts = None if X.prompts is None else X.prompts.compact()
+        return with_finite_items(X.replaced(prompts=prompts, users=X.users if has_users else None))
 
     def _read_texts(
-        self,
-        columns: Columns,
-        users: Labels | None,
-        groups: Labels | None,
-        estimator: Any,
-        reset: bool,
+        self, columns: Columns, labels: dict[str, Labels], estimator: Any, reset: bool
     ) -> TextPairs:
         if reset:
             names = [n for n in ("prompt", *RESPONSES, estimator.user) if n in columns]
@@ -195,14 +194,10 @@ class InputReader(BaseEstimator):
         else:
             columns.require([n for n in self.feature_names_in_ if n != estimator.user])
         _check_n_rows(len(columns), 2 if reset else 1)
-        return TextPairs(
-            columns.texts("response_a"),
-            columns.texts("response_b"),
-            columns.texts("prompt") if "prompt" in self.feature_names_in_ else None,
-            self._encoder(estimator, reset),
-            users,
-            groups,
-        )
+        response_a, response_b = map(columns.texts, RESPONSES)
+        prompts = columns.texts("prompt") if "prompt" in self.feature_names_in_ else None
+        encode = self._encoder(estimator, reset)
+        return TextPairs(response_a, response_b, prompts, encode, **labels)
 
     def _read_numbers(self, X: Any, estimator: Any, reset: bool) -> np.ndarray:
         """Return a dense floating-point array, checked as scikit-learn does."""
@@ -264,13 +259,8 @@ class InputReader(BaseEstimator):
                 warn_truncated(texts, model, estimator.encode_params)
             else:
                 check_same_encoder(self.encoder_info_, estimator.encoder, model)
-            vectors = encode_texts(
-                texts,
-                estimator.encoder,
-                cache=estimator.cache,
-                verbose=estimator.verbose,
-                **settings,
-            )
+            settings |= {"cache": estimator.cache, "verbose": estimator.verbose}
+            vectors = encode_texts(texts, estimator.encoder, **settings)
             if reset:
                 self.encoder_info_ = encoder_info(estimator.encoder, model)
             return vectors
@@ -294,32 +284,25 @@ def split_user_column(X: Any, user: str | int | None) -> tuple[Any, Labels | Non
     return np.delete(X, user, axis=1), users
 
 
-def _check_named_columns(columns: Columns, estimator: Any) -> None:
-    """Raise if a column that the user named is absent; only the default user column may be."""
-    if estimator.group_column is not None and estimator.group_column not in columns:
-        raise ValueError(
-            f"group_column={estimator.group_column!r} is no column of X, which "
-            f"has {listed(columns.names)}; pass the name of the column that holds the groups, "
-            "or the groups themselves: fit(X, y, groups=...)."
-        )
-    if estimator.user not in (None, "user") and estimator.user not in columns:
-        raise ValueError(
-            f"user={estimator.user!r} is no column of X, which has {listed(columns.names)}; pass "
-            "the name of the user column, or user=None for a model without personalisation."
-        )
+def _check_named(estimator: Any, users: bool, groups: bool, lacks: Callable[[str], str]) -> None:
+    """Raise if a column that the user named is absent; only the default user column may be.
 
-
-def _check_named_labels(X: ComparisonTable, estimator: Any) -> None:
-    """Raise if the user named a column, and the table lacks such labels."""
-    if estimator.group_column is not None and X.groups is None:
+    Parameters
+    ----------
+    users, groups : bool
+        Whether X has such a column.
+    lacks : callable
+        Maps "users" or "groups" to what X lacks and how to pass it.
+    """
+    if estimator.group_column is not None and not groups:
         raise ValueError(
-            f"group_column={estimator.group_column!r}, and X is a ComparisonTable without groups. "
-            "Pass ComparisonTable(..., groups=...), or fit(X, y, groups=...)."
+            f"group_column={estimator.group_column!r} {lacks('groups')}, or the groups themselves: "
+            "fit(X, y, groups=...)."
         )
-    if estimator.user not in (None, "user") and X.users is None:
+    if estimator.user not in (None, "user") and not users:
         raise ValueError(
-            f"user={estimator.user!r}, and X is a ComparisonTable without users. Pass "
-            "ComparisonTable(..., users=...), or user=None for a model without personalisation."
+            f"user={estimator.user!r} {lacks('users')}, or user=None for a model without "
+            "personalisation."
         )
 
 
@@ -339,7 +322,6 @@ def _check_real(X: Any) -> None:
         return
     imaginary = (np.imag(np.asarray(X)) != 0).reshape(len(X), -1).any(axis=1)
     raise ValueError(
-        f"Complex data not supported: X has an imaginary part in {imaginary.sum()} of {len(X)} "
-        f"rows, the first of them {first_rows(imaginary)}. Pass real numbers, for instance "
-        "np.real(X)."
+        f"Complex data not supported: X has an imaginary part {in_rows(imaginary)}. Pass real "
+        "numbers, for instance np.real(X)."
     )
