@@ -61,7 +61,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         sentence-transformers model for text. Kept in no attribute and no pickle.
     encode_params : dict or None, default=None
         Settings of the encoder: device (a list uses several GPUs), batch_size, dtype, max_length,
-        normalize_embeddings, prompt, prompt_name.
+        normalize_embeddings, prompt, prompt_name, and layers: "last" for the sentence vector, a
+        tuple of layers (numbers or fractions of the depth), or "auto", the default, for the layer
+        in the middle and the last one, where the encoder is a transformer.
     cache : "memory", folder, EmbeddingStore or None, default="memory"
         Where the vectors of texts are kept: in this process, or in a folder that others share.
     user : str, int or None, default="user"
@@ -134,7 +136,7 @@ class PafoRewardEstimator(ComparisonClassifier):
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
-        The encoder's name, revision (fingerprint) and dimension, where X is text.
+        The encoder's name, revision (fingerprint), layers and dimension, where X is text.
     history_ : Histories
         Sums over every user's known comparisons.
     n_features_in_ : int

@@ -18,6 +18,12 @@ from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.pairs import Comparisons, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
+from pafo_sk._encoding.layers import (
+    block_scales,
+    check_layers,
+    resolve_layers,
+    scaled_blocks,
+)
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import open_store
 from pafo_sk._encoding.truncation import warn_truncated
@@ -40,10 +46,13 @@ class InputReader(BaseEstimator):
     feature_names_in_ : ndarray of str
         Names of the columns read, if X has names.
     encoder_info_ : dict
-        Name, revision and dimension of the encoder, once texts of `fit` have been encoded.
+        Name, revision, layers and dimension of the encoder, once texts of `fit` have been encoded.
+    block_scales_ : ndarray of shape (n_layers,) or None
+        Factors that make the layers vary alike in `fit`; None for the sentence vector alone.
     """
 
     encoder_info_: dict[str, Any]
+    block_scales_: np.ndarray | None
 
     def fit(self, X: Any, estimator: Any) -> Comparisons:
         """Check X, learn its form, and return its comparisons; texts are not encoded yet."""
@@ -253,19 +262,34 @@ class InputReader(BaseEstimator):
 
         def encode(texts: list[str]) -> np.ndarray:
             open_store(estimator.cache)  # a folder that cannot be used raises before any work
-            settings = {"encode_params": estimator.encode_params, "device": estimator.device}
+            params = {"layers": "auto", **(estimator.encode_params or {})}
+            settings = {"encode_params": params, "device": estimator.device}
             model = load_encoder(estimator.encoder, **settings)
+            layers = resolve_layers(check_layers(params["layers"]), model)
             if reset:
-                warn_truncated(texts, model, estimator.encode_params)
+                warn_truncated(texts, model, params)
             else:
                 check_same_encoder(self.encoder_info_, estimator.encoder, model)
+                self._check_same_layers(layers)
             settings |= {"cache": estimator.cache, "verbose": estimator.verbose}
             vectors = encode_texts(texts, estimator.encoder, **settings)
             if reset:
                 self.encoder_info_ = encoder_info(estimator.encoder, model)
-            return vectors
+                self.encoder_info_ |= {"dimension": vectors.shape[1], "layers": layers or "last"}
+                self.block_scales_ = block_scales(vectors, len(layers))
+            return scaled_blocks(vectors, self.block_scales_)
 
         return encode
+
+    def _check_same_layers(self, layers: tuple[int, ...]) -> None:
+        """Raise if other layers are asked for than those of `fit`."""
+        fitted = self.encoder_info_["layers"]
+        if (layers or "last") != fitted:
+            raise ValueError(
+                f'encode_params["layers"] asks for {layers or "last"} of the encoder, and the '
+                f"model was fitted with {fitted}. Pass "
+                f'encode_params={{"layers": {fitted!r}}}, or fit again.'
+            )
 
 
 def split_user_column(X: Any, user: str | int | None) -> tuple[Any, Labels | None]:

@@ -21,6 +21,7 @@ from pafo_sk._encoding.fingerprint import (
     prompt_of,
     revision_of,
 )
+from pafo_sk._encoding.layers import LayerStore, layer_blocks, n_layers, resolve_layers
 from pafo_sk._encoding.loading import (
     FORWARDED,
     check_params,
@@ -87,9 +88,10 @@ def encode_texts(
 
     Returns
     -------
-    ndarray of float32, shape (n_texts, dimension)
+    ndarray of float32, shape (n_texts, n_layers * dimension)
+        A block for each of ``encode_params["layers"]``, by default the sentence vector alone.
     """
-    store = open_store(cache)  # first, because a folder that cannot be used should cost nothing
+    kept = open_store(cache)  # first, because a folder that cannot be used should cost nothing
     if isinstance(texts, str):
         raise TypeError("texts must be a list of texts, got a single string.")
     texts, params = list(texts), check_params(encode_params)
@@ -99,9 +101,13 @@ def encode_texts(
         raise TypeError(f"{what}; the first is {texts[wrong[0]]!r}.")
     model = load_encoder(encoder, params, device)
     settings = vector_settings(model, params)
+    layers = resolve_layers(params.get("layers", "last"), model)
+    n_blocks = max(1, len(layers))
+    store = LayerStore(kept, layers, n_layers(model))
     who = f"Encoder {_name(encoder, model)}"
     if not texts:
-        return np.zeros((0, encoder_info(encoder, model)["dimension"]), dtype=np.float32)
+        width = n_blocks * encoder_info(encoder, model)["dimension"]
+        return np.zeros((0, width), dtype=np.float32)
     row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
     inverse = np.fromiter(map(row_of.__getitem__, texts), dtype=np.intp, count=len(texts))
     unique = list(row_of)
@@ -110,7 +116,7 @@ def encode_texts(
         found, vectors = store.get_many(key, unique)
         facts = encoder_facts[model]
         if vectors.shape[1]:
-            facts["dimension"] = vectors.shape[1]
+            facts["dimension"] = vectors.shape[1] // n_blocks
         if found.all():
             return vectors if len(unique) == len(texts) else vectors[inverse]
         missing = np.flatnonzero(~found)
@@ -120,6 +126,7 @@ def encode_texts(
             undisturbed(model),
             closing(store.claim(key, [unique[row] for row in missing])) as claims,
             open_bar(len(missing), "Encoding", "text", silent=not verbose) as progress,
+            layer_blocks(model, layers, params.get("normalize_embeddings", False)),
             device_pool(model, params) as pool,
         ):
             for claimed in claims:
@@ -134,8 +141,9 @@ def encode_texts(
                     some = [unique[row] for row in batch]
                     with size.halved_when_out_of_memory(len(some)):
                         new = _encode(model, some, params, who, pool, size.share(len(some)))
-                        _check_vectors(new, first[batch], facts.get("dimension"), who)
-                        facts["dimension"] = new.shape[1]
+                        width = n_blocks * (facts.get("dimension") or 0) or None
+                        _check_vectors(new, first[batch], width, who)
+                        facts["dimension"] = new.shape[1] // n_blocks
                         if cache is not None:
                             store.put_many(key, some, new)
                         vectors = _fill(vectors, batch, new)
@@ -154,7 +162,7 @@ def _fill(vectors: np.ndarray, rows: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 def vector_settings(model: Any, params: dict[str, Any]) -> tuple:
     """Return those settings that alter vectors, as part of the key under which they are kept."""
-    alter = {key: params[key] for key in params if key not in ("batch_size", "device")}
+    alter = {key: params[key] for key in params if key not in ("batch_size", "device", "layers")}
     if not is_sentence_transformer(model):
         foreign = sorted(alter.keys() & {"max_length", "prompt", "prompt_name"})
         if foreign:
@@ -216,6 +224,8 @@ def _vectors_of(
                 vectors = vectors / np.maximum(norms, 1e-12)
             return vectors
         options = {key: params[key] for key in FORWARDED if key in params}
+        if params.get("layers", "last") != "last":
+            options.pop("normalize_embeddings", None)  # `layer_blocks` does it, block by block
         options |= {"batch_size": at_once, "convert_to_numpy": True, "show_progress_bar": False}
         if pool is not None:
             return as_float32(model.encode(texts, pool=pool, chunk_size=at_once, **options))

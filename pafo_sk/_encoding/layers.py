@@ -36,20 +36,23 @@ def check_layers(layers: Any) -> Any:
 def _is_layer(layer: Any) -> bool:
     if isinstance(layer, bool):
         return False
-    return isinstance(layer, Integral) or (isinstance(layer, Real) and 0 <= layer <= 1)
+    return isinstance(layer, Integral) or (isinstance(layer, Real) and 0 <= float(layer) <= 1)
 
 
 def n_layers(model: Any) -> int:
     """Return the number of the last layer whose hidden states an encoder hands out; 0 for none.
 
-    Only SentenceTransformers around a transformer of PyTorch do, and not those that cut vectors.
+    Only SentenceTransformers around a transformer of PyTorch do, and only those whose sentence
+    vectors are as wide as the hidden states.
     """
     transformer = next(iter(model.children()), None) if isinstance(model, torch.nn.Module) else None
     config = getattr(getattr(transformer, "model", None), "config", None)
     torch_runs_it = getattr(transformer, "backend", "torch") == "torch"
     if not torch_runs_it or getattr(model, "truncate_dim", None) is not None:
         return 0
-    if not hasattr(config, "output_hidden_states"):
+    # hidden states of another width than the sentence vector would need a scale of their own
+    width = getattr(config, "hidden_size", None)
+    if width is None or width != model.get_embedding_dimension():
         return 0
     return int(getattr(config, "num_hidden_layers", 0))
 
@@ -68,8 +71,8 @@ def resolve_layers(layers: Any, model: Any) -> tuple[int, ...]:
     if not last:
         raise ValueError(
             f'encode_params["layers"]={layers!r} needs a SentenceTransformer around a transformer '
-            f"of PyTorch without truncate_dim, got {type(model).__name__}. Pass "
-            'encode_params={"layers": "last"}, or leave it out.'
+            "of PyTorch whose sentence vectors are as wide as its hidden states, got "
+            f'{type(model).__name__}. Pass encode_params={{"layers": "last"}}, or leave it out.'
         )
     asked = (MIDDLE, -1) if layers == "auto" else layers
     numbers = [_number(layer, last) for layer in asked]
@@ -99,14 +102,18 @@ class LayerBlocks:
     layers : tuple of int
     last : int
         Number of the last layer.
+    normalize : bool
+        Whether the sentence vector is divided by its length.
     """
 
-    def __init__(self, layers: tuple[int, ...], last: int):
-        self.layers, self.last = layers, last
+    def __init__(self, layers: tuple[int, ...], last: int, normalize: bool):
+        self.layers, self.last, self.normalize = layers, last, normalize
 
     def __call__(self, model: Any, given: Any, features: dict[str, Any]) -> dict[str, Any]:
         hidden = features["all_layer_embeddings"]
         own = features["sentence_embedding"]
+        if self.normalize:
+            own = torch.nn.functional.normalize(own, dim=1)
         mask = features["attention_mask"].unsqueeze(-1).to(own.dtype)
         blocks = [
             own if layer == self.last else _masked_mean(hidden[layer], mask)
@@ -121,20 +128,66 @@ def _masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 @contextmanager
-def layer_blocks(model: Any, layers: tuple[int, ...]) -> Iterator[None]:
+def layer_blocks(model: Any, layers: tuple[int, ...], normalize: bool) -> Iterator[None]:
     """Let the encoder return blocks of ``layers`` inside; it is left as it was."""
     if not layers:
         yield
         return
     config = next(iter(model.children())).model.config
     before = config.output_hidden_states
-    hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model)))
+    hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model), normalize))
     config.output_hidden_states = True
     try:
         yield
     finally:
         config.output_hidden_states = before
         hook.remove()
+
+
+class LayerStore:
+    """A store of vectors that keeps every layer under a key of its own.
+
+    The sentence vector has the key that it has without layers. So a layer that was encoded once is
+    found again, whichever layers are asked for beside it.
+
+    Parameters
+    ----------
+    store : store of vectors
+    layers : tuple of int
+        ``()`` for the sentence vector alone.
+    last : int
+        Number of the last layer.
+    """
+
+    def __init__(self, store: Any, layers: tuple[int, ...], last: int):
+        self.store, self.layers, self.last = store, layers or (last,), last
+
+    def _keys(self, key: tuple[str, tuple]) -> list[tuple[str, tuple]]:
+        revision, settings = key
+        return [
+            key if layer == self.last else (revision, (*settings, f"layer {layer}"))
+            for layer in self.layers
+        ]
+
+    def get_many(self, key: tuple, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return which texts have all layers, and the blocks of all texts side by side."""
+        parts = [self.store.get_many(one, texts) for one in self._keys(key)]
+        if len(parts) == 1:
+            return parts[0]
+        if any(vectors.shape[1] == 0 for _, vectors in parts):
+            return np.zeros(len(texts), dtype=bool), np.zeros((len(texts), 0), dtype=np.float32)
+        found = np.logical_and.reduce([found for found, _ in parts])
+        return found, np.concatenate([vectors for _, vectors in parts], axis=1)
+
+    def put_many(self, key: tuple, texts: list[str], vectors: np.ndarray) -> None:
+        """Keep every block under the key of its layer."""
+        blocks = np.split(vectors, len(self.layers), axis=1)
+        for one, block in zip(self._keys(key), blocks, strict=True):
+            self.store.put_many(one, texts, np.ascontiguousarray(block))
+
+    def claim(self, key: tuple, texts: list[str]) -> Any:
+        """Claim texts for this process, by the first layer."""
+        return self.store.claim(self._keys(key)[0], texts)
 
 
 def block_scales(vectors: np.ndarray, n_blocks: int) -> np.ndarray | None:

@@ -21,9 +21,10 @@ from pafo_sk._encoding.fingerprint import (
     keep_revision,
     revision_of,
 )
+from pafo_sk._encoding.layers import check_layers
 
 FORWARDED = ("batch_size", "normalize_embeddings", "prompt", "prompt_name")
-ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "max_length")
+ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "layers", "max_length")
 _OFFLINE_NAME = "all-MiniLM-L6-v2"
 _HUB_SECONDS = 5
 
@@ -97,6 +98,8 @@ def check_params(encode_params: dict[str, Any] | None) -> dict[str, Any]:
             raise ValueError(f"encode_params has no {key!r}; allowed are {sorted(ENCODE_PARAMS)}.")
         if key in ("batch_size", "max_length") and not value >= 1:
             raise ValueError(f"encode_params[{key!r}] must be at least 1, got {value!r}.")
+    if "layers" in params:
+        params["layers"] = check_layers(params["layers"])
     if "device" in params:
         params["device"] = check_devices(params["device"])
     if "dtype" in params:
