@@ -88,7 +88,7 @@ def test_users_count_equally(judged):
 def test_who_harms_nobody_is_left_alone(judged):
     pooled, unified = margin_with([8] * 15 + [3] * 5), margin_with([8] * 15 + [9] * 5)
     found = mended(pooled, unified, *judged, 0.0)
-    assert found.share == 0
+    assert found.pooled_share == 0
     np.testing.assert_allclose(found.report["unified_gain"], [0, 0.6])
     assert "few" in found.status
 
@@ -96,13 +96,13 @@ def test_who_harms_nobody_is_left_alone(judged):
 def test_harm_falls_back_to_pooled(judged):
     pooled, unified = margin_with([8] * 15 + [3] * 5), 9 * margin_with([5] * 15 + [9] * 5)
     found = mended(pooled, unified, *judged, 0.0)
-    assert found.share == 1
+    assert found.pooled_share == 1
     np.testing.assert_allclose(found.report["unified_gain"], 0)
     assert "fell back to the pooled model" in found.status
     # who allows it gets it
     for tolerance in (None, 0.4):
         found = mended(pooled, unified, *judged, tolerance)
-        assert found.share == 0
+        assert found.pooled_share == 0
         np.testing.assert_allclose(found.report["unified_gain"], [-0.3, 0.6])
         assert "most" in found.status
         assert "lose" in found.status
@@ -113,10 +113,10 @@ def test_as_little_of_pooled_as_it_takes(judged):
     pooled = 3 * margin_with([8] * 15 + [3] * 5)
     unified = np.where(margin_with([5] * 15 + [9] * 5) > 0, 9.0, -1.0)
     found = mended(pooled, unified, *judged, 0.0)
-    assert 0 < found.share < 1
+    assert 0 < found.pooled_share < 1
     assert (found.report["unified_gain"] >= 0).all()
     assert found.report.loc["few", "unified_gain"] > 0.3
-    assert f"{found.share:.0%} of the pooled model" in found.status
+    assert f"{found.pooled_share:.0%} of the pooled model" in found.status
 
 
 def test_one_user_losing_counts(judged):
@@ -126,7 +126,7 @@ def test_one_user_losing_counts(judged):
     pooled = margin_with([8] * 20)
     unified = 9 * margin_with([9] * 19 + [7])
     found = mended(pooled, unified, trainer, groups, 0.0)
-    assert found.share == 1
+    assert found.pooled_share == 1
 
 
 @pytest.mark.parametrize(("losers", "harmed"), [(2, False), (4, True)])
@@ -135,7 +135,7 @@ def test_a_loss_within_its_error_is_no_harm(judged, losers, harmed):
     pooled = margin_with([8] * 15 + [3] * 5)
     unified = margin_with([7] * losers + [8] * (15 - losers) + [9] * 5)
     found = mended(pooled, unified, *judged, 0.0)
-    assert (found.share > 0) == harmed
+    assert (found.pooled_share > 0) == harmed
     assert (found.report.loc["most", "unified_gain"] < 0) == (not harmed)
 
 
@@ -144,7 +144,7 @@ def test_another_candidate_mends(judged):
     pooled, harmful = margin_with([8] * 15 + [3] * 5), 9 * margin_with([5] * 15 + [9] * 5)
     worse, better = margin_with([8] * 15 + [5] * 5), margin_with([8] * 15 + [8] * 5)
     found = mended(pooled, harmful, *judged, 0.0, worse, better)
-    assert (found.candidate, found.share) == (2, 0.0)
+    assert (found.candidate, found.pooled_share) == (2, 0.0)
     np.testing.assert_allclose(found.report["unified_gain"], [0, 0.5])
 
 
