@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pafo_sk._specialists import CrossFitted
+from pafo_sk._specialists import CrossFitted, with_pairs
 from pafo_sk._training.calibration import log_loss
 from pafo_sk._training.cross_fitting import Trainer
 
@@ -15,8 +15,14 @@ from pafo_sk._training.cross_fitting import Trainer
 class Teachers:
     """Pooled model and specialists, and on what condition their margins teach.
 
+    Models that lack two folds are trained when a fold is held out for the first time.
+
     Attributes
     ----------
+    trainer : Trainer
+        All comparisons, on which pooled model and specialists were trained.
+    group : ndarray of int, shape (n_comparisons,)
+        Codes of their groups.
     pooled, specialists : CrossFitted
     conditioning : {"group", "correct", "better"}
         "group": every row is taught by its group's specialist. "correct": only rows whose teacher
@@ -24,6 +30,8 @@ class Teachers:
         with a specialist of their own than with it, or than with another group's.
     """
 
+    trainer: Trainer
+    group: np.ndarray
     pooled: CrossFitted
     specialists: CrossFitted
     conditioning: str
@@ -45,31 +53,37 @@ class Teachers:
         -------
         ndarray of shape (n_comparisons, 3)
         """
-        label, specialists = trainer.label, self.specialists
+        label, pooled, specialists = trainer.label, self.pooled, self.specialists
+        if fold is not None:
+            pooled, specialists = with_pairs(self.trainer, pooled, specialists, self.group)
         teacher = specialists.margins(trainer, specialists.model[group], fold)
         if self.conditioning == "better":
-            teacher = self._only_better(trainer, group, teacher, fold)
+            teacher = _only_better(trainer, pooled, specialists, group, teacher, fold)
         taught = np.ones(len(label))
         if self.conditioning == "correct":
             taught = ((teacher > 0) == (label > 0.5)).astype(float)
         return np.stack([label, teacher, taught], axis=1)
 
-    def _only_better(
-        self, trainer: Trainer, group: np.ndarray, teacher: np.ndarray, fold: int | None
-    ) -> np.ndarray:
-        """The teacher's margins in groups where no other model has less loss, else the pooled."""
-        label, specialists = trainer.label, self.specialists
-        common = self.pooled.margins(trainer, 0, fold)
-        others = [
-            specialists.margins(trainer, model, fold) for model in range(specialists.n_models)
-        ]
-        own = specialists.model[group]
-        # the rows of the fold must not decide who teaches either
-        seen = np.ones(len(label)) if fold is None else (trainer.fold != fold).astype(float)
-        least = np.bincount(group, seen * log_loss(teacher, label))
-        better = np.ones(len(least), dtype=bool)
-        for model, rival in enumerate([common, *others], start=-1):
-            # a group's own model is no rival, and must not seem one by a rounding error
-            lost = np.bincount(group, np.where(own == model, 0.0, seen * log_loss(rival, label)))
-            better &= (specialists.model == model) | (least < lost)
-        return np.where(better[group], teacher, common)
+
+def _only_better(
+    trainer: Trainer,
+    pooled: CrossFitted,
+    specialists: CrossFitted,
+    group: np.ndarray,
+    teacher: np.ndarray,
+    fold: int | None,
+) -> np.ndarray:
+    """The teacher's margins in groups where no other model has less loss, else the pooled."""
+    label = trainer.label
+    common = pooled.margins(trainer, 0, fold)
+    others = [specialists.margins(trainer, model, fold) for model in range(specialists.n_models)]
+    own = specialists.model[group]
+    # the rows of the fold must not decide who teaches either
+    seen = np.ones(len(label)) if fold is None else (trainer.fold != fold).astype(float)
+    least = np.bincount(group, seen * log_loss(teacher, label))
+    better = np.ones(len(least), dtype=bool)
+    for model, rival in enumerate([common, *others], start=-1):
+        # a group's own model is no rival, and must not seem one by a rounding error
+        lost = np.bincount(group, np.where(own == model, 0.0, seen * log_loss(rival, label)))
+        better &= (specialists.model == model) | (least < lost)
+    return np.where(better[group], teacher, common)

@@ -298,7 +298,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                     trainer, pooled, found.codes, self.specialist_shrinkage
                 )
                 # 2. Their margins, conditionally on the group, are what teaches
-                teachers = Teachers(pooled, specialists, self.conditioning)
+                teachers = Teachers(trainer, found.codes, pooled, specialists, self.conditioning)
                 # 3. the unified model, which reads histories: candidates race on held-out rows.
                 one = CandidateTrainer(
                     trainer,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from pafo_sk._training.calibration import temperature
 from pafo_sk._training.cross_fitting import FoldSet, Trainer
 from pafo_sk._training.fit_cache import trained_once
 from pafo_sk._training.head_grid import HeadGrid
-from pafo_sk._training.heads import emptied, rescaled
+from pafo_sk._training.heads import emptied, rescaled, stack_heads
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,13 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitte
         judged.pairs(judged_weight), judged.fold_sets(1), penalties, {"penalty": len(penalties)}
     )
     best = int(np.argmin(_held_out_losses(judged, tried, judged_weight)))
-    fold_sets = trainer.fold_sets(0, 1, 2)
+    fold_sets = trainer.fold_sets(0, 1)
     heads = trainer.train_grid(
         trainer.pairs(weight),
         fold_sets,
         penalties[best],
         {"model": 1},
-        start=_start(trainer, fold_sets, tried.select(penalty=best)),
+        start=_start(trainer, tried.select(penalty=best)),
     )
     fitted = _calibrated(
         CrossFitted(heads, fold_sets, [], np.zeros(1, dtype=np.int64)),
@@ -128,18 +127,17 @@ def _held_out_losses(
     return np.array([temperature(margin, trainer.label, weight)[1] for margin in margins.T])
 
 
-def _start(trainer: Trainer, fold_sets: Sequence[FoldSet], tried: HeadGrid) -> nn.Module | None:
-    """Where the pooled models start: from heads that have seen no row that they must not see.
+def _start(trainer: Trainer, tried: HeadGrid) -> nn.Module | None:
+    """Where the pooled models start: that of everything, and those that lack one fold.
 
     Parameters
     ----------
     tried : HeadGrid
-        A head for every single fold.
+        A head for every single fold. None of them has seen a row that the model must not see.
     """
     if not trainer.net.resolved().can_be_preconditioned():
         return None  # a few epochs do not forget where they started
-    start = tried.select(fold_set=[folds[0] if folds else 0 for folds in fold_sets])
-    return emptied(start.module, np.array([len(folds) == 2 for folds in fold_sets]))
+    return tried.select(fold_set=[0, *range(trainer.n_folds)]).module
 
 
 def _calibrated(
@@ -147,8 +145,8 @@ def _calibrated(
 ) -> CrossFitted:
     """A single model with its margins divided by one temperature, and the choice that says so."""
     scale, _ = temperature(fitted.margins(judged, 0), judged.label, weight)
-    heads = HeadGrid(rescaled(fitted.heads.module, 1 / scale), fitted.heads.axes)
-    return replace(fitted, heads=heads, choices=[replace(choice, temperature=scale)])
+    choices = [replace(choice, temperature=scale)]
+    return replace(fitted, heads=_divided(fitted.heads, scale), choices=choices)
 
 
 @trained_once
@@ -199,7 +197,13 @@ def _fit_specialist(
             return None
     else:
         choice = Choice(float(shrinkage), False, 1.0)
-    heads = trainer.train_grid(
+    heads = _near_pooled(trainer, pooled, choice)
+    return _calibrated(replace(pooled, heads=heads), choice, judged)
+
+
+def _near_pooled(trainer: Trainer, pooled: CrossFitted, choice: Choice) -> HeadGrid:
+    """Heads of one group that start at the pooled model, for its fold sets; not calibrated."""
+    return trainer.train_grid(
         trainer.pairs(),
         pooled.fold_sets,
         np.array(choice.penalty),
@@ -207,7 +211,6 @@ def _fit_specialist(
         anchor=None if choice.to_zero else pooled.heads.module,
         start=pooled.heads.module,
     )
-    return _calibrated(replace(pooled, heads=heads), choice, judged)
 
 
 def _choose_shrinkage(judged: Trainer, pooled: CrossFitted) -> Choice | None:
@@ -230,3 +233,42 @@ def _choose_shrinkage(judged: Trainer, pooled: CrossFitted) -> Choice | None:
         return None
     anchor, number = divmod(best, len(penalties))
     return Choice(float(penalties[number]), bool(anchor), 1.0)
+
+
+@trained_once
+def with_pairs(
+    trainer: Trainer, pooled: CrossFitted, specialists: CrossFitted, group: np.ndarray
+) -> tuple[CrossFitted, CrossFitted]:
+    """Pooled model and specialists, also for fold sets of two: what chose them is not repeated.
+
+    A teacher of rows of one fold, where another fold is held out, must not have seen either.
+    """
+    (choice,) = pooled.choices
+    fold_sets = trainer.fold_sets(2)
+    heads = trainer.train_grid(trainer.pairs(), fold_sets, np.array(choice.penalty), {"model": 1})
+    pairs = replace(pooled, heads=_divided(heads, choice.temperature), fold_sets=fold_sets)
+    by_model = []
+    for code, choice in enumerate(specialists.choices):
+        if np.isfinite(choice.penalty):
+            near = _near_pooled(trainer.of_rows(np.flatnonzero(group == code)), pairs, choice)
+            by_model.append(_divided(near, choice.temperature).select(model=0))
+    if len(by_model) < specialists.n_models:  # the last one is the pooled model
+        by_model.append(pairs.heads.select(model=0))
+    return (
+        _joined(pooled, pairs.heads, fold_sets),
+        _joined(specialists, HeadGrid.stacked(by_model, "model"), fold_sets),
+    )
+
+
+def _divided(heads: HeadGrid, scale: float) -> HeadGrid:
+    """Heads whose margins are divided by a temperature."""
+    return HeadGrid(rescaled(heads.module, 1 / scale), heads.axes)
+
+
+def _joined(fitted: CrossFitted, heads: HeadGrid, fold_sets: list[FoldSet]) -> CrossFitted:
+    """Models with those of further fold sets."""
+    every = [*fitted.fold_sets, *fold_sets]
+    module = stack_heads([fitted.heads.module, heads.module])
+    return replace(
+        fitted, heads=HeadGrid(module, {**heads.axes, "fold_set": len(every)}), fold_sets=every
+    )

@@ -5,10 +5,12 @@ import pytest
 from made_groups import APART, fitted, trainer_of
 
 from pafo_sk._distillation import Teachers
+from pafo_sk._specialists import with_pairs
 
 
 def teachers(trainer, pooled, specialists, group, conditioning, fold=None):
-    return Teachers(pooled, specialists, conditioning).targets(trainer, group, fold)
+    given = Teachers(trainer, group, pooled, specialists, conditioning)
+    return given.targets(trainer, group, fold)
 
 
 @pytest.mark.parametrize("fold", [None, 1])
@@ -18,7 +20,8 @@ def test_each_group_is_taught_by_its_own_specialist(fold):
     target = teachers(trainer, pooled, specialists, group, "group", fold)
     assert (target[:, 0] == trainer.label).all()
     assert (target[:, 2] == 1).all()
-    own = specialists.margins(trainer, group, fold)
+    _, both = with_pairs(trainer, pooled, specialists, group)
+    own = both.margins(trainer, group, fold)
     np.testing.assert_array_equal(target[:, 1], own)
     correct = teachers(trainer, pooled, specialists, group, "correct", fold)
     assert (correct[:, 2] == ((own > 0) == (trainer.label > 0.5))).all()

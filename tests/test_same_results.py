@@ -107,7 +107,7 @@ def test_tables_in_half_precision(scale, repeated, monkeypatch):
             seed=0,
             preconditioner=Preconditioner.of(comparisons),
         )
-        grid = trainer.train_grid(trainer.pairs(), trainer.fold_sets(0, 1), np.ones(1))
+        grid = trainer.train_grid(trainer.pairs(), trainer.fold_sets(0, 1), np.array(1.0))
         heads.append(grid.module.weight)
     torch.testing.assert_close(*heads, atol=1e-4, rtol=1e-4)
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from made_groups import APART, fitted, trainer_of
 
 from pafo_sk import MLPHead, RewardNet
-from pafo_sk._specialists import fit_pooled, fit_specialists
+from pafo_sk._specialists import Choice, fit_pooled, fit_specialists, with_pairs
 from pafo_sk._training.config import TrainingConfig
 
 MAX_SPECIALISTS = TrainingConfig().max_specialists
@@ -28,16 +29,17 @@ def test_margins_come_from_models_that_saw_neither_fold(net, fold):
         # a penalty chosen on held-out rows may differ, so everything is fixed
         pooled = _fixed(other)
         specialists = fit_specialists(other, pooled, group, 1.0)
+        _, specialists = with_pairs(other, pooled, specialists, group)
         margins.append(_raw(specialists, other, specialists.model[group], fold)[other.fold == own])
-    # parts train side by side, so that where one stops depends a little on the others
+    # models train side by side, so that where one stops depends a little on the others
     np.testing.assert_allclose(*margins, atol=5e-3)
 
 
 def _fixed(trainer):
-    """A pooled model of all parts with one penalty and no temperature."""
+    """A pooled model of all fold sets with one penalty and no temperature."""
     found = fit_pooled(trainer)
     heads = trainer.train_grid(trainer.pairs(), found.fold_sets, np.ones(1), {"model": 1})
-    return replace(found, heads=heads)
+    return replace(found, heads=heads, choices=[Choice(1.0, True, 1.0)])
 
 
 def _raw(specialists, trainer, model, fold):
@@ -79,3 +81,25 @@ def test_only_the_first_groups_may_have_specialists():
     group = np.arange(len(trainer)) % (MAX_SPECIALISTS + 3)
     _, specialists = fitted(trainer, group, 1.0)
     assert specialists.model.tolist() == [*range(MAX_SPECIALISTS)] + 3 * [MAX_SPECIALISTS]
+
+
+def test_models_that_lack_a_pair_of_folds_are_what_they_would_be_alone():
+    """With the choices made before, also where a group has the pooled model."""
+    trainer, group = trainer_of([*APART, [0, 0, 1]], each=90)
+    kept = np.flatnonzero((group < 2) | (np.arange(270) % 90 < 6))
+    trainer, group = trainer.of_rows(kept), group[kept]
+    pooled, specialists = fitted(trainer, group, 1.0)
+    assert specialists.fold_sets == [(), (0,), (1,), (2,)]
+    both = with_pairs(trainer, pooled, specialists, group)
+    for before, after in zip((pooled, specialists), both, strict=True):
+        assert after.fold_sets == [*before.fold_sets, (0, 1), (0, 2), (1, 2)]
+        for fold in (None, 0, 1, 2):
+            assert torch.equal(after.without(fold).weight, before.without(fold).weight)
+    of_pair = [found.heads.select(fold_set=5).module.weight for found in both]
+    torch.testing.assert_close(of_pair[1][2], of_pair[0][0])
+    # labels of the two folds have no part in them
+    rows = np.flatnonzero(trainer.fold == 1)
+    part = trainer.of_rows(rows)
+    choice = pooled.choices[0]
+    alone = part.train_grid(part.pairs(), [()], np.array(choice.penalty)).module.weight
+    torch.testing.assert_close(of_pair[0], alone / choice.temperature, atol=5e-3, rtol=0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, log_expit
+from scipy.optimize import minimize_scalar
+from scipy.special import log_expit
 
-# Inverse temperatures lie between these.
+# Temperatures lie between these.
 RANGE = (1 / 20, 20.0)
-STEPS = 30
-TOLERANCE = 1e-6
 
 
 def log_loss(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -30,22 +29,13 @@ def temperature(
     signed = margin * (2 * label - 1)
     weight = np.ones(len(signed)) if weight is None else weight
     weight = weight / weight.sum()
-    low, high = RANGE
-    # convex in the inverse temperature: Newton's method, kept within what is known to hold it
-    inverse = 1.0
-    for _ in range(STEPS):
-        wrong = expit(-inverse * signed)
-        pull = weight * signed * wrong
-        slope = -pull.sum()
-        low, high = (inverse, high) if slope < 0 else (low, inverse)
-        curvature = (pull * signed * (1 - wrong)).sum()
-        moved = inverse - slope / curvature if curvature > 0 else np.inf * -slope
-        if not low < moved < high:
-            moved = np.sqrt(low * high)
-        if abs(moved - inverse) < TOLERANCE * inverse:
-            break
-        inverse = moved
-    return float(1 / inverse), float(-(weight * log_expit(inverse * signed)).sum())
+
+    def loss(log_temperature: float) -> float:
+        return float(-weight @ log_expit(signed / np.exp(log_temperature)))
+
+    # convex in the inverse temperature, so that there is one minimum
+    found = minimize_scalar(loss, bounds=np.log(RANGE), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def calibrated_losses(

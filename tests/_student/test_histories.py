@@ -147,8 +147,9 @@ def test_coefficients_are_computed_once_for_those_who_are_asked_for(mixture):
         found = histories.coefficients(mixture, np.array(codes))
         np.testing.assert_array_equal(found, expected[np.array(codes) + 1])
     assert calls == [1, 2]
-    everybody = np.arange(-1, 40)
-    np.testing.assert_array_equal(histories.coefficients(mixture, everybody), expected)
+    # the last digit of an exponential depends on where it stands in its batch
+    found = histories.coefficients(mixture, np.arange(-1, 40))
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
     # other histories and other modules have coefficients of their own
     more = histories.add(people([3]), statistics[:1])
     assert (more.coefficients(mixture, np.array([3])) != expected[4]).any()

@@ -107,6 +107,20 @@ def test_what_fits_agree_on_is_trained_once(data, quick, trainings):
     assert count(no_harm=None) == (heads, students)
 
 
+def test_nothing_is_trained_for_teachers_that_nobody_asks(data, quick, trainings):
+    """Models that lack two folds only teach: without a distillation weight there are none."""
+
+    def count(**settings):
+        trainings.clear()
+        fitted(quick, data, settings)
+        return trainings.count("train_heads")
+
+    # the pooled model, with its penalties before, and two specialists
+    assert count(distill_weight=0.0) == 2 + 2
+    # and of each the models that lack two folds, all at once
+    assert count(distill_weight=0.5) == 2 + 2 + 3
+
+
 @pytest.mark.slow
 def test_students_of_processes_are_shared(data, quick, trainings):
     cache = FitCache()
