@@ -6,46 +6,50 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from _library import (
+    LayerStore,
+    block_scales,
+    encode_texts,
+    encoder_info,
+    load_encoder,
+    memory_store,
+    n_layers,
+    resolve_layers,
+    revision_of,
+    scaled_blocks,
+    vector_settings,
+)
 
-from pafo_sk._encoding import encode as _encoding
-from pafo_sk._encoding.store import memory_store
+from pafo_sk import EmbeddingStore
 
 ENCODER = "all-MiniLM-L6-v2"
+# The estimator's default.
+PARAMS = {"layers": "auto"}
 
 
 def warm(texts: Iterable[str], folder: Path) -> dict[str, object]:
-    """Have every text's vector in the library's memory, from disk where it was encoded before.
+    """Have every text's vectors in the library's memory, from disk where they were encoded before.
 
     The library then finds them there, in `fit` and everywhere else, so that fit times are those of
-    learning. The file is named after the encoder's revision: another encoder reads another file.
+    learning.
 
     Returns
     -------
     dict
-        Name, revision and dimension of the encoder.
+        Name, revision, layers and dimension of the encoder.
     """
-    model = _encoding.load_encoder(ENCODER)
-    revision = _encoding.revision_of(model)
-    file = folder / f"vectors-{revision}.npz"
-    known: dict[str, np.ndarray] = {}
-    if file.exists():
-        with np.load(file) as saved:
-            known = dict(zip(saved["texts"].tolist(), saved["vectors"], strict=True))
-    wanted = list(dict.fromkeys(texts))
-    old = [text for text in wanted if text in known]
-    if old:
-        key = (revision, _encoding.vector_settings(model, {}))
-        memory_store.put_many(key, old, np.stack([known[text] for text in old]))
-    if len(old) < len(wanted):
-        new = [text for text in wanted if text not in known]
-        known |= dict(zip(new, _encoding.encode_texts(new, ENCODER, verbose=1), strict=True))
-        folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part.npz")
-        np.savez(part, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
-        part.replace(file)
-    return _encoding.encoder_info(ENCODER, model)
+    unique, model = list(dict.fromkeys(texts)), load_encoder(ENCODER)
+    found = encode_texts(
+        unique, ENCODER, encode_params=PARAMS, cache=EmbeddingStore(folder), verbose=1
+    )
+    layers = resolve_layers(PARAMS["layers"], model)
+    key = (revision_of(model), vector_settings(model, {}))
+    LayerStore(memory_store, layers, n_layers(model)).put_many(key, unique, found)
+    return {**encoder_info(ENCODER, model), "layers": list(layers), "dimension": found.shape[1]}
 
 
 def vectors(texts: list[str]) -> np.ndarray:
-    """One vector a text, (n_texts, dimension)."""
-    return _encoding.encode_texts(texts, ENCODER)
+    """One vector a text, its layers scaled to vary alike as in the estimator, (n_texts, width)."""
+    found = encode_texts(texts, ENCODER, encode_params=PARAMS)
+    n_blocks = len(resolve_layers(PARAMS["layers"], load_encoder(ENCODER)))
+    return scaled_blocks(found, block_scales(found, n_blocks))
