@@ -1,6 +1,5 @@
 """The private parts of pafo_sk that benchmarks use. No other file here imports a private module."""
 
-from pafo_sk._comparisons.pairs import join_prompt
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
 from pafo_sk._encoding.layers import (
@@ -12,6 +11,7 @@ from pafo_sk._encoding.layers import (
 )
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import memory_store
+from pafo_sk._encoding.truncation import join_prompt
 from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.heads import squared_distance
 from pafo_sk._training.losses import BradleyTerryLoss

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._encoding.truncation import join_prompts
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class TextPairs:
     prompts : Labels of n texts, or None
     encode : callable
         Maps a list of unique texts to vectors.
+    join : callable
+        Maps lists of prompts and of responses to texts.
     users, groups : Labels of n rows, or None
     """
 
@@ -33,6 +36,7 @@ class TextPairs:
     response_b: Labels
     prompts: Labels | None
     encode: Callable[[list[str]], np.ndarray]
+    join: Callable[[list[str], list[str]], list[str]]
     users: Labels | None = None
     groups: Labels | None = None
 
@@ -41,7 +45,8 @@ class TextPairs:
 
     def table(self) -> ComparisonTable:
         """Encode each distinct pair of prompt and response once."""
-        items, index = encode_items([self.response_a, self.response_b], self.prompts, self.encode)
+        responses = [self.response_a, self.response_b]
+        items, index = encode_items(responses, self.prompts, self.encode, self.join)
         a, b = index[: len(self)], index[len(self) :]
         users, prompts = self.users, self.prompts
         return ComparisonTable.unchecked(items=items, a=a, b=b, users=users, prompts=prompts)
@@ -104,6 +109,7 @@ def encode_items(
     responses: Sequence[Labels],
     prompts: Labels | None,
     encode: Callable[[list[str]], np.ndarray],
+    join: Callable[[list[str], list[str]], list[str]] = join_prompts,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode the distinct pairs of prompt and response.
 
@@ -114,6 +120,8 @@ def encode_items(
     prompts : Labels of n texts, or None
     encode : callable
         Maps a list of unique texts to vectors.
+    join : callable, default=join_prompts
+        Maps lists of prompts and of responses to texts.
 
     Returns
     -------
@@ -129,13 +137,5 @@ def encode_items(
     prompts = Labels.joined(prompts)
     prompt_codes = np.tile(prompts.codes, len(responses))
     index, keys = pd.factorize(prompt_codes * len(unique) + texts.codes, sort=True)
-    items = [
-        join_prompt(prompts.unique[p], unique[r])
-        for p, r in zip(keys // len(unique), keys % len(unique), strict=True)
-    ]
-    return encode(items), index
-
-
-def join_prompt(prompt: str, response: str) -> str:
-    """Return the text that is encoded for a response to a prompt."""
-    return f"{prompt}\n{response}" if prompt else response
+    prompt, response = prompts.unique[keys // len(unique)], unique[keys % len(unique)]
+    return encode(join(list(prompt), list(response))), index

@@ -26,7 +26,7 @@ from pafo_sk._encoding.layers import (
 )
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import open_store
-from pafo_sk._encoding.truncation import warn_truncated
+from pafo_sk._encoding.truncation import warn_truncated, within_window
 
 RESPONSES = ("response_a", "response_b")
 
@@ -90,7 +90,8 @@ class InputReader(BaseEstimator):
             _check_n_rows(len(columns), 1)
             prompts = columns.texts("prompt") if with_prompt else None
             encode = self._encoder(estimator, reset=False)
-            vectors, index = encode_items([columns.texts("response")], prompts, encode)
+            responses = [columns.texts("response")]
+            vectors, index = encode_items(responses, prompts, encode, self._join(estimator))
             return vectors[index], users
         if columns is not None:
             columns.require([] if names is None else names)
@@ -205,8 +206,8 @@ class InputReader(BaseEstimator):
         _check_n_rows(len(columns), 2 if reset else 1)
         response_a, response_b = map(columns.texts, RESPONSES)
         prompts = columns.texts("prompt") if "prompt" in self.feature_names_in_ else None
-        encode = self._encoder(estimator, reset)
-        return TextPairs(response_a, response_b, prompts, encode, **labels)
+        encode, join = self._encoder(estimator, reset), self._join(estimator)
+        return TextPairs(response_a, response_b, prompts, encode, join, **labels)
 
     def _read_numbers(self, X: Any, estimator: Any, reset: bool) -> np.ndarray:
         """Return a dense floating-point array, checked as scikit-learn does."""
@@ -256,6 +257,16 @@ class InputReader(BaseEstimator):
         if self.has_users_:
             names += f" + [{estimator.user!r}]"
         return f"Pass the columns of fit, in their order: X[{names}]."
+
+    def _join(self, estimator: Any) -> Callable[[list[str], list[str]], list[str]]:
+        """Return a function from prompts and responses to texts that fit the encoder's window."""
+
+        def join(prompts: list[str], responses: list[str]) -> list[str]:
+            params = estimator.encode_params
+            model = load_encoder(estimator.encoder, params, estimator.device)
+            return within_window(prompts, responses, model, params)
+
+        return join
 
     def _encoder(self, estimator: Any, reset: bool) -> Callable[[list[str]], np.ndarray]:
         """Return a function from unique texts to vectors, with the estimator's settings."""

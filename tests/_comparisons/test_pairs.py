@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.pairs import Pairs, encode_items, join_prompt
+from pafo_sk._comparisons.pairs import Pairs, encode_items
+from pafo_sk._encoding.truncation import join_prompt
 
 
 def texts(values):

@@ -9,9 +9,9 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from pafo_sk._comparisons.pairs import join_prompt
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._encoding.memory_store import MemoryStore
+from pafo_sk._encoding.truncation import join_prompt
 
 FRAMES = {
     "pandas": lambda X: X,

@@ -4,12 +4,13 @@ import warnings
 from typing import ClassVar
 
 import numpy as np
+import pytest
 from sklearn.base import clone
 
 from pafo_sk._encoding import loading
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._encoding.loading import load_encoder
-from pafo_sk._encoding.truncation import truncated
+from pafo_sk._encoding.truncation import truncated, within_window
 
 
 def test_truncated(tiny_encoder_path, letters, caplog, capfd, monkeypatch):
@@ -56,7 +57,7 @@ def caught_in_fit(estimator, X, y):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator.fit(X, y)
-    return [warning for warning in caught if "longer than" in str(warning.message)]
+    return [warning for warning in caught if "unique texts are longer" in str(warning.message)]
 
 
 def test_the_warning_points_at_the_callers_line_and_is_not_repeated(tiny_encoder, texts, quick):
@@ -70,8 +71,8 @@ def test_the_warning_points_at_the_callers_line_and_is_not_repeated(tiny_encoder
     # Texts that are new, or a narrower window, are news.
     other = X.assign(response_b="no " * 30)
     (warning,) = caught_in_fit(clone(model), other, y)
-    n_unique = len(set(zip(X["prompt"], X["response_a"], strict=True))) + X["prompt"].nunique()
-    assert f"{n_unique} of {n_unique} unique texts" in str(warning.message)
+    # a response that fills the window leaves no room for its prompt
+    assert "8 of 8 unique texts" in str(warning.message)
     assert caught_in_fit(clone(model).set_params(encode_params={"max_length": 3}), X, y)
 
 
@@ -100,3 +101,32 @@ def test_long_texts_are_tokenized_once(tiny_encoder):
     assert truncated([*texts, "no"], model) == (5, 2)
     assert truncated(texts, model) == (5, 0)
     assert Model.n_asked == 5
+
+
+def test_a_response_is_never_cut_off_by_its_prompt(tiny_encoder):
+    """The window has room for ten tokens: a response of three leaves seven to the prompt's end."""
+    prompts = ["no tax " * 8, "no tax", "no tax " * 8, ""]
+    responses = ["yes bus bike", "yes bus bike", "yes " * 12, "yes " * 12]
+    with pytest.warns(UserWarning, match="2 of 4 items are longer.*responses are kept"):
+        texts = within_window(prompts, responses, tiny_encoder)
+    assert texts[0].split() == ["tax", *["no", "tax"] * 3, "yes", "bus", "bike"]
+    assert texts[1:] == ["no tax\nyes bus bike", "yes " * 12, "yes " * 12]
+    assert truncated(texts[:2], tiny_encoder)[0] == 0
+    narrow = within_window(prompts[:1], responses[:1], tiny_encoder, {"max_length": 7})
+    assert narrow[0].split() == ["no", "tax", "yes", "bus", "bike"]
+    told = within_window(prompts[:1], responses[:1], tiny_encoder, {"prompt": "good bad "})
+    assert told[0].split() == [*["tax", "no", "tax", "no", "tax"], "yes", "bus", "bike"]
+
+
+def test_long_prompts_do_not_make_responses_equal(tiny_encoder, texts, quick):
+    """Without room for the response all margins would be zero, in fit and everywhere else."""
+    X = texts.X.assign(prompt="more bike lane " * 9 + texts.X["prompt"])
+    model = quick(encoder=tiny_encoder, strategy="pooled").fit(X, texts.y)
+    different = X["response_a"] != X["response_b"]
+    assert (model.decision_function(X)[different] != 0).all()
+    items = X.rename(columns={"response_a": "response"})
+    assert len(np.unique(model.reward(items))) > 1
+
+
+def test_an_encoder_without_a_fast_tokenizer_gets_the_whole_text(letters):
+    assert within_window(["no " * 99], ["yes"], letters) == ["no " * 99 + "\nyes"]

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pafo_sk._comparisons.pairs import join_prompt
 from pafo_sk._encoding.encode import encode_texts
+from pafo_sk._encoding.truncation import join_prompt
 from pafo_sk.distributed import encode as encode_partitions
 
 pytestmark = pytest.mark.slow
