@@ -151,7 +151,7 @@ def _preamble(summary: dict[str, Any], environment: dict[str, Any]) -> str:
     seeds = sorted({row["seeds"] for row in rows})
     lines = [
         f"Medians over seeds ({min(seeds)} to {max(seeds)} of them); user accuracy in percent, "
-        "users counting equally. Measures and protocol: [README](../README.md)."
+        "users counting equally. Measures and protocol: benchmarks/README.md."
     ]
     if environment:
         versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())

@@ -10,6 +10,7 @@ GRID = {"no_harm": [0.005, None, 0.1]}
 
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_verbose_draws_a_bar(n_jobs, data, quick, capfd):
+    pytest.importorskip("sklearn.callback", reason="bars of searches need scikit-learn 1.9")
     quiet = GroupGridSearchCV(quick(), GRID, cv=2, n_jobs=n_jobs)
     quiet.fit(data.X, data.y, groups=data.groups)
     assert capfd.readouterr() == ("", "")
