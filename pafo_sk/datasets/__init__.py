@@ -10,6 +10,7 @@ from pafo_sk.datasets._pairs import from_chosen_rejected
 from pafo_sk.datasets._parquet import load_parquet
 from pafo_sk.datasets._personal_llm import load_personal_llm
 from pafo_sk.datasets._polis import load_polis, polis_groups
+from pafo_sk.datasets._rankings import from_rankings
 from pafo_sk.datasets._ratings import from_ratings
 from pafo_sk.datasets._synthetic import make_preferences
 from pafo_sk.datasets._text import make_text_preferences
@@ -17,6 +18,7 @@ from pafo_sk.datasets._text import make_text_preferences
 __all__ = [
     "fetch_dsp",
     "from_chosen_rejected",
+    "from_rankings",
     "from_ratings",
     "load_dsp",
     "load_parquet",

@@ -1,4 +1,4 @@
-"""Comparisons from ratings and rankings of single responses."""
+"""Comparisons from ratings of single responses."""
 
 from numbers import Integral, Real
 from typing import Any
@@ -16,7 +16,7 @@ Comparisons from ratings
 
 Source and licence: those of the given table.
 """
-_PAIRING = {
+PAIRING = {
     "n_pairs": [Interval(Integral, 1, None, closed="left"), None],
     "ties": [StrOptions({"drop", "half"})],
     "test_size": [Interval(Real, 0, 1, closed="neither"), None],
@@ -25,7 +25,7 @@ _PAIRING = {
 
 
 @validate_params(
-    _PAIRING | {"tie_margin": [Interval(Real, 0, None, closed="left")]},
+    PAIRING | {"tie_margin": [Interval(Real, 0, None, closed="left")]},
     prefer_skip_nested_validation=True,
 )
 def from_ratings(
@@ -149,10 +149,10 @@ def from_ratings(
         "within": within,
         "split_by": split_by,
     }
-    columns = _read(to_pandas(frame), names)
+    columns = read_responses(to_pandas(frame), names)
     columns["score"] = pd.Series(read_scores(columns["score"], score))
     return score_bunch(
-        _joined(columns),
+        joined(columns),
         descr=_RATINGS,
         best="The higher score",
         n_pairs=n_pairs,
@@ -163,7 +163,7 @@ def from_ratings(
     )
 
 
-def _read(table: pd.DataFrame, names: dict[str, str | None]) -> dict[str, pd.Series]:
+def read_responses(table: pd.DataFrame, names: dict[str, str | None]) -> dict[str, pd.Series]:
     """Return the columns by role, with a text in every prompt and response, and no missing value.
 
     A role that has its usual name by default must be there, or be None, because leaving it out
@@ -198,6 +198,6 @@ def _texts(column: pd.Series, name: str | None) -> pd.Series:
     return column
 
 
-def _joined(columns: dict[str, pd.Series]) -> pd.DataFrame:
+def joined(columns: dict[str, pd.Series]) -> pd.DataFrame:
     """Put columns of one length below their roles, whatever their indices are."""
     return pd.DataFrame({role: column.array for role, column in columns.items()})
