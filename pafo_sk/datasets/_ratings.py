@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
+from pafo_sk.datasets._conversations import parse_strings, read_conversations, render_all
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
 from pafo_sk.datasets._tables import check_present, check_rows, read_columns, to_pandas
 
@@ -60,7 +61,8 @@ def from_ratings(
         Column of the prompts. Only responses to the same prompt are compared. None: all responses
         of a user are, and X has no prompts.
     response, score : str, default="response" and "score"
-        Columns of the responses and of their scores. A higher score is better.
+        Columns of the responses and of their scores. A higher score is better. Responses and
+        prompts are strings or conversations (see :func:`from_chosen_rejected`).
     group : str or None, default=None
         Column of the group labels, one for each user. None: there is none.
     within : str or None, default=None
@@ -184,16 +186,21 @@ def read_responses(table: pd.DataFrame, names: dict[str, str | None]) -> dict[st
         )
     columns = read_columns(table, names)
     for role in {"prompt", "response"} & set(columns):
-        columns[role] = _texts(columns[role], names[role])
+        columns[role] = _texts(columns[role], str(names[role]), role == "prompt")
     for role, column in columns.items():
         check_present(column, str(names[role]))
     return columns
 
 
-def _texts(column: pd.Series, name: str | None) -> pd.Series:
-    """Return a column of strings; anything else raises with its rows."""
-    column = column.astype(object)
-    bad = [not isinstance(value, str) for value in column]
+def _texts(column: pd.Series, name: str, is_prompt: bool) -> pd.Series:
+    """Return a column of strings or conversations as texts; anything else raises with its rows."""
+    column = parse_strings(column.astype(object), name)
+    bad = np.array([not isinstance(value, str) for value in column])
+    if not bad.any():
+        return column
+    if is_prompt or bad.all():
+        talks = read_conversations(column, name, strings_as_prompts=is_prompt)
+        return render_all(talks, column.index)
     check_rows(bad, f"frame: {name!r} is not a string", " Drop or correct these rows.")
     return column
 

@@ -82,10 +82,15 @@ def check_present(column: pd.Series, name: str) -> None:
     check_rows(column.isna(), problem, " Drop these rows or fill them in.")
 
 
-def check_rows(bad: ArrayLike, problem: str, remedy: str = "") -> None:
-    """Raise ValueError with the `problem` and the first five rows where `bad` is true."""
+def check_rows(
+    bad: ArrayLike, problem: str, remedy: str = "", numbers: np.ndarray | None = None
+) -> None:
+    """Raise ValueError with the `problem` and the first five rows where `bad` is true.
+
+    `numbers` are the numbers of the rows in the user's table, if they are a part of it.
+    """
     rows = np.flatnonzero(np.asarray(bad))
     if len(rows):
-        shown = ", ".join(map(str, rows[:5]))
+        shown = ", ".join(map(str, (rows if numbers is None else numbers[rows])[:5]))
         where = f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows, first {shown}"
         raise ValueError(f"{problem} in {where}.{remedy}")

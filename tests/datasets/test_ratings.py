@@ -227,7 +227,7 @@ GOOD = {
         ({"score": pd.to_datetime(["2020"] * 3)}, {}, "'score' must hold numbers"),
         ({"score": pd.Categorical(["low", "high", "low"])}, {}, "categories have the numbers"),
         ({"response": ["x", None, "z"]}, {}, "'response' is not a string in row 1"),
-        ({"prompt": ["p", 3, "p"]}, {}, "'prompt' is not a string in row 1"),
+        ({"prompt": ["p", 3, "p"]}, {}, "'prompt' is not a string or a list of .* in row 1"),
         ({"user": ["a", None, "a"]}, {}, "no value in 'user' in row 1"),
         ({"camp": ["g", "h", "g"]}, {"group": "camp"}, r"1 users have several groups.*\['a'\]"),
         ({"camp": ["g", None, "g"]}, {"group": "camp"}, "no value in 'camp' in row 1"),
@@ -264,3 +264,16 @@ def test_reproducible():
     one, two, other = (from_ratings(table, n_pairs=5, random_state=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(one.frame, two.frame)
     assert set(rows_of(one)) != set(rows_of(other))
+
+
+def test_conversations_are_texts():
+    question = {"role": "user", "content": "p"}
+    table = {
+        "user": ["ann"] * 2,
+        "prompt": [[question], "p"],
+        "response": [{"from": "gpt", "value": "x"}, [{"role": "model", "content": "y"}]],
+        "score": [1, 2],
+    }
+    data = from_ratings(table, random_state=0)
+    assert data.X["prompt"].to_list() == ["p"]
+    assert [side[0] for side in winners(data)] == ["y", "x"]
