@@ -5,6 +5,7 @@ Every function returns a :class:`sklearn.utils.Bunch` with `frame`, `X`, `y`, `g
 frame, because its rows may not fit in memory as one.
 """
 
+from pafo_sk.datasets._arena import from_arena
 from pafo_sk.datasets._dsp import fetch_dsp, load_dsp
 from pafo_sk.datasets._pairs import from_chosen_rejected
 from pafo_sk.datasets._parquet import load_parquet
@@ -17,6 +18,7 @@ from pafo_sk.datasets._text import make_text_preferences
 
 __all__ = [
     "fetch_dsp",
+    "from_arena",
     "from_chosen_rejected",
     "from_rankings",
     "from_ratings",
