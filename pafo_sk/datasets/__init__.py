@@ -11,6 +11,7 @@ from pafo_sk.datasets._pairs import from_chosen_rejected
 from pafo_sk.datasets._parquet import load_parquet
 from pafo_sk.datasets._personal_llm import load_personal_llm
 from pafo_sk.datasets._polis import load_polis, polis_groups
+from pafo_sk.datasets._prism import load_prism
 from pafo_sk.datasets._rankings import from_rankings
 from pafo_sk.datasets._ratings import from_ratings
 from pafo_sk.datasets._synthetic import make_preferences
@@ -26,6 +27,7 @@ __all__ = [
     "load_parquet",
     "load_personal_llm",
     "load_polis",
+    "load_prism",
     "make_preferences",
     "make_text_preferences",
     "polis_groups",
