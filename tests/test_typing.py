@@ -45,6 +45,10 @@ def load(folder: Path) -> None:
         datasets.fetch_dsp(data_home=folder),
         datasets.load_polis(folder, min_votes=5, random_state=0),
         datasets.load_personal_llm(folder / "train.parquet", alpha=0.1),
+        datasets.load_prism(folder, group_by="gender", test_size=0.2),
+        datasets.from_ratings(pd.DataFrame(), prompt=None, n_pairs=30, ties="half"),
+        datasets.from_rankings(pd.DataFrame(), user=None, rank="rank"),
+        datasets.from_arena(pd.DataFrame(), languages=["English"], max_turns=1),
     ]
     table = datasets.load_parquet(folder / "rows.parquet", folder / "items.parquet", user="user")
     X, y = datasets.from_chosen_rejected(pd.DataFrame({"chosen": ["a"], "rejected": ["b"]}))

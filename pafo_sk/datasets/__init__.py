@@ -5,21 +5,29 @@ Every function returns a :class:`sklearn.utils.Bunch` with `frame`, `X`, `y`, `g
 frame, because its rows may not fit in memory as one.
 """
 
+from pafo_sk.datasets._arena import from_arena
 from pafo_sk.datasets._dsp import fetch_dsp, load_dsp
 from pafo_sk.datasets._pairs import from_chosen_rejected
 from pafo_sk.datasets._parquet import load_parquet
 from pafo_sk.datasets._personal_llm import load_personal_llm
 from pafo_sk.datasets._polis import load_polis, polis_groups
+from pafo_sk.datasets._prism import load_prism
+from pafo_sk.datasets._rankings import from_rankings
+from pafo_sk.datasets._ratings import from_ratings
 from pafo_sk.datasets._synthetic import make_preferences
 from pafo_sk.datasets._text import make_text_preferences
 
 __all__ = [
     "fetch_dsp",
+    "from_arena",
     "from_chosen_rejected",
+    "from_rankings",
+    "from_ratings",
     "load_dsp",
     "load_parquet",
     "load_personal_llm",
     "load_polis",
+    "load_prism",
     "make_preferences",
     "make_text_preferences",
     "polis_groups",

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 
 _TEXT_COLUMNS = ("prompt", "response_a", "response_b", "user")
 
@@ -12,21 +12,26 @@ _TEXT_COLUMNS = ("prompt", "response_a", "response_b", "user")
 def text_bunch(
     frame: pd.DataFrame,
     *,
-    rng: np.random.RandomState,
     descr: str,
+    rng: np.random.RandomState | None = None,
+    b_won: np.ndarray | None = None,
     noise: float | None = None,
     shuffle: bool = True,
     **extra: Any,
 ) -> Bunch:
-    """Put the winner of every row on a random side.
+    """Put the winner of every row on a random side, or on that which `b_won` names.
 
     Parameters
     ----------
     frame : DataFrame
         Columns `winner` and `loser`, and possibly `prompt`, `user` and `group`. Every other column
         is kept in `Bunch.frame`.
-    rng : RandomState
     descr : str
+    rng : RandomState or None, default=None
+        Draws the sides, the order of rows and the noise. Not needed if `b_won` is given and rows
+        are neither shuffled nor flipped.
+    b_won : ndarray of bool or None, default=None
+        Whether the winner is `response_b`, in rows that keep their order.
     noise : float or None, default=None
         Probability that a label is flipped; the labels before that are kept as `y_clean`.
     shuffle : bool, default=True
@@ -35,9 +40,10 @@ def text_bunch(
         Further entries of the Bunch.
     """
     n_rows = len(frame)
+    rng = check_random_state(rng)
     if shuffle:
         frame = frame.iloc[rng.permutation(n_rows)].reset_index(drop=True)
-    clean = rng.randint(2, size=n_rows)
+    clean = rng.randint(2, size=n_rows) if b_won is None else b_won.astype(np.intp)
     b_won = clean == 1
     columns: dict[str, Any] = {name: frame[name] for name in ("prompt",) if name in frame}
     columns["response_a"] = frame["loser"].where(b_won, frame["winner"])

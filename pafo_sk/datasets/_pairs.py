@@ -1,6 +1,5 @@
 """Comparisons from chosen and rejected responses, the format of TRL."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,18 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._tables import check_columns, check_rows, to_pandas
+from pafo_sk.datasets._conversations import (
+    Messages,
+    check_differences,
+    check_responses,
+    is_list,
+    join,
+    parse_strings,
+    read_conversations,
+    render_all,
+    split_conversations,
+)
+from pafo_sk.datasets._tables import check_columns, check_present, check_rows, to_pandas
 
 _DESCR = """\
 Comparisons from chosen and rejected responses
@@ -16,8 +26,7 @@ Comparisons from chosen and rejected responses
 Source and licence: those of the given table.
 Rows: those of the table, in its order; the chosen response is on a random side.
 """
-_OURS = ("prompt", "winner", "loser", "user", "group")
-_Messages = list[tuple[str, str]]  # role and content of each
+_OURS = ("prompt", "winner", "loser", "user", "group", "system")
 
 
 def from_chosen_rejected(
@@ -26,6 +35,7 @@ def from_chosen_rejected(
     prompt: str | None = "prompt",
     chosen: str = "chosen",
     rejected: str = "rejected",
+    system: str | None = None,
     user: str | None = None,
     group: str | None = None,
     random_state: int | np.random.RandomState | None = None,
@@ -33,10 +43,14 @@ def from_chosen_rejected(
     """Convert a table of chosen and rejected responses (the TRL format) to comparisons.
 
     Responses are plain strings or conversations, which are lists of messages
-    ``{"role": ..., "content": ...}``. The leading messages that both conversations share become
-    (the end of) the prompt. The rest is the response, and must end with a message of the assistant.
-    One message is represented by its content, several by ``role: content`` paragraphs. Plain
-    strings are taken as they are, even if both begin with the same dialogue.
+    ``{"role": ..., "content": ...}`` or ``{"from": ..., "value": ...}``, a single message, lists of
+    the fields of messages, or the JSON of these. The leading messages that both conversations share
+    become (the end of) the prompt. The rest is the response, and must end with a message of the
+    assistant. One message is represented by its content, several by ``role: content`` paragraphs.
+    Plain strings are taken as they are, even if both begin with the same dialogue.
+
+    Calls of tools, reasoning and refusals become parts of the text. Content that is no text, such
+    as an image, raises an error, and so do responses that differ in nothing that was read.
 
     Parameters
     ----------
@@ -46,7 +60,11 @@ def from_chosen_rejected(
         Column of the prompts, strings or conversations. Without it, only the shared messages of
         conversations are prompts.
     chosen, rejected : str, default="chosen" and "rejected"
-        Columns of the better and the worse responses.
+        Columns of the better and the worse responses. A cell of `rejected` may be a list of
+        several responses, each of which makes a row.
+    system : str or None, default=None
+        Column of system prompts, which come before the prompt. A row may have none. None: there
+        are no system prompts.
     user : str or None, default=None
         Column of the users. None: there is none.
     group : str or None, default=None
@@ -57,7 +75,7 @@ def from_chosen_rejected(
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        Rows in the order of `frame`.
+        Rows in the order of `frame`, once for each rejected response.
 
         frame : DataFrame
             All below, and the other columns of `frame`, unless their names clash with those below.
@@ -103,109 +121,92 @@ def from_chosen_rejected(
         if prompt != "prompt":
             check_columns(table, [prompt], "frame")
         prompt = None
-    roles = {"prompt": prompt, "winner": chosen, "loser": rejected, "user": user, "group": group}
+    roles = {"prompt": prompt, "winner": chosen, "loser": rejected, "system": system}
+    roles |= {"user": user, "group": group}
     used = {name: column for name, column in roles.items() if column is not None}
     check_columns(table, used.values(), "frame")
     if table.empty:
         raise ValueError("frame has no rows.")
-    columns = {name: table[column] for name, column in used.items()}
     for name in {"user", "group"} & set(used):
-        problem = f"frame: no value in {used[name]!r}"
-        check_rows(columns[name].isna(), problem, " Drop these rows or fill them in.")
-    if any(isinstance(value, str) for value in columns["winner"]):
-        _check_texts(columns["winner"], chosen)
-        _check_texts(columns["loser"], rejected)
-        if prompt is not None and not _is_text(columns["prompt"]):
-            prompts = _conversations(columns["prompt"], prompt, strings_as_prompts=True)
-            columns["prompt"] = _render_all(prompts, table.index)
-    else:
-        columns |= _split_conversations(columns, used, table.index)
+        check_present(table[used[name]], used[name])
+    table, rows = _one_rejected_each(table, rejected)
+    columns = {name: table[column] for name, column in used.items()}
+    for name in {"prompt", "winner", "loser", "system"} & set(used):
+        columns[name] = parse_strings(columns[name].astype(object), used[name])
+    columns |= _texts(columns, used, rows)
+    columns.pop("system", None)
     rest = [name for name in table.columns if name not in {*used.values(), *_OURS}]
     joined = pd.concat([pd.DataFrame(columns, index=table.index), table[rest]], axis=1)
     return text_bunch(joined, rng=rng, descr=_DESCR, shuffle=False)
 
 
-def _is_text(column: pd.Series) -> bool:
-    """Whether a column holds nothing but strings."""
-    return pd.api.types.infer_dtype(column) == "string" and not column.isna().any()
+def _one_rejected_each(table: pd.DataFrame, rejected: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Repeat rows that have several rejected responses; also return the row that each was."""
+    cells = table[rejected].to_list()
+    several = [is_list(cell) and not any(isinstance(part, dict) for part in cell) for cell in cells]
+    sizes = [len(cell) if many else 1 for cell, many in zip(cells, several, strict=True)]
+    check_rows([size == 0 for size in sizes], f"frame: {rejected!r} is an empty list")
+    rows = np.repeat(np.arange(len(table)), sizes)
+    if not any(several):
+        return table, rows
+    parts = [
+        part
+        for cell, many in zip(cells, several, strict=True)
+        for part in (cell if many else [cell])
+    ]
+    repeated = table.iloc[rows].copy()
+    repeated[rejected] = pd.Series(parts, index=repeated.index, dtype=object)
+    return repeated, rows
 
 
-def _check_texts(column: pd.Series, name: str) -> None:
+def _check_texts(column: pd.Series, name: str, rows: np.ndarray) -> None:
     """Raise for responses that are not strings, because another response is one."""
-    if not _is_text(column):
-        remedy = (
-            " Other responses are strings, so every response must be one. Drop or correct these "
-            "rows, or turn all responses into lists of messages."
-        )
-        bad = [not isinstance(value, str) for value in column]
-        check_rows(bad, f"frame: {name!r} is not a string", remedy)
-
-
-def _conversations(
-    column: pd.Series, name: str, *, strings_as_prompts: bool = False
-) -> list[_Messages]:
-    """Return a column as lists of (role, content); raise for rows that are not conversations."""
-    parsed = [_conversation(value, strings_as_prompts) for value in column]
-    form = "a string or " if strings_as_prompts else ""
-    check_rows(
-        [messages is None for messages in parsed],
-        f"frame: {name!r} is not {form}a list of messages {{'role': str, 'content': str}}",
-        " Drop or correct these rows.",
+    remedy = (
+        " Other responses are strings, so every response must be one. Drop or correct these "
+        "rows, or turn all responses into lists of messages."
     )
-    return [messages for messages in parsed if messages is not None]
+    bad = [not isinstance(value, str) for value in column]
+    check_rows(bad, f"frame: {name!r} is not a string", remedy, rows)
 
 
-def _conversation(value: Any, string_as_prompt: bool) -> _Messages | None:
-    """Return the messages of one row, or None if it does not hold messages."""
-    if isinstance(value, str):
-        return [("user", value)] if string_as_prompt else None
-    if not isinstance(value, (list, tuple, np.ndarray)) or not len(value):
-        return None
-    if not all(isinstance(message, dict) for message in value):
-        return None
-    messages = [(message.get("role"), message.get("content")) for message in value]
-    return messages if all(isinstance(part, str) for m in messages for part in m) else None
+def _system_prompts(column: pd.Series, name: str, rows: np.ndarray) -> list[Messages]:
+    """Return each system prompt as a conversation, which is empty where there is none."""
+    texts = ["" if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in column]
+    check_rows(
+        [not isinstance(t, str) for t in texts], f"frame: {name!r} is not a string", "", rows
+    )
+    return [[("system", text)] if text else [] for text in texts]
 
 
-def _split_conversations(
-    columns: dict[str, pd.Series], used: dict[str, str], index: pd.Index
+def _texts(
+    columns: dict[str, pd.Series], used: dict[str, str], rows: np.ndarray
 ) -> dict[str, pd.Series]:
     """Return the columns prompt (if there is one), winner and loser as texts."""
-    winners = _conversations(columns["winner"], used["winner"])
-    losers = _conversations(columns["loser"], used["loser"])
-    shared = [_n_shared(*pair) for pair in zip(winners, losers, strict=True)]
-    prompts = [messages[:n] for messages, n in zip(winners, shared, strict=True)]
+    index = columns["winner"].index
+    sides = ("winner", "loser")
+    plain = any(isinstance(value, str) for value in columns["winner"])
+    texts = {}
+    prompts: list[Messages] = [[] for _ in rows]
+    if plain:
+        for side in sides:
+            _check_texts(columns[side], used[side], rows)
+            texts[side] = columns[side]
+    else:
+        read = [read_conversations(columns[side], used[side], rows) for side in sides]
+        prompts, *responses = split_conversations(*read)
+        for side, response in zip(sides, responses, strict=True):
+            check_responses(response, used[side], rows)
+            texts[side] = render_all(response, index)
+        raw = [columns[side] for side in sides]
+        names = " and ".join(repr(used[side]) for side in sides)
+        check_differences(texts["winner"], texts["loser"], raw, names, rows)
     if "prompt" in columns:
-        given = _conversations(columns["prompt"], used["prompt"], strings_as_prompts=True)
-        prompts = [_join(*pair) for pair in zip(given, prompts, strict=True)]
-    texts = {"prompt": prompts} if any(prompts) else {}
-    for side, conversations in {"winner": winners, "loser": losers}.items():
-        texts[side] = [messages[n:] for messages, n in zip(conversations, shared, strict=True)]
-        check_rows(
-            [messages[-1][0] != "assistant" for messages in texts[side]],
-            f"frame: {used[side]!r} does not end with a message of the role 'assistant'",
-        )
-    return {name: _render_all(value, index) for name, value in texts.items()}
-
-
-def _n_shared(one: _Messages, two: _Messages) -> int:
-    """Count the equal leading messages of two conversations, without the last of either."""
-    limit = min(len(one), len(two)) - 1
-    return next((n for n in range(limit) if one[n] != two[n]), limit)
-
-
-def _join(prompt: _Messages, shared: _Messages) -> _Messages:
-    """Join a prompt and the shared messages, which may repeat it."""
-    n = len(prompt)
-    if prompt in (shared[:n], shared[-n:]):
-        return shared
-    return prompt if shared == prompt[n - len(shared) :] else prompt + shared
-
-
-def _render_all(conversations: Sequence[_Messages], index: pd.Index) -> pd.Series:
-    """Return every conversation as one text."""
-    texts = [
-        messages[0][1] if len(messages) == 1 else "\n\n".join(f"{r}: {c}" for r, c in messages)
-        for messages in conversations
-    ]
-    return pd.Series(texts, index=index)
+        given = read_conversations(columns["prompt"], used["prompt"], rows, strings_as_prompts=True)
+        prompts = [join(*pair) for pair in zip(given, prompts, strict=True)]
+    if "system" in columns:
+        given = _system_prompts(columns["system"], used["system"], rows)
+        prompts = [
+            prompt if prompt[: len(system)] == system else system + prompt
+            for system, prompt in zip(given, prompts, strict=True)
+        ]
+    return ({"prompt": render_all(prompts, index)} if any(prompts) else {}) | texts

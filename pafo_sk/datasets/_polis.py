@@ -21,6 +21,7 @@ from pafo_sk.datasets._polis_files import (
     read_votes,
 )
 from pafo_sk.datasets._tables import check_columns, to_pandas
+from pafo_sk.datasets._users import split_rows
 
 _DESCR = """\
 Polis consultation
@@ -184,7 +185,7 @@ def load_polis(
             "groups."
         )
     if test_size is not None:
-        votes["split"] = _split(votes["user"], test_size, rng)
+        votes["split"] = split_rows(votes["user"], test_size, rng)
     if groups == "votes":
         known = votes if test_size is None else votes[votes["split"] == "train"]
         group_of = polis_groups(known, n_groups, random_state=rng)
@@ -284,15 +285,6 @@ def _describe_rejected(votes: pd.DataFrame, statements: pd.DataFrame, dropped: b
         f"{rejected.sum()} of the {len(rejected)} statements were rejected by the moderators and "
         "are kept (drop_rejected=True leaves them out)."
     )
-
-
-def _split(users: pd.Series, test_size: float, rng: np.random.RandomState) -> np.ndarray:
-    """Assign round(test_size * n) of each user's n votes to "test", but never all of them."""
-    order = pd.Series(rng.random_sample(len(users)), index=users.index)
-    rank = order.groupby(users).rank(method="first")
-    size = users.groupby(users).transform("size")
-    n_test = np.minimum(np.round(test_size * size), size - 1)
-    return np.where(rank <= n_test, "test", "train")
 
 
 def _pair_votes(

@@ -49,10 +49,48 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> N
         )
 
 
-def check_rows(bad: ArrayLike, problem: str, remedy: str = "") -> None:
-    """Raise ValueError with the `problem` and the first five rows where `bad` is true."""
+def read_columns(
+    table: pd.DataFrame, columns: dict[str, str | None], source: str = "frame"
+) -> dict[str, pd.Series]:
+    """Return the columns by what they are for, leaving out those whose name is None.
+
+    Each must exist once and serve one purpose; `within` and `split_by` may be any column.
+    """
+    used = {role: name for role, name in columns.items() if name is not None}
+    roles: dict[str, str] = {}
+    for role, name in used.items():
+        if name not in table.columns:
+            check_columns(table, [name], f"{role}={name!r}: {source}")
+        if name in roles and role not in ("within", "split_by"):
+            raise ValueError(
+                f"{source}: the column {name!r} cannot be both {roles[name]} and {role}."
+            )
+        roles.setdefault(name, role)
+        if list(table.columns).count(name) > 1:
+            raise ValueError(
+                f"{source} has several columns {name!r}. Keep one of them, for instance "
+                f"{source}.loc[:, ~{source}.columns.duplicated()]."
+            )
+    if table.empty:
+        raise ValueError(f"{source} has no rows.")
+    return {role: table[name] for role, name in used.items()}
+
+
+def check_present(column: pd.Series, name: str) -> None:
+    """Raise for rows without a value."""
+    problem = f"frame: no value in {name!r}"
+    check_rows(column.isna(), problem, " Drop these rows or fill them in.")
+
+
+def check_rows(
+    bad: ArrayLike, problem: str, remedy: str = "", numbers: np.ndarray | None = None
+) -> None:
+    """Raise ValueError with the `problem` and the first five rows where `bad` is true.
+
+    `numbers` are the numbers of the rows in the user's table, if they are a part of it.
+    """
     rows = np.flatnonzero(np.asarray(bad))
     if len(rows):
-        shown = ", ".join(map(str, rows[:5]))
+        shown = ", ".join(map(str, (rows if numbers is None else numbers[rows])[:5]))
         where = f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows, first {shown}"
         raise ValueError(f"{problem} in {where}.{remedy}")

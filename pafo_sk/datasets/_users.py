@@ -1,6 +1,7 @@
-"""Draw simulated users: which group each belongs to, and what each compares."""
+"""Draw simulated users and what they compare; set aside a part of what each user has."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 
@@ -38,3 +39,12 @@ def draw_rows(rng: np.random.RandomState, population: int, size: int, n_rows: in
         keys = (rng.random_sample(population) for _ in range(n_rows))
         drawn = np.hstack([drawn, [np.argpartition(row, rest - 1)[:rest] for row in keys]])
     return drawn.astype(np.intp)
+
+
+def split_rows(users: pd.Series, test_size: float, rng: np.random.RandomState) -> np.ndarray:
+    """Assign round(test_size * n) of each user's n rows to "test", but never all of them."""
+    order = pd.Series(rng.random_sample(len(users)), index=users.index)
+    rank = order.groupby(users).rank(method="first")
+    size = users.groupby(users).transform("size")
+    n_test = np.minimum(np.round(test_size * size), size - 1)
+    return np.where(rank <= n_test, "test", "train")

@@ -192,7 +192,7 @@ def test_malformed_tables_are_named(changes, message):
         ([], "not a list of messages"),
         (["x"], "not a list of messages"),
         ([{"role": "assistant"}], "not a list of messages"),
-        ([{"role": "assistant", "content": None}], "not a list of messages"),
+        ([{"role": "assistant", "content": None}], "has a message whose 'content' is None"),
         ([user("q")], "'chosen' does not end with a message of the role 'assistant'"),
     ],
 )
@@ -212,3 +212,51 @@ def test_a_named_prompt_must_exist():
 def test_no_table():
     with pytest.raises(TypeError, match="got list"):
         from_chosen_rejected([1])
+
+
+def test_several_rejected_responses_make_a_row_each():
+    table = {
+        "prompt": ["p", "q"],
+        "chosen": ["x", "y"],
+        "rejected": [["x1", "x2"], ["y1"]],
+        "who": ["ann", "bob"],
+    }
+    data = from_chosen_rejected(table, user="who", random_state=0)
+    assert won_and_lost(data) == (["x", "x", "y"], ["x1", "x2", "y1"])
+    assert data.X["prompt"].to_list() == ["p", "p", "q"]
+    assert data.users.tolist() == ["ann", "ann", "bob"]
+    talks = {"chosen": [[user("q"), bot("x")]], "rejected": [[[user("q"), bot(t)] for t in "yz"]]}
+    data = from_chosen_rejected(talks, random_state=0)
+    assert won_and_lost(data) == (["x", "x"], ["y", "z"])
+    with pytest.raises(ValueError, match="'rejected' is an empty list in row 1"):
+        from_chosen_rejected(table | {"rejected": [["x1"], []]})
+    with pytest.raises(ValueError, match="'rejected' is not a string in row 1"):
+        from_chosen_rejected(table | {"rejected": [["x1", "x2"], [3]]})
+
+
+def test_system_prompts_in_a_column():
+    table = {"prompt": ["p", "q"], "chosen": ["x", "y"], "rejected": ["z", "z"]}
+    data = from_chosen_rejected(table | {"sys": ["Be kind.", None]}, system="sys", random_state=0)
+    assert data.X["prompt"].to_list() == ["system: Be kind.\n\nuser: p", "q"]
+    talks = {"chosen": [[user("q"), bot("x")]] * 2, "rejected": [[user("q"), bot("y")]] * 2}
+    data = from_chosen_rejected(talks | {"sys": ["Be kind.", ""]}, system="sys", random_state=0)
+    assert data.X["prompt"].to_list() == ["system: Be kind.\n\nuser: q", "q"]
+    talks["chosen"] = talks["rejected"] = [[SYSTEM, user("q"), bot("x")]]
+    data = from_chosen_rejected(talks | {"sys": ["Be kind."]}, system="sys", random_state=0)
+    assert data.X["prompt"].to_list() == ["system: Be kind.\n\nuser: q"]
+    with pytest.raises(ValueError, match="'sys' is not a string in row 1"):
+        from_chosen_rejected(table | {"sys": ["", 3]}, system="sys")
+
+
+def test_categories_of_text():
+    table = pd.DataFrame(plain()).astype({"chosen": "category", "rejected": "category"})
+    table["prompt"] = table["prompt"].astype("category")
+    data = from_chosen_rejected(table, random_state=0)
+    assert won_and_lost(data) == (plain()["chosen"], plain()["rejected"])
+
+
+def test_responses_that_differ_in_nothing_that_is_read():
+    one, two = ([user("q"), bot("x") | {"mood": mood}] for mood in ("glad", "sad"))
+    table = {"chosen": [one, one], "rejected": [one, two]}
+    with pytest.raises(ValueError, match=r"'chosen' and 'rejected' differ only .* in row 1"):
+        from_chosen_rejected(table)
