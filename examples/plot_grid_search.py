@@ -36,7 +36,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from pafo_sk import PafoRewardEstimator
 from pafo_sk.datasets import load_polis, make_text_preferences
 from pafo_sk.metrics import fairness_report
-from pafo_sk.model_selection import GroupGridSearchCV, StratifiedPreferenceKFold, no_harm_refit
+from pafo_sk.model_selection import GroupGridSearchCV, no_harm_refit
 
 parser = argparse.ArgumentParser(description="Search a trade-off between groups of users.")
 parser.add_argument("path", nargs="?", help="folder of a Polis export")
@@ -72,9 +72,8 @@ print(X["user"].groupby(groups).nunique().to_string())
 # groups count equally, and in the weight of the specialists. All share one encoding of the texts,
 # and the parts of a fit that are the same. ``no_harm_refit`` chooses the best candidate for the
 # minority among those that cost the majority no more than half a point against the pooled model.
-# Splits keep the comparisons of one prompt together, if there are prompts; statements have none.
+# Scores of the search are those of known users on prompts, or on statements, that are new to them.
 
-together = "prompt" if "prompt" in X else None
 search = GroupGridSearchCV(
     PafoRewardEstimator(encoder="all-MiniLM-L6-v2", random_state=0),
     [
@@ -87,7 +86,7 @@ search = GroupGridSearchCV(
     ],
     scoring=["majority_accuracy", "minority_accuracy"],
     refit=no_harm_refit(eps=0.005, baseline={"strategy": "pooled"}),
-    cv=StratifiedPreferenceKFold(3, keep_together=together, random_state=0),
+    cv=3,
 )
 search.fit(X, y, groups=groups)
 best = search.best_estimator_

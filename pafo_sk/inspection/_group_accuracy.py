@@ -103,8 +103,8 @@ class GroupAccuracyDisplay(Display):
 
         Parameters
         ----------
-        estimator : PafoRewardEstimator
-            Fitted.
+        estimator : PafoRewardEstimator, or dict of fitted estimators by name
+            Of a dictionary, whose models may be of any kind, the first one is the reference.
         X, y : comparisons and their winners, default=None
             None: draw ``estimator.pareto_report_``, the cross-validated accuracies of pooled model,
             specialists and unified model. Else: those of the pooled and the unified model on X.
@@ -122,7 +122,7 @@ class GroupAccuracyDisplay(Display):
         Raises
         ------
         TypeError
-            If the estimator is not a PafoRewardEstimator.
+            If the estimator is not a PafoRewardEstimator, and no dictionary with X is given.
         ValueError
             If there is no report or no pooled model, or if groups are missing.
         """
@@ -133,12 +133,18 @@ class GroupAccuracyDisplay(Display):
                 raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
             report, models = report_of(estimator, caller)
             return cls(report, models, held_out=True).plot(ax)
+        if isinstance(estimator, Mapping):
+            first, reference = next(iter(estimator.values())), next(iter(estimator))
+            y_pred = {name: model.predict(X) for name, model in estimator.items()}
+        else:
+            first, reference = estimator, "pooled"
+            y_pred = pooled_and_unified(estimator, X, caller)
         return cls.from_predictions(
             y,
-            pooled_and_unified(estimator, X, caller),
-            required_groups(estimator, X, groups, caller),
-            users=users_of(estimator, X, users),
-            reference="pooled",
+            y_pred,
+            required_groups(first, X, groups, caller),
+            users=users_of(first, X, users),
+            reference=reference,
             ax=ax,
         )
 

@@ -10,6 +10,7 @@ from pafo_sk.metrics._accuracy import (
     worst_group_accuracy,
 )
 from pafo_sk.metrics._calibration import calibration_error
+from pafo_sk.metrics._compare import compare
 from pafo_sk.metrics._fairness_report import FairnessReport
 from pafo_sk.metrics._group_metrics import group_frame, group_metrics
 from pafo_sk.metrics._inequality import atkinson, generalized_entropy, gini, jain, theil
@@ -23,6 +24,7 @@ __all__ = [
     "FairnessReport",
     "atkinson",
     "calibration_error",
+    "compare",
     "corrected_spread",
     "cvar",
     "fairness_report",

@@ -25,7 +25,7 @@ SHARES = {
 }
 INDICES = {
     "log_loss": "0.693 is guessing; less is better",
-    "calibration_error": "0: the probabilities are right; few comparisons raise it",
+    "calibration_error": "0: the probabilities are right",
     "gini": "0: equal",
     "generalized_entropy": "0: equal (alpha=2)",
     "theil": "0: equal",
@@ -41,19 +41,22 @@ class FairnessReport:
     """Result of `fairness_report`.
 
     Accuracies are shares. The limits of an interval (``_low``, ``_high``) are infinite where there
-    is only one user.
+    is only one user. The interval of a measure with a corrected value is one for the measure
+    without chance; it holds the corrected value, and need not hold the plain one.
 
     Attributes
     ----------
     groups : DataFrame or None
         A row per group, the largest first: n_users (where users are known), n_comparisons,
-        accuracy, log_loss and calibration_error with intervals, and whether the group is small.
+        accuracy, log_loss and calibration_error with intervals, the calibration error without
+        chance (calibration_error_corrected), and whether the group is small.
     users : DataFrame or None
         A row per user: group, n_comparisons, accuracy, support_rate (nan for users that `fit` did
         not know). It names the users, so `to_markdown` and `to_html` leave it out.
     measures : DataFrame
-        A row per measure: value, low, high and note. A measure without a value is nan, and its note
-        says why.
+        A row per measure: value, corrected (without chance; nan where chance does not bias it),
+        low, high, p_value (of the worst-served and of spreads; nan for others) and note. A measure
+        without a value is nan, and its note says why.
     majority : label or None
         The group that counts as the majority.
     n_comparisons : int
@@ -169,7 +172,10 @@ class FairnessReport:
         note = self.measures["note"][name]
         if not np.isfinite(value):
             return f"has no value ({note})"
-        text = _interval(name, value, low, high)
+        corrected, p_value = (float(self.measures[c][name]) for c in ("corrected", "p_value"))
+        text = _interval(name, value, low, high, corrected)
+        if np.isfinite(p_value):
+            text += f", p = {p_value:.3f}"
         return text if np.isfinite(low) else f"{text} ({note})"
 
     def to_frame(self) -> pd.DataFrame:
@@ -178,16 +184,20 @@ class FairnessReport:
         Returns
         -------
         DataFrame
-            Columns group, measure, value, low and high. The group is None for measures of all.
+            Columns group, measure, value, corrected, low, high and p_value. The group is None for
+            measures of all.
         """
         parts = [self.measures.reset_index().assign(group=None)]
         if self.groups is not None:
             for name in _metrics(self.groups):
-                columns = {"value": name, "low": f"{name}_low", "high": f"{name}_high"}
-                part = pd.DataFrame({new: self.groups[old] for new, old in columns.items()})
+                columns = {"value": name}
+                columns |= {end: f"{name}_{end}" for end in ("corrected", "low", "high")}
+                part = pd.DataFrame(
+                    {new: self.groups[old] for new, old in columns.items() if old in self.groups}
+                )
                 parts.append(part.rename_axis("group").reset_index().assign(measure=name))
         table = pd.concat([part.astype({"group": object}) for part in parts], ignore_index=True)
-        return table[["group", "measure", "value", "low", "high"]]
+        return table[["group", "measure", "value", "corrected", "low", "high", "p_value"]]
 
     def to_markdown(self) -> str:
         """Write summary and tables in Markdown, with special characters in group names escaped.
@@ -227,7 +237,8 @@ class FairnessReport:
                 if name in self.groups:
                     columns[name] = self.groups[name].astype(str).tolist()
             for name in _metrics(self.groups):
-                numbers = self.groups[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+                ends = [name, f"{name}_low", f"{name}_high", f"{name}_corrected"]
+                numbers = self.groups[[end for end in ends if end in self.groups]].to_numpy()
                 columns[name] = [_interval(name, *row) for row in numbers]
             columns["note"] = ["small" if small else "" for small in self.groups["small"]]
             tables.append(pd.DataFrame(columns))
@@ -250,12 +261,15 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _interval(name: str, value: float, low: float, high: float) -> str:
+def _interval(name: str, value: float, low: float, high: float, corrected: float = np.nan) -> str:
     """Value and limits as a text, without limits where they are infinite."""
     if name in SHARES:
         text, limits = _percent(value), f"{100 * low:.1f} to {100 * high:.1f}"
+        without = _percent(corrected)
     else:
-        text, limits = f"{value:.3f}", f"{low:.3f} to {high:.3f}"
+        text, limits, without = f"{value:.3f}", f"{low:.3f} to {high:.3f}", f"{corrected:.3f}"
+    if np.isfinite(corrected):
+        limits = f"without chance {without}, {limits}"
     return f"{text} ({limits})" if np.isfinite(low) else text
 
 

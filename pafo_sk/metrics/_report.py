@@ -54,12 +54,19 @@ def fairness_report(
     confidence_level: float = 0.95,
     random_state: Any = None,
 ) -> FairnessReport:
-    """Report whom a fitted model serves well and whom badly, with bootstrap intervals.
+    """Report whom a fitted model serves well and whom badly, with intervals.
 
     Use comparisons that the model was not fitted on. Users count equally where they are known,
-    comparisons otherwise. Intervals are percentiles of a bootstrap [1]_ that draws the users of
-    each group with replacement. They say how the numbers vary over other users of the same kind;
-    they do not cover another training set.
+    comparisons otherwise. Intervals say how the numbers vary over other users of the same kind;
+    they do not cover another training set. Those of means are Student's, those of gap and worst
+    group hold for all groups at once, and the others are percentiles of a bootstrap [1]_ that draws
+    users with replacement.
+
+    The largest gap, the worst group, the worst tenth and the spread of noisy numbers are too large
+    by chance alone. The report says what they are without chance (``corrected``, to which the
+    interval belongs), and with which probability users who are served equally would differ as much
+    (``p_value``): group labels are permuted among the users, or as many comparisons drawn for users
+    of equal accuracy.
 
     Parameters
     ----------
@@ -82,7 +89,8 @@ def fairness_report(
     n_bins : int, default=10
         Number of bins of the calibration error.
     n_resamples : int, default=1000
-        Number of bootstrap resamples, 100 or more. A resample in which a measure has no value (a
+        Number of resamples and permutations, 100 or more. Of more than 10,000 users there are
+        fewer, at least 150, to bound the time. A resample in which a measure has no value (a
         slope, if the same user was drawn each time) is left out of its interval.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.

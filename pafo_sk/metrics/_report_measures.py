@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk.metrics._bootstrap import Bootstrap, stratum_means
+from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._calibration import Forecasts
 from pafo_sk.metrics._correct import Coded
+from pafo_sk.metrics._corrected import (
+    Corrected,
+    Means,
+    calibration_without_chance,
+    gaps_by_chance,
+    user_measures,
+    users_without_chance,
+)
 from pafo_sk.metrics._inequality import atkinson_of, generalized_entropy_of, gini_of
-from pafo_sk.metrics._spread import accuracy_and_noise, corrected_spread_of, variance_of
+from pafo_sk.metrics._spread import accuracy_and_noise, corrected_spread_of
 from pafo_sk.metrics._support import slope_of, spearman_of
-from pafo_sk.metrics._tail import cvar_of, worst_share_of
 
 ONE_USER = "one user: no interval"
+ONE_ROWS = dict.fromkeys(
+    ("user_cvar", "worst_share", "standard_deviation"),
+    "one comparison a user: the interval includes chance",
+)
 EXTREMES = "no resample goes beyond the extremes: the interval is too low"
 
 
@@ -62,13 +73,27 @@ class Units:
             gaps.reshape(-1, n_bins) / n[:, None],
         )
 
-    def metrics(self, draw: np.ndarray, stratum: np.ndarray) -> dict[str, np.ndarray]:
-        """Metrics of every stratum in every resample, (n, n_strata)."""
-        found = {"accuracy": stratum_means(self.accuracy, draw, stratum)}
+    def metrics(
+        self, group: np.ndarray, bootstrap: Bootstrap
+    ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """Value, corrected value, lower and upper limit of every metric of every group."""
+        level = bootstrap.confidence_level
+        accuracy = Means.of_accuracy(self.accuracy, self.n, group)
+        none = np.full(len(accuracy.n), np.nan)
+        low, high = accuracy.limits(level)
+        lone = accuracy.n == 1
+        low, high = np.where(lone, low, low.clip(0)), np.where(lone, high, high.clip(max=1))
+        found = {"accuracy": (accuracy.mean, none, low, high)}
         if self.log_loss is not None and self.gaps is not None:
-            found["log_loss"] = stratum_means(self.log_loss, draw, stratum)
-            found["calibration_error"] = np.sum(
-                [np.abs(stratum_means(gap, draw, stratum)) for gap in self.gaps.T], axis=0
+            loss = Means.of(self.log_loss, group)
+            found["log_loss"] = (loss.mean, none, *loss.limits(level))
+            parts = [self.gaps[group == code] for code in range(len(lone))]
+            without = [calibration_without_chance(part, bootstrap) for part in parts]
+            found["calibration_error"] = (
+                np.array([np.abs(part.mean(axis=0)).sum() for part in parts]),
+                np.array([one.corrected for one in without]),
+                np.array([one.low for one in without]),
+                np.array([one.high for one in without]),
             )
         return found
 
@@ -84,58 +109,63 @@ def group_table(units: Units, group: Coded, bootstrap: Bootstrap, min_users: int
     size = np.bincount(group.codes)
     table = pd.DataFrame({"n_users": size}, index=group.labels)
     table["n_comparisons"] = np.bincount(group.codes, units.n).astype(np.int64)
-    estimates = bootstrap.estimates(lambda draw: units.metrics(draw, group.codes), group.codes)
-    for name, (value, low, high) in estimates.items():
+    for name, (value, corrected, low, high) in units.metrics(group.codes, bootstrap).items():
         table[name] = value
-        # resamples of a single user are all the same and tell nothing
-        table[f"{name}_low"] = np.where(size > 1, low, -np.inf)
-        table[f"{name}_high"] = np.where(size > 1, high, np.inf)
+        if np.isfinite(corrected).any():
+            table[f"{name}_corrected"] = corrected
+        table[f"{name}_low"], table[f"{name}_high"] = low, high
     table["small"] = size < min_users
     return table.sort_values("n_users", ascending=False, kind="stable")
 
 
 @dataclass
 class MeasureTable:
-    """Value, low, high and note of every measure, by name."""
+    """Value, corrected value, limits, p-value and note of every measure, by name."""
 
     bootstrap: Bootstrap
-    rows: dict[str, tuple[float, float, float, str]] = field(default_factory=dict)
+    rows: dict[str, tuple[float, float, float, float, float, str]] = field(default_factory=dict)
+
+    def put(self, name: str, value: float, found: Corrected, note: str = "") -> None:
+        """Add a measure."""
+        corrected, p_value = float(found.corrected), float(found.p_value)
+        limits = float(found.low), float(found.high)
+        self.rows[name] = (float(value), corrected, *limits, p_value, note)
+
+    def put_lone(self, name: str, value: float) -> None:
+        """Add a measure of a single user, whose interval is infinite."""
+        self.put(name, value, Corrected(np.nan, -np.inf, np.inf), ONE_USER)
 
     def add(
         self,
         statistic: Callable[[np.ndarray], dict[str, np.ndarray]],
-        stratum: np.ndarray,
+        n_units: int,
         notes: dict[str, str] | None = None,
     ) -> None:
-        """Add measures with their intervals, which are infinite where there is one unit."""
-        for name, found in self.bootstrap.estimates(statistic, stratum).items():
-            value, low, high = (float(number) for number in found)
-            note = (notes or {}).get(name, "")
-            if note == ONE_USER or len(stratum) == 1:
-                low, high, note = -np.inf, np.inf, ONE_USER
-            self.rows[name] = value, low, high, note
+        """Add measures with bootstrap intervals."""
+        for name, (value, low, high) in self.bootstrap.estimates(statistic, n_units).items():
+            if n_units == 1:
+                self.put_lone(name, value)
+            else:
+                self.put(name, value, Corrected(np.nan, low, high), (notes or {}).get(name, ""))
 
     def add_missing(self, names: tuple[str, ...], note: str) -> None:
         """Add measures that have no value in this report."""
         for name in names:
-            self.rows[name] = np.nan, np.nan, np.nan, note
+            self.put(name, np.nan, Corrected(np.nan, np.nan, np.nan), note)
 
     def frame(self) -> pd.DataFrame:
         """All measures, a row each."""
         index = pd.Index(self.rows, name="measure")
-        return pd.DataFrame(
-            list(self.rows.values()), index=index, columns=["value", "low", "high", "note"]
-        )
+        columns = ["value", "corrected", "low", "high", "p_value", "note"]
+        return pd.DataFrame(list(self.rows.values()), index=index, columns=columns)
 
 
-def add_overall(table: MeasureTable, units: Units) -> None:
+def add_overall(table: MeasureTable, units: Units, prefix: str = "") -> None:
     """Add the metrics of all units together."""
     everybody = np.zeros(len(units), dtype=np.int64)
-
-    def overall(draw: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: value[:, 0] for name, value in units.metrics(draw, everybody).items()}
-
-    table.add(overall, everybody)
+    for name, (value, corrected, low, high) in units.metrics(everybody, table.bootstrap).items():
+        note = ONE_USER if len(units) == 1 else ""
+        table.put(prefix + name, value[0], Corrected(corrected[0], low[0], high[0]), note)
 
 
 def add_groups(table: MeasureTable, units: Units, group: Coded, majority: Hashable) -> None:
@@ -149,48 +179,40 @@ def add_groups(table: MeasureTable, units: Units, group: Coded, majority: Hashab
         It need not occur in ``group``.
     """
     found = np.array([label == majority for label in group.labels])
-    side = np.where(found[group.codes], 0, 1)
-    for name, code in (("majority_accuracy", 0), ("minority_accuracy", 1)):
-        accuracy = units.accuracy[side == code]
-        if not len(accuracy):
-            why = "all are of" if code else "no comparisons of"
-            table.add_missing((name,), f"{why} the majority {majority!r}")
+    is_majority = found[group.codes]
+    for name, mine in (("majority_", is_majority), ("minority_", ~is_majority)):
+        if mine.any():
+            add_overall(table, Units(units.n[mine], units.accuracy[mine]), name)
         else:
-            _add_mean(table, name, accuracy)
-
-    def extremes(draw: np.ndarray) -> dict[str, np.ndarray]:
-        mean = stratum_means(units.accuracy, draw, group.codes)
-        return {
-            "worst_group_accuracy": mean.min(axis=1),
-            "group_gap": mean.max(axis=1) - mean.min(axis=1),
-        }
-
+            why = "all are of" if is_majority.any() else "no comparisons of"
+            table.add_missing((f"{name}accuracy",), f"{why} the majority {majority!r}")
+    means = Means.of_accuracy(units.accuracy, units.n, group.codes)
     if len(group) < 2:
-        _add_mean(table, "worst_group_accuracy", units.accuracy)
+        table.rows["worst_group_accuracy"] = table.rows["accuracy"]
         table.add_missing(("group_gap",), f"all are of the one group {group.labels[0]!r}")
         return
-    size = np.bincount(group.codes)
-    mean = np.bincount(group.codes, units.accuracy) / size
-    lone = {
-        "worst_group_accuracy": size[mean.argmin()] == 1,
-        "group_gap": min(size[mean.argmin()], size[mean.argmax()]) == 1,
-    }
-    table.add(extremes, group.codes, {name: ONE_USER for name, one in lone.items() if one})
-
-
-def _add_mean(table: MeasureTable, name: str, accuracy: np.ndarray) -> None:
-    table.add(lambda draw: {name: accuracy[draw].mean(axis=1)}, np.zeros(len(accuracy), int))
+    bootstrap, several = table.bootstrap, means.several()
+    gap, worst = float(np.ptp(means.mean)), float(means.mean.min())
+    lone_worst, lone_best = (means.n[i] == 1 for i in (means.mean.argmin(), means.mean.argmax()))
+    gaps, worsts = gaps_by_chance(units.accuracy, group.codes, bootstrap)
+    level = bootstrap.confidence_level
+    note = "" if len(several.n) == len(means.n) else "the interval leaves groups of one user out"
+    if lone_worst or len(several.n) < 2:
+        table.put_lone("worst_group_accuracy", worst)
+    else:
+        without = replace(
+            several.worst(level, bootstrap.rng()), p_value=bootstrap.p_value(-worst, -worsts)
+        )
+        table.put("worst_group_accuracy", worst, without, note)
+    if lone_worst or lone_best or len(several.n) < 2:
+        table.put_lone("group_gap", gap)
+    else:
+        without = replace(several.gap(level, bootstrap.rng()), p_value=bootstrap.p_value(gap, gaps))
+        table.put("group_gap", gap, without, note)
 
 
 def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
     """Add the accuracy of the worst-served users, and the inequality of all."""
-
-    def tails(draw: np.ndarray) -> dict[str, np.ndarray]:
-        x = np.sort(units.accuracy[draw], axis=1)
-        return {"user_cvar": cvar_of(x, alpha), "worst_share": worst_share_of(x, alpha)}
-
-    def deviation(draw: np.ndarray) -> dict[str, np.ndarray]:
-        return {"standard_deviation": np.sqrt(variance_of(units.accuracy[draw]))}
 
     def corrected(draw: np.ndarray) -> dict[str, np.ndarray]:
         return {"corrected_spread": corrected_spread_of(a[draw], noise[draw])}
@@ -207,20 +229,25 @@ def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
             "jain": 1 / (1 + 2 * entropy),
         }
 
-    everybody = np.zeros(len(units), dtype=np.int64)
-    table.add(tails, everybody)
-    if len(units) > 1:
-        table.add(deviation, everybody)
-    else:
+    if len(units) == 1:
+        for name in ("user_cvar", "worst_share"):
+            table.put_lone(name, units.accuracy[0])
         table.add_missing(("standard_deviation",), "needs two users")
+    elif (units.n == 1).all():
+        table.add(lambda draw: user_measures(units.accuracy[draw], alpha), len(units), ONE_ROWS)
+    else:
+        plain = user_measures(units.accuracy[None], alpha)
+        without = users_without_chance(units.accuracy, units.n, alpha, table.bootstrap)
+        for name, value in plain.items():
+            table.put(name, value[0], without[name])
     a, noise = accuracy_and_noise(units.accuracy, units.n)
     if len(a) > 1:
-        table.add(corrected, np.zeros(len(a), dtype=np.int64))
+        table.add(corrected, len(a))
     else:
         table.add_missing(
             ("corrected_spread",), f"needs two users of two comparisons, and there are {len(a)}"
         )
-    table.add(inequality, everybody, {"min_max_gap": EXTREMES})
+    table.add(inequality, len(units), {"min_max_gap": EXTREMES})
 
 
 def add_support(table: MeasureTable, accuracy: np.ndarray, support: np.ndarray) -> None:
@@ -237,9 +264,8 @@ def add_support(table: MeasureTable, accuracy: np.ndarray, support: np.ndarray) 
         cause = "needs three users with known and different support rates"
         table.add_missing(("support_slope", "support_spearman"), f"{cause}; {len(a)} are known")
         return
-    stratum = np.zeros(len(a), dtype=np.int64)
-    table.add(lambda draw: {"support_slope": slope_of(a[draw], s[draw])}, stratum)
+    table.add(lambda draw: {"support_slope": slope_of(a[draw], s[draw])}, len(a))
     if np.ptp(a) == 0:
         table.add_missing(("support_spearman",), "all users have the same accuracy")
         return
-    table.add(lambda draw: {"support_spearman": spearman_of(a[draw], s[draw])}, stratum)
+    table.add(lambda draw: {"support_spearman": spearman_of(a[draw], s[draw])}, len(a))

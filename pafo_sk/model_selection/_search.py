@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from numbers import Integral
 from typing import Any, ClassVar
 
 from sklearn import config_context
@@ -19,7 +20,8 @@ from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
-from pafo_sk.metrics._given import groups_of
+from pafo_sk.metrics._given import final_estimator, groups_of
+from pafo_sk.model_selection._unlinked import UnlinkedKFold
 
 _SCORING = [
     StrOptions({*sklearn_scorer_names(), *get_scorer_names()}),
@@ -35,6 +37,7 @@ class _GroupSearch(BaseSearchCV):
     """A search of scikit-learn in which the groups reach everything that takes them."""
 
     estimator: Any
+    cv: Any
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Search, and refit the best candidate on all rows.
@@ -61,12 +64,29 @@ class _GroupSearch(BaseSearchCV):
             If a scorer needs groups and there are none, or their number is wrong.
         """
         groups = self._read_groups(X, params.pop("groups", None))
-        with config_context(enable_metadata_routing=True), self._cached_fits(), self._bar():
+        with (
+            config_context(enable_metadata_routing=True),
+            self._default_folds(),
+            self._cached_fits(),
+            self._bar(),
+        ):
             if groups is not None:
                 params["groups"] = groups
             else:
                 self._check_scorers_need_none()
             return super().fit(X, y, **params)
+
+    @contextmanager
+    def _default_folds(self) -> Iterator[None]:
+        """Within the block, a number of folds means those of `UnlinkedKFold`."""
+        given = self.cv
+        if given is None or isinstance(given, Integral):
+            user = getattr(final_estimator(self.estimator), "user", None)
+            self.cv = UnlinkedKFold(5 if given is None else given, user=user, random_state=0)
+        try:
+            yield
+        finally:
+            self.cv = given
 
     @contextmanager
     def _cached_fits(self) -> Iterator[None]:
@@ -175,11 +195,12 @@ def _by_name(scoring: Any) -> Any:
 class GroupGridSearchCV(_GroupSearch, GridSearchCV):
     """Grid search in which ``groups`` reach the model, the scorers and the splitter.
 
-    `sklearn.model_selection.GridSearchCV`, with three differences. ``fit(X, y, groups=groups)``
+    `sklearn.model_selection.GridSearchCV`, with four differences. ``fit(X, y, groups=groups)``
     works whether scikit-learn's metadata routing is on or off; the setting is left as it was found.
     ``scoring`` also knows the names of `pafo_sk.metrics.get_scorer`. Candidates share a `FitCache`:
     those that differ only in parameters of the unified model train the pooled model and the
-    specialists of a split once.
+    specialists of a split once. By default the folds are those of `UnlinkedKFold`, because scores
+    on random rows are too good where rows share responses.
 
     Parameters
     ----------
@@ -189,10 +210,13 @@ class GroupGridSearchCV(_GroupSearch, GridSearchCV):
         Values to try for each parameter.
     scoring : str, callable, list, tuple, dict or None, default=None
         As in scikit-learn, or with names such as "minority_accuracy". None: accuracy.
-    n_jobs, cv, verbose, pre_dispatch, error_score, return_train_score
+    n_jobs, verbose, pre_dispatch, error_score, return_train_score
         As in scikit-learn; ``verbose`` also shows a bar with a time estimate, where rich and
-        scikit-learn 1.9 or newer are installed. For ``cv``, `StratifiedPreferenceKFold` keeps
-        every group in every training part.
+        scikit-learn 1.9 or newer are installed.
+    cv : int, splitter, iterable or None, default=None
+        A number of folds means ``UnlinkedKFold(cv, random_state=0)`` with the estimator's user
+        column, and None means 5 of them. Anything else as in scikit-learn; for instance,
+        `StratifiedPreferenceKFold` keeps whole users together.
     refit : bool, str or callable, default=True
         As in scikit-learn: with several scores, the name of one, or a rule such as
         `no_harm_refit`.

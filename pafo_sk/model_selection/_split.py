@@ -30,6 +30,11 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
     comparisons of a prompt are in one fold, so that models are tested on prompts that they have not
     seen; with ``"user"``, they are tested on users without a history.
 
+    Random folds (``keep_together=None``) leak where comparisons are made from votes, ratings or
+    rankings: ``b > c`` is tested after ``a > b`` and ``a > c`` of the same user were trained on.
+    Scores are then too good, most of all those of personalised models. `UnlinkedKFold` tests known
+    users without this leak.
+
     Parameters
     ----------
     n_splits : int, default=5
@@ -46,6 +51,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
 
     See Also
     --------
+    UnlinkedKFold : Folds for known users, without rows that share a response or a prompt.
     GroupGridSearchCV : Search that passes ``groups`` to this splitter, to fit and to the scorers.
 
     Examples

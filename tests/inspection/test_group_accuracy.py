@@ -95,3 +95,19 @@ def test_clear_errors(model, answers, people, quick):
     balanced = quick(strategy="balanced").fit(X, y, groups=people.groups[:50])
     with pytest.raises(ValueError, match="keeps no pooled model"):
         draw(balanced, X, y, people.groups[:50])
+
+
+def test_several_models(model, people, known, quick):
+    other = quick(strategy="balanced")
+    other.fit(people.X[known], people.y[known], groups=people.groups[known])
+    rows = people.X[known], people.y[known], people.groups[known]
+    display = GroupAccuracyDisplay.from_estimator({"balanced": other, "PAFO": model}, *rows)
+    assert display.models == ["balanced", "PAFO"]
+    assert display.reference == "balanced"
+    right = other.predict(rows[0]) == rows[1]
+    of_group = display.report["balanced"]["group_0"]
+    by_user = [
+        right[(people.users[known] == user)].mean()
+        for user in np.unique(people.users[known][rows[2] == "group_0"])
+    ]
+    assert of_group == pytest.approx(np.mean(by_user))

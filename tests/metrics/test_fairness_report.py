@@ -61,7 +61,8 @@ def test_summary(report):
 
 def test_frame(report):
     frame = report.to_frame()
-    assert list(frame.columns) == ["group", "measure", "value", "low", "high"]
+    columns = ["group", "measure", "value", "corrected", "low", "high", "p_value"]
+    assert list(frame.columns) == columns
     of_all = frame[frame["group"].isna()].set_index("measure")
     assert of_all["value"].equals(report.measures["value"])
     of_group = frame[frame["group"] == "most"].set_index("measure")

@@ -1,0 +1,143 @@
+"""Gap, worst group, worst tenth and spread without chance: values, limits, p-values, coverage."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from reports import case, report_of
+
+from pafo_sk.metrics import cvar
+from pafo_sk.metrics._bootstrap import Bootstrap
+from pafo_sk.metrics._corrected import (
+    Means,
+    calibration_without_chance,
+    corrected_users,
+    gaps_by_chance,
+    users_without_chance,
+)
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+BOOTSTRAP = Bootstrap(500, 0.95, 0)
+
+
+@pytest.mark.parametrize("name", ["equal", "groups differ", "users differ"])
+def test_intervals_cover(name, monkeypatch):
+    """A smaller form of the benchmark's simulation."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from bench_intervals import coverage
+
+    table = coverage(name, 60, n_resamples=200).astype(float)
+    assert table["held"].min() >= 0.82
+    assert table["holds_corrected"].eq(1).all()
+    # nearer to the truth than the plain value, and p-values that are small by chance as they ought
+    assert (table["corrected"] - table["truth"]).abs().max() < 0.04
+    if name == "equal":
+        p_values = table["p_below_0.05"].dropna()
+        assert p_values.max() <= 0.13
+
+
+def test_intervals_of_the_benchmark_cover():
+    results = json.loads((BENCHMARKS / "results" / "intervals.json").read_text())
+    assert results["sets"] >= 200
+    for case_of, rows in results["cases"].items():
+        for name, row in rows.items():
+            # of a perfect calibration, the lower limit is zero in all data sets
+            most = 1 if name == "calibration_error" else 0.98
+            assert 0.9 <= row["held"] <= most, (case_of, name)
+
+
+def test_two_groups_by_hand():
+    means = Means(np.array([0.8, 0.7]), np.array([0.03, 0.04]), np.array([40, 40]))
+    gap = means.gap(0.95, np.random.default_rng(0))
+    # the difference has the standard error 0.05
+    assert gap.high == pytest.approx(0.1 + 0.05 * 2.0227, abs=1e-4)
+    assert gap.low == pytest.approx(0.1 - 0.05 * 2.0, abs=0.01)
+    tau2 = 0.005 - 0.00125
+    kept = np.sqrt(tau2 / (tau2 + np.array([0.03, 0.04]) ** 2))
+    assert gap.corrected == pytest.approx(0.05 * kept.sum())
+    worst = means.worst(0.95, np.random.default_rng(0))
+    assert worst.low == pytest.approx(0.7 - 0.04 * 2.0227, abs=1e-4)
+    assert 0.7 < worst.corrected < 0.75
+    assert worst.corrected < worst.high < 0.8
+    # noise alone: nothing is left of the gap
+    noise = Means(np.array([0.8, 0.7]), np.array([0.2, 0.2]), np.array([40, 40]))
+    gap = noise.gap(0.95, np.random.default_rng(0))
+    assert (gap.corrected, gap.low) == (0, 0)
+
+
+def test_groups_whose_users_are_all_right_have_an_error():
+    accuracy, n = np.array([1.0, 1, 1, 0.5, 1]), np.full(5, 2)
+    means = Means.of_accuracy(accuracy, n, np.array([0, 0, 0, 1, 1]))
+    p = 7 / 8
+    assert means.error[0] == pytest.approx(np.sqrt(p * (1 - p) / 6))
+    assert means.error[1] == pytest.approx(0.25)
+
+
+def test_permutations_keep_the_sizes_and_the_mean():
+    values = np.repeat([0.0, 1.0], 20)
+    group = np.arange(40) % 4
+    gaps, worst = gaps_by_chance(values, group, BOOTSTRAP)
+    assert len(gaps) == 500
+    assert ((worst >= 0) & (worst <= 0.5)).all()
+    assert 0.2 < gaps.mean() < 0.4
+    assert BOOTSTRAP.p_value(1.0, gaps) == pytest.approx(1 / 501, abs=0.01)
+    assert BOOTSTRAP.p_value(0.0, gaps) == 1
+
+
+def test_users_are_drawn_together_by_chance_alone():
+    rng = np.random.default_rng(0)
+    n = rng.integers(2, 30, size=4000)
+    skill = rng.uniform(0.6, 0.9, size=4000)
+    x = corrected_users(rng.binomial(n, skill) / n, n)
+    assert x.std() == pytest.approx(skill.std(), abs=0.01)
+    assert cvar(x) == pytest.approx(cvar(skill), abs=0.03)
+    equal = corrected_users(rng.binomial(n, 0.75) / n, n)
+    assert equal.std() < 0.03
+    assert np.isnan(corrected_users(np.array([0.0, 1.0]), np.ones(2))).all()
+    assert corrected_users(np.ones(3), np.full(3, 5)).tolist() == [1, 1, 1]
+
+
+def test_users_who_differ_have_a_small_p_value():
+    rng = np.random.default_rng(0)
+    n = np.full(60, 20)
+    apart = users_without_chance(rng.binomial(n, np.repeat([0.5, 0.9], 30)) / n, n, 0.1, BOOTSTRAP)
+    alike = users_without_chance(rng.binomial(n, 0.7) / n, n, 0.1, BOOTSTRAP)
+    for name in ("user_cvar", "worst_share", "standard_deviation"):
+        assert apart[name].p_value < 0.01 < 0.02 < alike[name].p_value
+    assert apart["standard_deviation"].low > 0.1
+    assert alike["user_cvar"].high > 0.69
+
+
+def test_calibration_error_is_inside_its_interval():
+    rng = np.random.default_rng(0)
+    for bias in (0.0, 0.1):
+        gaps = rng.normal(bias, 0.3, size=(300, 4)) / 4
+        found = calibration_without_chance(gaps, BOOTSTRAP)
+        assert found.low <= found.corrected <= found.high
+        assert found.low <= bias <= found.high
+    assert calibration_without_chance(np.zeros((5, 3)), BOOTSTRAP).corrected == 0
+
+
+def test_the_report_has_them():
+    measures = report_of(case()).measures
+    assert list(measures.columns) == ["value", "corrected", "low", "high", "p_value", "note"]
+    names = ["worst_group_accuracy", "group_gap", "user_cvar", "worst_share", "standard_deviation"]
+    assert measures.loc[names, ["corrected", "p_value"]].notna().all(axis=None)
+    assert measures["corrected"]["group_gap"] < measures["value"]["group_gap"]
+    assert pd.isna(measures["p_value"]["accuracy"])
+    groups = report_of(case()).groups
+    inside = groups["calibration_error_corrected"].between(
+        groups["calibration_error_low"], groups["calibration_error_high"]
+    )
+    assert inside.all()
+    assert "without chance" in report_of(case()).summary()
+
+
+def test_one_comparison_a_user():
+    c = case(n_users=480, n_comparisons=1)
+    measures = report_of(c).measures
+    assert measures["note"]["user_cvar"].startswith("one comparison a user")
+    assert np.isfinite(measures.loc["user_cvar", ["low", "high"]].tolist()).all()
+    assert np.isfinite(measures["p_value"]["group_gap"])

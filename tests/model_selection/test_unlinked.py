@@ -1,0 +1,174 @@
+"""UnlinkedKFold: no test row is linked to a training row of its user, and users stay known."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+
+from pafo_sk import ComparisonTable
+from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
+
+
+def frame(seed, *, n_users=12, n_items=9, n=300, prompts=None):
+    rng = np.random.RandomState(seed)
+    a = rng.randint(n_items, size=n)
+    b = (a + rng.randint(1, n_items, size=n)) % n_items
+    X = pd.DataFrame({"user": rng.randint(n_users, size=n), "response_a": a, "response_b": b})
+    X = X.astype({"response_a": str, "response_b": str})
+    return X if prompts is None else X.assign(prompt=rng.randint(prompts, size=n).astype(str))
+
+
+def items_of(X, rows):
+    part = X.iloc[rows]
+    return {
+        (u, i)
+        for name in ("response_a", "response_b")
+        for u, i in zip(part.user, part[name], strict=True)
+    }
+
+
+def check(X, splits, by_prompt):
+    assert len({tuple(test) for _, test in splits}) == len(splits)
+    tested = np.concatenate([test for _, test in splits])
+    assert len(set(tested)) == len(tested)
+    for train, test in splits:
+        assert len(test)
+        assert not set(train) & set(test)
+        if by_prompt:
+            assert not set(X.prompt.iloc[train]) & set(X.prompt.iloc[test])
+        else:
+            assert not items_of(X, train) & items_of(X, test)
+        # users stay known
+        assert set(X.user.iloc[test]) <= set(X.user.iloc[train])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(0, 2**31 - 1),
+    st.integers(2, 4),
+    st.integers(6, 60),
+    st.sampled_from([None, 1, 40]),
+    st.booleans(),
+)
+@pytest.mark.filterwarnings("ignore:UnlinkedKFold tests")
+def test_no_test_row_is_linked_to_the_training_rows_of_its_user(
+    seed, n_splits, n_items, prompts, as_table
+):
+    X = frame(seed, n_items=n_items, prompts=prompts)
+    given = X
+    if as_table:
+        numbers = {name: X[name].astype(int) for name in ("response_a", "response_b")}
+        given = ComparisonTable(
+            np.zeros((n_items, 1)), *numbers.values(), users=X.user, prompts=X.get("prompt")
+        )
+    splits = list(UnlinkedKFold(n_splits, random_state=seed).split(given))
+    assert len(splits) == n_splits
+    check(X, splits, by_prompt=prompts == 40)
+
+
+def test_rows_that_share_nothing_are_all_tested():
+    rng = np.random.RandomState(0)
+    arrays = rng.normal(size=(60, 3)), rng.normal(size=(60, 2, 3))
+    with_users = np.column_stack([arrays[0], np.repeat(np.arange(6), 10)])
+    texts = pd.DataFrame({"response_a": np.arange(60), "response_b": np.arange(60, 120)}).astype(
+        str
+    )
+    texts["user"] = np.repeat(np.arange(6), 10)
+    for X, user in [(arrays[0], None), (arrays[1], "user"), (with_users, 3), (texts, "user")]:
+        splits = list(UnlinkedKFold(5, user=user, random_state=0).split(X))
+        for train, test in splits:
+            assert sorted([*train, *test]) == list(range(60))
+            assert len(test) == pytest.approx(12, abs=6)
+        assert sorted(np.concatenate([test for _, test in splits])) == list(range(60))
+    # each user's rows are spread over the folds
+    for _, test in splits:
+        assert np.bincount(texts.user.iloc[test]).tolist() == [2] * 6
+
+
+def test_small_components_lose_no_row():
+    """A user with five rankings of three items: each ranking is in one fold."""
+    rows = [
+        (u, f"{r}{i}", f"{r}{j}") for u in "xyz" for r in range(5) for i, j in ["ab", "ac", "bc"]
+    ]
+    X = pd.DataFrame(rows, columns=["user", "response_a", "response_b"])
+    splits = list(UnlinkedKFold(5, random_state=0).split(X))
+    check(X, splits, by_prompt=False)
+    assert all(len(train) == 36 and len(test) == 9 for train, test in splits)
+
+
+def test_a_reference_in_every_comparison_links_nothing():
+    rows = [(u, "status quo", f"s{i}") for u in range(5) for i in range(20)]
+    X = pd.DataFrame(rows, columns=["user", "response_a", "response_b"])
+    splits = list(UnlinkedKFold(4, random_state=0).split(X))
+    assert all(len(train) == 75 and len(test) == 25 for train, test in splits)
+    for train, test in splits:
+        links = [set(X.user.iloc[p].astype(str) + X.response_b.iloc[p]) for p in (train, test)]
+        assert not links[0] & links[1]
+
+
+def test_users_who_cannot_be_tested():
+    several = frame(0, n_users=4, n_items=40, n=120)
+    single = several.assign(user=np.arange(120) + 100)
+    X = pd.concat([several, single], ignore_index=True)
+    with pytest.warns(UserWarning, match=r"tests 4 of 124 users.*keep_together='user'"):
+        splits = list(UnlinkedKFold(3, random_state=0).split(X))
+    # users who are not tested are trained on in every fold
+    assert all(set(range(120, 240)) <= set(train) for train, _ in splits)
+    with pytest.raises(ValueError, match=r"no rows to test in 3 of 3 folds.*keep_together='user'"):
+        list(UnlinkedKFold(3).split(single))
+    star = pd.DataFrame({"user": 1, "response_a": "x", "response_b": [str(i) for i in range(9)]})
+    with pytest.raises(ValueError, match="linked to the others"):
+        list(UnlinkedKFold(3).split(star))
+
+
+def test_what_is_wrong_with_the_input():
+    X = frame(0)
+    with pytest.raises(ValueError, match="user='person' is no column of X, which has"):
+        list(UnlinkedKFold(user="person").split(X))
+    with pytest.raises(ValueError, match="no rows to split"):
+        list(UnlinkedKFold().split(X[:0]))
+    with pytest.raises(ValueError, match="column 'user' of X has no value"):
+        list(UnlinkedKFold().split(X.assign(user=None)))
+    with pytest.raises(ValueError, match="'n_splits' parameter"):
+        UnlinkedKFold(1)
+
+
+def test_seeds_and_parameters():
+    X = frame(0, n_items=30)
+
+    def tests(seed):
+        return [test.tolist() for _, test in UnlinkedKFold(3, random_state=seed).split(X)]
+
+    assert tests(0) == tests(0) != tests(1)
+    folds = UnlinkedKFold(3, user=None, random_state=0)
+    assert repr(clone(folds, safe=False)) == repr(folds)
+    assert folds.get_n_splits() == 3
+
+
+def test_a_million_rows_in_one_component():
+    rng = np.random.RandomState(0)
+    a, b = rng.randint(20_000, size=(2, 1_000_000))
+    X = ComparisonTable(np.zeros((20_000, 1)), a, b, users=np.zeros(1_000_000, dtype=int))
+    start = time.perf_counter()
+    splits = list(UnlinkedKFold(5, random_state=0).split(X))
+    assert time.perf_counter() - start < 20
+    assert all(len(train) > 600_000 and len(test) > 35_000 for train, test in splits)
+
+
+def test_default_of_a_search(data, quick):
+    search = GroupGridSearchCV(quick(), {"distill_weight": [0.0]}, cv=2, error_score="raise")
+    search.fit(data.X, data.y, groups=data.groups)
+    assert search.cv == 2
+    assert search.n_splits_ == 2
+    expected = []
+    for train, test in UnlinkedKFold(2, random_state=0).split(data.X):
+        model = quick(distill_weight=0.0)
+        model.fit(data.X.iloc[train], data.y[train], groups=data.groups[train])
+        expected.append(model.score(data.X.iloc[test], data.y[test]))
+    assert search.cv_results_["mean_test_score"][0] == np.mean(expected)
+    search = GroupGridSearchCV(quick(), {"distill_weight": [0.0]})
+    assert search.fit(data.X, data.y, groups=data.groups).n_splits_ == 5
