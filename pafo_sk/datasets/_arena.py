@@ -124,6 +124,12 @@ def from_arena(
     ([['Tea?', 'No.', 'Please!', 'ann']], [1])
     """
     table = to_pandas(frame).reset_index(drop=True)
+    if "winner_model_a" in table and "winner" not in table:
+        raise ValueError(
+            "frame has the columns of the Kaggle competition ('winner_model_a', ...), which are "
+            "not read. Make 'winner' of them, and 'conversation_a' and 'conversation_b', lists of "
+            "messages, of the lists in 'prompt', 'response_a' and 'response_b'."
+        )
     check_columns(table, ["conversation_a", "conversation_b", "winner"], "frame")
     if user == "judge" and user not in table:
         raise ValueError(

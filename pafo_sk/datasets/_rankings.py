@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._sklearn_compat import validate_params
+from pafo_sk.datasets._conversations import is_list
 from pafo_sk.datasets._ratings import PAIRING, joined, read_responses
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
 from pafo_sk.datasets._tables import check_rows, to_pandas
@@ -88,7 +89,7 @@ def from_rankings(
     table = to_pandas(frame)
     names = {"response": response, "score": rank, "prompt": prompt, "user": user, "group": group}
     table = table.reset_index(drop=True)
-    if response in table and len(table) and not isinstance(table[response].iloc[0], str):
+    if response in table and len(table) and _holds_responses(table[response]):
         table, names["score"] = _one_row_each(table, response, rank)
     elif rank is None:
         raise ValueError(
@@ -117,16 +118,23 @@ def from_rankings(
     )
 
 
+def _holds_responses(column: pd.Series) -> bool:
+    """Whether the first cell is not a response: neither a string nor a conversation."""
+    cell = column.iloc[0]
+    if is_list(cell):
+        return not any(isinstance(part, dict) for part in cell)
+    return not isinstance(cell, str | dict)
+
+
 def _one_row_each(table: pd.DataFrame, response: str, rank: str | None) -> tuple[pd.DataFrame, str]:
     """Return a table with one row for each response of a list, and the name of the ranks."""
-    lists = [isinstance(value, list | tuple | np.ndarray) for value in table[response]]
+    lists = [is_list(value) for value in table[response]]
     check_rows(~np.array(lists), f"frame: {response!r} is neither a string nor a list")
     sizes = table[response].map(len).to_numpy()
     if rank is not None and rank in table:
         given = table[rank]
         matching = [
-            isinstance(value, list | tuple | np.ndarray) and len(value) == size
-            for value, size in zip(given, sizes, strict=True)
+            is_list(value) and len(value) == size for value, size in zip(given, sizes, strict=True)
         ]
         check_rows(
             ~np.array(matching), f"frame: {rank!r} is not a list as long as that of {response!r}"

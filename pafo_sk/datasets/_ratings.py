@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._conversations import parse_strings, read_conversations, render_all
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
@@ -189,6 +190,8 @@ def read_responses(table: pd.DataFrame, names: dict[str, str | None]) -> dict[st
         columns[role] = _texts(columns[role], str(names[role]), role == "prompt")
     for role, column in columns.items():
         check_present(column, str(names[role]))
+        if role not in ("prompt", "response", "score"):
+            check_labels(column, f"column {names[role]!r} of frame")
     return columns
 
 

@@ -131,3 +131,9 @@ def test_what_cannot_be_read_is_named(changes, settings, message):
     rows = {name: value for name, value in (ROWS | changes).items() if value is not None}
     with pytest.raises(ValueError, match=message):
         from_arena(rows, **settings)
+
+
+def test_the_columns_of_kaggle_are_named():
+    rows = {"prompt": ['["q"]'], "response_a": ['["x"]'], "winner_model_a": [1]}
+    with pytest.raises(ValueError, match="columns of the Kaggle competition"):
+        from_arena(rows)

@@ -87,3 +87,11 @@ def test_prompts_are_held_out():
 def test_what_cannot_be_read_is_named(changes, settings, message):
     with pytest.raises(ValueError, match=message):
         from_rankings(LISTS | changes, **settings)
+
+
+def test_conversations_are_responses():
+    talks = [[{"role": "assistant", "content": text}] for text in "xy"]
+    rows = {"user": ["ann"] * 2, "prompt": ["p"] * 2, "response": talks, "rank": [2, 1]}
+    assert found(from_rankings(rows, rank="rank")) == {("ann", "p", "y", "x")}
+    lists = {"user": ["ann"], "prompt": ["p"], "response": [talks]}
+    assert found(from_rankings(lists)) == {("ann", "p", "x", "y")}

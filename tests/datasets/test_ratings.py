@@ -252,6 +252,11 @@ def test_what_cannot_be_compared_is_named(changes, settings, message):
         from_ratings(table, **settings)
 
 
+def test_users_without_a_hash():
+    with pytest.raises(TypeError, match="column 'user' of frame must hold hashable labels"):
+        from_ratings(GOOD | {"user": [["a"]] * 3})
+
+
 def test_a_column_that_comes_twice():
     table = pd.DataFrame(GOOD)
     table = pd.concat([table, table[["score"]]], axis=1)
