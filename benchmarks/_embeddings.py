@@ -7,25 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
-from pafo_sk._encoding import encode as _encoding
+from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
+from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import memory_store
 
 ENCODER = "all-MiniLM-L6-v2"
 
 
 def warm(texts: Iterable[str], folder: Path) -> dict[str, object]:
-    """Have every text's vector in the library's memory, from disk where it was encoded before.
+    """Load every text's vector into the library's memory; encode those that are not on disk yet.
 
-    The library then finds them there, in `fit` and everywhere else, so that fit times are those of
-    learning. The file is named after the encoder's revision: another encoder reads another file.
+    `fit` then finds all vectors there, so that its time is that of learning. The file is named
+    after the encoder's revision, so another encoder reads another file.
 
     Returns
     -------
     dict
         Name, revision and dimension of the encoder.
     """
-    model = _encoding.load_encoder(ENCODER)
-    revision = _encoding.revision_of(model)
+    model = load_encoder(ENCODER)
+    revision = revision_of(model)
     file = folder / f"vectors-{revision}.npz"
     known: dict[str, np.ndarray] = {}
     if file.exists():
@@ -34,18 +36,18 @@ def warm(texts: Iterable[str], folder: Path) -> dict[str, object]:
     wanted = list(dict.fromkeys(texts))
     old = [text for text in wanted if text in known]
     if old:
-        key = (revision, _encoding.vector_settings(model, {}))
+        key = (revision, vector_settings(model, {}))
         memory_store.put_many(key, old, np.stack([known[text] for text in old]))
     if len(old) < len(wanted):
         new = [text for text in wanted if text not in known]
-        known |= dict(zip(new, _encoding.encode_texts(new, ENCODER, verbose=1), strict=True))
+        known |= dict(zip(new, encode_texts(new, ENCODER, verbose=1), strict=True))
         folder.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part.npz")
         np.savez(part, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
         part.replace(file)
-    return _encoding.encoder_info(ENCODER, model)
+    return encoder_info(ENCODER, model)
 
 
 def vectors(texts: list[str]) -> np.ndarray:
-    """One vector a text, (n_texts, dimension)."""
-    return _encoding.encode_texts(texts, ENCODER)
+    """Return one vector for each text, shape (n_texts, dimension)."""
+    return encode_texts(texts, ENCODER)

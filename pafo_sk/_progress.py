@@ -1,7 +1,7 @@
 """A bar with a time estimate over the work of a fit, where ``verbose`` asks for one.
 
-Functions that train say how much they are about to do (`expect`) and what they have done
-(`counted`, `advance`). Where no `progress` is open, as in worker processes, that does nothing.
+Functions that train announce how much they are about to do (`expect`) and report what they have
+done (`counted`, `advance`). Where no `progress` is open, as in worker processes, these do nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
-# Seconds between two updates where nobody watches: a log file would fill up with them.
+# Seconds between two updates where nobody watches, because they would fill a log file.
 LOG_SECONDS = 30.0
 
 
 class _Work:
-    """What was announced so far; the bar appears with the first of it."""
+    """The steps announced so far; the bar appears with the first of them."""
 
     def __init__(self) -> None:
         self.bar: Any = None
@@ -40,7 +40,7 @@ _current: ContextVar[_Work | None] = ContextVar("pafo_sk_progress", default=None
 
 @contextmanager
 def progress(verbose: int) -> Iterator[None]:
-    """Draw a bar of everything expected within, if ``verbose``; close it whatever happens."""
+    """Draw a bar of all steps announced within, if ``verbose``; close it whatever happens."""
     work = _Work() if verbose else None
     token = _current.set(work)
     try:
@@ -52,35 +52,35 @@ def progress(verbose: int) -> Iterator[None]:
 
 
 def expect(n: int) -> None:
-    """Announce so many more steps."""
+    """Announce ``n`` more steps."""
     if (work := _current.get()) is not None:
         work.expect(n)
 
 
 def advance(n: int = 1) -> None:
-    """Count so many of the announced steps as done."""
+    """Count ``n`` announced steps as done."""
     if (work := _current.get()) is not None:
         work.bar.update(n)
 
 
 def counted(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, each an announced step that is done when the next one is asked for."""
+    """Yield items; each is an announced step, done when the next one is asked for."""
     for item in items:
         yield item
         advance()
 
 
 def open_bar(total: int, description: str, unit: str, *, silent: bool = False) -> Any:
-    """A bar on stderr, or a widget in a notebook; seldom updated in a log file."""
+    """Return a bar on stderr, or a widget in a notebook; in a log file it is seldom updated."""
     if silent:
         from tqdm import tqdm as silent_tqdm
 
         return silent_tqdm(disable=True)
-    # in a notebook this warns where widgets are missing: only for those who want a bar
+    # Imported here, because in a notebook without widgets it warns those who want no bar as well.
     from tqdm.asyncio import tqdm_asyncio
     from tqdm.auto import tqdm
 
     watched = sys.stderr.isatty() or tqdm is not tqdm_asyncio
     pace = {} if watched else {"mininterval": LOG_SECONDS, "maxinterval": LOG_SECONDS}
-    # miniters: steps take different times, so that their number does not tell the next update's
+    # miniters=1, because steps take different times and tqdm would guess the next update wrongly.
     return tqdm(total=total, desc=description, unit=unit, miniters=1, **pace)

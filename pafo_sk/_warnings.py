@@ -7,12 +7,12 @@ import sys
 import warnings
 from pathlib import Path
 
-_PASSED_OVER = (str(Path(__file__).parent), contextlib.__file__)
+_SKIPPED = (str(Path(__file__).parent), contextlib.__file__)
 
 
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of the line that called into the library, however deep inside it this is."""
+    """Warn with the line that called into the library, however deep inside it this is."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PASSED_OVER):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
