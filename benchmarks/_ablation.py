@@ -9,11 +9,9 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from _library import StudentConfig, Teachers, margins_of
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._distillation import Teachers
-from pafo_sk._student.config import StudentConfig
-from pafo_sk._training.scoring import margins_of
 
 
 class NoThinning(PafoRewardEstimator):

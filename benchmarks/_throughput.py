@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,26 +15,26 @@ from pafo_sk._encoding.loading import load_encoder
 DTYPES = ("float32", "bfloat16", "float16")
 
 
-def varied_texts(sentences, n, most=16, seed=0):
-    """n texts, all different, of one to so many sentences."""
+def varied_texts(sentences: Sequence[str], n: int, most: int = 16, seed: int = 0) -> list[str]:
+    """Return n texts, all different, of one to ``most`` sentences."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, most + 1, size=n)
     return [f"{i}. " + " ".join(rng.choice(sentences, size=m)) for i, m in enumerate(lengths)]
 
 
-def n_tokens(model, texts):
-    """Tokens that the model reads of each text."""
+def n_tokens(model: Any, texts: list[str]) -> np.ndarray:
+    """Return how many tokens of each text the model reads."""
     window = model.max_seq_length
     tokens = model.tokenizer(texts, truncation=True, max_length=window, verbose=False)
     return np.array([len(ids) for ids in tokens["input_ids"]])
 
 
-def n_operations(model, lengths):
-    """Additions and multiplications for texts of so many tokens, padding and the like aside.
+def n_operations(model: Any, lengths: np.ndarray) -> float:
+    """Return the additions and multiplications for texts of these lengths, without padding.
 
-    Two for each weight of a linear layer and token; in every layer of attention, four for each
-    pair of tokens and dimension (products of queries and keys, weighted sums of values). The
-    pooler of a BERT sees one token of each text, and is left out.
+    There are two for each weight of a linear layer and token. In every layer of attention there are
+    four for each pair of tokens and dimension (products of queries and keys, weighted sums of
+    values). The pooler of a BERT is left out, because it sees one token of each text.
     """
     linear = [
         module
@@ -44,8 +46,8 @@ def n_operations(model, lengths):
     return float(np.sum(2.0 * sum(layer.weight.numel() for layer in linear) * lengths + pairs))
 
 
-def matmul_tflops(device, dtype, size, repetitions=10):
-    """10^12 operations a second of a product of two square matrices, the best of repetitions."""
+def matmul_tflops(device: str, dtype: str, size: int, repetitions: int = 10) -> float:
+    """Return 10^12 operations a second of a product of square matrices, the best repetition."""
     a, b = (torch.randn(size, size, device=device).to(getattr(torch, dtype)) for _ in "ab")
     times = []
     for _ in range(repetitions):
@@ -57,15 +59,24 @@ def matmul_tflops(device, dtype, size, repetitions=10):
     return 2 * size**3 / min(times) / 1e12
 
 
-def _wait(device):
+def _wait(device: str) -> None:
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def bench_device(encoder, texts, device, dtype, *, size, repetitions=3, peak_tflops=None):
-    """Rates of encode_texts on one device, or on several if a list is given.
+def bench_device(
+    encoder: str,
+    texts: list[str],
+    device: str | list[str],
+    dtype: str,
+    *,
+    size: int,
+    repetitions: int = 3,
+    peak_tflops: float | None = None,
+) -> dict[str, Any]:
+    """Return rates of encode_texts on one device, or on several if a list is given.
 
-    The share of the peak is that of `peak_tflops`, for each device, or of a product of two
+    The share of the peak is against `peak_tflops` for each device, or against a product of two
     matrices of `size` rows that is measured here.
     """
     first, n_devices = (device, 1) if isinstance(device, str) else (device[0], len(device))
@@ -98,15 +109,17 @@ def bench_device(encoder, texts, device, dtype, *, size, repetitions=3, peak_tfl
     }
 
 
-def bench_gpus(encoder, texts, repetitions, peak_tflops=None):
-    """Every precision on one GPU, and half precision on all of them; one line where there is none.
+def bench_gpus(
+    encoder: str, texts: list[str], repetitions: int, peak_tflops: float | None = None
+) -> list[dict[str, Any]] | str:
+    """Measure every precision on one GPU, and half precision on all of them.
 
-    The peak that is given is that of half precision.
+    The peak that is given is that of half precision. Without a GPU one line says so.
     """
     if not torch.cuda.is_available():
         return "not measured: torch.cuda.is_available() is False"
     peaks = {"bfloat16": peak_tflops, "float16": peak_tflops}
-    runs = [("cuda:0", dtype) for dtype in DTYPES]
+    runs: list[tuple[str | list[str], str]] = [("cuda:0", dtype) for dtype in DTYPES]
     if (n := torch.cuda.device_count()) > 1:
         runs.append(([f"cuda:{i}" for i in range(n)], "bfloat16"))
     options = {"size": 8192, "repetitions": repetitions}

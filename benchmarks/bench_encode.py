@@ -3,10 +3,11 @@
     python benchmarks/bench_encode.py [--dsp /path/to/dsp] [--repetitions 5]
     python benchmarks/bench_encode.py --only-gpu --peak-tflops 989 --name encode_h100
 
-Every ratio is of two things measured by turns in this run, the median over repetitions; 1 is as
-fast, more is faster. Writes results/encode.json, or what --name says, with the environment.
---clock processor counts processor time: for one thread on a CPU that others use as well. Where
-there is a GPU, texts and tokens a second and the share of its arithmetic are measured too.
+Every ratio compares two things measured by turns in this run and is the median of the repetitions;
+above 1 the library is faster. Writes results/encode.json, or what --name says, with the
+environment. --clock processor counts processor time, for one thread on a CPU that others use as
+well. Where there is a GPU, texts and tokens a second and the share of its arithmetic are measured
+too.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ import platform
 import tempfile
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from _throughput import bench_gpus, varied_texts
 from sklearn.model_selection import GridSearchCV
@@ -37,27 +41,26 @@ ENCODER = "all-MiniLM-L6-v2"
 GRID = {"n_folds": [3, 4, 5], "specialist_shrinkage": [0.1, 0.3, 1.0, 3.0]}  # 12 candidates
 
 
-# processor time: for one thread on a CPU that others use as well
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 clock = time.perf_counter
 
 
-def use_clock(name):
+def use_clock(name: str) -> None:
     """Choose what `seconds` reads."""
     global clock
     clock = CLOCKS[name]
 
 
-def seconds(function):
-    """Time of one call."""
+def seconds(function: Callable[[], Any]) -> float:
+    """Return the time of one call."""
     begin = clock()
     function()
     return clock() - begin
 
 
-def by_turns(functions, repetitions):
-    """Seconds of each function, (repetitions, n_functions)."""
-    # each begins as often as the others: the machine may slow down in the meantime
+def by_turns(functions: Sequence[Callable[[], Any]], repetitions: int) -> np.ndarray:
+    """Return the seconds of each function, shape (repetitions, n_functions)."""
+    # Each is first as often as the others, because the machine may slow down in the meantime.
     times = np.empty((repetitions, len(functions)))
     for repetition in range(repetitions):
         for turn in range(len(functions)):
@@ -66,8 +69,8 @@ def by_turns(functions, repetitions):
     return times
 
 
-def texts_of(X):
-    """The text of every response with its prompt: two for each comparison."""
+def texts_of(X: pd.DataFrame) -> list[str]:
+    """Return the text of every response with its prompt, two for each comparison."""
     return [
         join_prompt(prompt, response)
         for side in ("response_a", "response_b")
@@ -75,12 +78,12 @@ def texts_of(X):
     ]
 
 
-def bench_unique(texts, repetitions):
-    """encode_texts, keeping nothing and on disk, against SentenceTransformer.encode."""
+def bench_unique(texts: list[str], repetitions: int) -> dict[str, Any]:
+    """Compare encode_texts, without a store and with a folder, to SentenceTransformer.encode."""
     unique = list(dict.fromkeys(texts))
     model = load_encoder(ENCODER)
 
-    def on_disk():
+    def on_disk() -> None:
         with tempfile.TemporaryDirectory() as folder:
             encode_texts(unique, ENCODER, cache=folder)
 
@@ -96,8 +99,8 @@ def bench_unique(texts, repetitions):
     }
 
 
-def bench_pairs(texts, repetitions):
-    """The texts of comparisons as they come, against encoding each where it stands."""
+def bench_pairs(texts: list[str], repetitions: int) -> dict[str, Any]:
+    """Compare encode_texts on the texts of comparisons to encoding each as often as it occurs."""
     model = load_encoder(ENCODER)
     functions = [lambda: model.encode(texts), lambda: encode_texts(texts, ENCODER, cache=None)]
     times = by_turns(functions, repetitions)
@@ -109,13 +112,13 @@ def bench_pairs(texts, repetitions):
 
 
 class Ready:
-    """An encoder that was never needed: what is looked up is there."""
+    """An encoder that costs next to nothing."""
 
-    def encode(self, texts):
+    def encode(self, texts: list[str]) -> np.ndarray:
         return np.random.default_rng(len(texts)).normal(size=(len(texts), 384))
 
 
-def bench_look_up(n, repetitions):
+def bench_look_up(n: int, repetitions: int) -> dict[str, Any]:
     """Look up n unique texts of a folder, as a second fit does."""
     text = "Response {} to a prompt about taxes, cities and buses, of a usual length: {}"
     texts = [text.format(i, i * 7919) for i in range(n)]
@@ -131,11 +134,11 @@ def bench_look_up(n, repetitions):
     return {"n_texts": n, "texts a second": n / float(np.median(times))}
 
 
-def bench_search(X, y):
-    """A search of 12 candidates and 5 folds from raw text, against encoding once and searching."""
+def bench_search(X: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
+    """Compare a search of 12 candidates and 5 folds from text to encoding once and searching."""
     X = X.drop(columns="user")
 
-    def search(X):
+    def search(X: Any) -> None:
         model = PafoRewardEstimator(strategy="pooled", cache=store, random_state=0)
         GridSearchCV(model, GRID, cv=5, error_score="raise").fit(X, y)
 
@@ -143,7 +146,7 @@ def bench_search(X, y):
         store = EmbeddingStore(Path(folder) / "search")
         raw = seconds(lambda: search(X))
     texts = texts_of(X)
-    vectors = {}
+    vectors: dict[str, np.ndarray] = {}
     encoding = seconds(lambda: vectors.update(all=encode_texts(texts, ENCODER, cache=None)))
     n = len(X)
     pairs = np.stack([vectors["all"][:n], vectors["all"][n:]], axis=1)
@@ -158,8 +161,8 @@ def bench_search(X, y):
     }
 
 
-def on_this_machine(arguments):
-    """What a CPU is enough for."""
+def on_this_machine(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure what a CPU is enough for."""
     short = make_text_preferences(random_state=0)
     results = {"unique short texts": bench_unique(texts_of(short.X)[:1800], arguments.repetitions)}
     if arguments.dsp:
@@ -173,8 +176,8 @@ def on_this_machine(arguments):
     return results
 
 
-def environment():
-    """What the numbers depend on."""
+def environment() -> dict[str, Any]:
+    """Return what the numbers depend on."""
     names = ("pafo_sk", "torch", "sentence-transformers", "transformers", "numpy", "scikit-learn")
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -189,7 +192,7 @@ def environment():
     }
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dsp", help="folder of the DSP data, for pairs that are real")
     parser.add_argument("--repetitions", type=int, default=5)

@@ -10,7 +10,7 @@ from pathlib import Path
 import sklearn
 
 # scikit-learn's folder `utils` holds the wrapper that checks parameters.
-_PASSED_OVER = (
+_SKIPPED = (
     str(Path(__file__).parent),
     str(Path(sklearn.__file__).with_name("utils")),
     contextlib.__file__,
@@ -18,8 +18,8 @@ _PASSED_OVER = (
 
 
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of the line that called into the library, however deep inside it this is."""
+    """Warn with the line that called into the library, however deep inside it this is."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PASSED_OVER):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

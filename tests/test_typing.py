@@ -132,9 +132,14 @@ def search(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> PafoRewardEsti
     chosen = model_selection.GroupRandomizedSearchCV(
         PafoRewardEstimator(), {"no_harm": [0.0, 0.01]}, refit=model_selection.knee_refit()
     )
-    with model_selection.shared_fits():
-        grid.fit(X, y, groups=groups)
-        chosen.fit(X, y, groups=groups)
+    grid.fit(X, y, groups=groups)
+    chosen.fit(X, y, groups=groups)
+    shared = PafoRewardEstimator(fit_cache=model_selection.FitCache()).fit(X, y, groups=groups)
+    unlinked = model_selection.UnlinkedKFold(n_splits=3)
+    differences: pd.DataFrame = metrics.compare(
+        {"shared": shared, "chosen": chosen.best_estimator_}, X, y, groups
+    )
+    print(unlinked, differences)
     front: np.ndarray = model_selection.pareto_front(grid.cv_results_)
     volume: float = model_selection.hypervolume([[0.8, 0.7]], reference=[0.5, 0.5])
     print(front, volume)
