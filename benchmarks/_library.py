@@ -1,5 +1,6 @@
 """The private parts of pafo_sk that benchmarks use. No other file here imports a private module."""
 
+from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
 from pafo_sk._encoding.layers import (
@@ -10,24 +11,34 @@ from pafo_sk._encoding.layers import (
     scaled_blocks,
 )
 from pafo_sk._encoding.loading import load_encoder
-from pafo_sk._encoding.store import memory_store
+from pafo_sk._encoding.memory_store import address_of
+from pafo_sk._encoding.sqlite_store import SqliteStore
+from pafo_sk._encoding.store import memory_store, open_store
 from pafo_sk._encoding.truncation import join_prompt
+from pafo_sk._student.config import StudentConfig
 from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.heads import squared_distance
 from pafo_sk._training.losses import BradleyTerryLoss
+from pafo_sk._training.scoring import margins_of
 from pafo_sk.distributed._partition import write_partition
 
 __all__ = [
     "BradleyTerryLoss",
     "LayerStore",
+    "SqliteStore",
+    "StudentConfig",
+    "Teachers",
     "TrainingSet",
+    "address_of",
     "block_scales",
     "encode_texts",
     "encoder_info",
     "join_prompt",
     "load_encoder",
+    "margins_of",
     "memory_store",
     "n_layers",
+    "open_store",
     "resolve_layers",
     "revision_of",
     "scaled_blocks",

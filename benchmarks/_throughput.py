@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from pafo_sk._encoding.encode import encode_texts
-from pafo_sk._encoding.loading import load_encoder
+from _library import encode_texts, load_encoder
 
 DTYPES = ("float32", "bfloat16", "float16")
 

@@ -27,14 +27,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from _library import encode_texts, join_prompt, load_encoder, open_store
 from _throughput import bench_gpus, varied_texts
 from sklearn.model_selection import GridSearchCV
 
 from pafo_sk import EmbeddingStore, PafoRewardEstimator
-from pafo_sk._encoding.encode import encode_texts
-from pafo_sk._encoding.loading import load_encoder
-from pafo_sk._encoding.store import open_store
-from pafo_sk._encoding.truncation import join_prompt
 from pafo_sk.datasets import load_dsp, make_text_preferences
 
 ENCODER = "all-MiniLM-L6-v2"

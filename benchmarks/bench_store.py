@@ -25,9 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from pafo_sk._encoding.memory_store import address_of
-from pafo_sk._encoding.sqlite_store import SqliteStore
+from _library import SqliteStore, address_of
 
 DIMENSION = 384
 BATCH = 1000
