@@ -109,11 +109,11 @@ class CandidateFits:
         """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""
         memo = self.trainer.memo
         keys = [self._key(*job) for job in jobs]
+        starts = self._starts([job for key, job in zip(keys, jobs, strict=True) if key not in memo])
         missing = {key: job for key, job in zip(keys, jobs, strict=True) if key not in memo}
-        starts = self._starts(list(missing.values()))
         trained = Parallel(n_jobs=self.one.options.n_jobs, return_as="generator")(
-            delayed(self.one.train)(*job, self._targets(*job), start)
-            for job, start in zip(missing.values(), starts, strict=True)
+            delayed(self.one.train)(*job, self._targets(*job), starts.get(job))
+            for job in missing.values()
         )
         memo.update(zip(missing, counted(trained), strict=True))
         return [memo[key] for key in keys]
@@ -165,21 +165,19 @@ class CandidateFits:
             lambda: teachers.targets(self.trainer, self.one.groups.codes, fold),
         )
 
-    def _starts(self, jobs: Sequence[Job]) -> list[HistoryModel | None]:
-        """Where training starts; None: at the candidate's prototypes.
+    def _starts(self, jobs: Sequence[Job]) -> dict[Job, HistoryModel]:
+        """Models from which training starts, where that is not at the candidate's prototypes.
 
         What margins teach starts from the model that labels alone have taught. The race has trained
         that already, except where one reward serves everybody: then there is no race.
         """
-        taught = [n for n, (candidate, _) in enumerate(jobs) if candidate.distill_weight]
-        starts: list[HistoryModel | None] = [None] * len(jobs)
         net = self.trainer.net
         convex = net.optimizer is None and getattr(net.module, "convex", False)
-        if taught and convex and self.one.student is not None:
-            by_labels = [(replace(jobs[n][0], distill_weight=0.0), jobs[n][1]) for n in taught]
-            for n, module in zip(taught, self.fitted(by_labels), strict=True):
-                starts[n] = module
-        return starts
+        taught = [job for job in jobs if job[0].distill_weight]
+        if not (taught and convex and self.one.student is not None):
+            return {}
+        by_labels = [(replace(candidate, distill_weight=0.0), fold) for candidate, fold in taught]
+        return dict(zip(taught, self.fitted(by_labels), strict=True))
 
     def _key(self, candidate: Candidate, fold: int | None) -> tuple[Any, ...]:
         """What training depends on, beside the trainer."""

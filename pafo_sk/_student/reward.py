@@ -136,8 +136,8 @@ def linear_weight(module: HistoryModel) -> np.ndarray | None:
     reference = module.reference
     assert isinstance(reference, LinearHead)
     with torch.no_grad():
-        unit = torch.eye(reference.weight.shape[1], dtype=reference.weight.dtype)
-        return module.rewards(unit).numpy()
+        identity = torch.eye(reference.weight.shape[1], dtype=reference.weight.dtype)
+        return module.rewards(identity).numpy()
 
 
 _in_double: Callable[[np.ndarray], np.ndarray] = partial(np.asarray, dtype=np.float64)

@@ -9,9 +9,8 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from students import BilinearHistory, linear, make
-from torch import nn
 
-from pafo_sk import HistoryMixture, HistoryModel
+from pafo_sk import HistoryMixture
 from pafo_sk.datasets import make_preferences
 
 
@@ -22,18 +21,6 @@ class FirstPrototype(HistoryMixture):
         weight = torch.zeros(len(sums), self.n_prototypes, dtype=sums.dtype)
         weight[:, 0] = 1
         return weight
-
-
-class Halfway(HistoryModel):
-    """Has only one of the methods."""
-
-    def rewards(self, items):
-        return items
-
-
-class NoModule:
-    def rewards(self, items):
-        return items
 
 
 @pytest.fixture(scope="module")
@@ -200,23 +187,3 @@ def test_students_in_a_grid_search(quick, data):
     search = GridSearchCV(model, grid, cv=2, error_score="raise", refit=False)
     search.fit(data.X.assign(group=data.groups), data.y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-
-
-@pytest.mark.parametrize(
-    ("student", "lacks"),
-    [
-        (Halfway, "coefficients, n_statistics, penalty, statistics"),
-        (nn.Linear, "coefficients, n_statistics, penalty, rewards, statistics"),
-        (NoModule, "coefficients, n_statistics, penalty, statistics"),
-    ],
-)
-def test_wrong_module(quick, data, student, lacks):
-    with pytest.raises(TypeError, match=f"student: {student.__name__} must .* lacks {lacks}"):
-        quick(student=student).fit(data.X, data.y, groups=data.groups)
-
-
-def test_neither_name_nor_class(quick, data):
-    with pytest.raises(ValueError, match=r"'student' parameter .*HistoryModel"):
-        quick(student="transformer").fit(data.X, data.y, groups=data.groups)
-    with pytest.raises(TypeError, match=r"'student' parameter .* not an instance"):
-        quick(student=make(HistoryMixture)).fit(data.X, data.y, groups=data.groups)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pafo_sk._comparisons.comparisons import Comparisons
 
 from pafo_sk import HistoryModel, LinearHead
+from pafo_sk._comparisons.links import history_keys
+from pafo_sk._student.data import StudentSet
 
 PAGE = Path(__file__).parents[2] / "docs" / "students.md"
 
@@ -36,3 +39,25 @@ def heads(n_features=3):
 
 def make(student):
     return student(*heads(), share=np.array([0.7, 0.3])).double()
+
+
+def student_set(user, kept=None, answer=None, dtype=torch.float64):
+    """Comparisons of two items of their own each."""
+    n = len(user)
+    rng = np.random.RandomState(0)
+    comparisons = Comparisons(rng.normal(size=(2 * n, 3)), np.arange(n), n + np.arange(n))
+    answer = torch.as_tensor(rng.choice([-1.0, 1.0], n) if answer is None else answer)
+    label = (answer[:, None] + 1) / 2
+    return StudentSet(
+        items=torch.as_tensor(comparisons.items),
+        a=torch.as_tensor(comparisons.a),
+        b=torch.as_tensor(comparisons.b),
+        target=torch.cat([label, torch.zeros(n, 2, dtype=dtype)], dim=1),
+        weight=torch.ones(n, dtype=dtype),
+        answer=answer,
+        kept=torch.ones(n, 1, dtype=dtype) if kept is None else kept,
+        user=torch.as_tensor(user),
+        keys=tuple(torch.as_tensor(key) for key in history_keys(comparisons, user)),
+        anchor=heads()[0],
+        anchor_penalty=1.0,
+    )

@@ -1,0 +1,86 @@
+"""Candidates are fitted once each, and judged on rows that they have not seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_groups import APART, fitted, trainer_of
+
+from pafo_sk import PafoRewardEstimator
+from pafo_sk._distillation import Teachers
+from pafo_sk._groups import Groups
+from pafo_sk._student import training
+from pafo_sk._student.candidate_fits import CandidateFits
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._student.options import StudentOptions
+from pafo_sk._student.training import Candidate, CandidateTrainer
+
+LABELS, TAUGHT = Candidate(1, 2, 1.0), Candidate(1, 2, 1.0, 0.5)
+
+
+def fits_of(trainer, group):
+    pooled, specialists = fitted(trainer, group, 1.0)
+    groups = Groups(["most", "few"], group, "groups")
+    options = StudentOptions.of(PafoRewardEstimator())
+    one = CandidateTrainer(trainer, pooled, specialists, groups, options, StudentConfig())
+    return CandidateFits(one, Teachers(trainer, group, pooled, specialists, "group"))
+
+
+@pytest.fixture
+def world():
+    return trainer_of(APART, each=96)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Distillation weights of the models that were trained."""
+    weights, train = [], training.train_student
+
+    def noted(*args, **kwargs):
+        weights.append(kwargs["distillation"]["weight"])
+        return train(*args, **kwargs)
+
+    monkeypatch.setattr(training, "train_student", noted)
+    return weights
+
+
+def test_each_is_trained_once_and_labels_come_first(world, trained):
+    fits = fits_of(*world)
+    fits.held_out([LABELS], [0])
+    assert trained == [0]
+    fits.held_out([LABELS, TAUGHT], [0, 1])
+    # what margins teach starts from what labels taught
+    assert sorted(trained) == [0, 0, 0.5, 0.5]
+    assert trained.index(0.5) >= 2
+    fits.held_out([TAUGHT, LABELS], [1, 0])
+    assert len(trained) == 4
+
+
+def test_margins_are_of_the_folds_asked_for(world):
+    fits = fits_of(*world)
+    (margin,) = fits.held_out([LABELS], [1])
+    assert ((margin != 0) == (fits.trainer.fold == 1)).all()
+    right = (margin > 0) == (fits.trainer.label > 0.5)
+    assert right[fits.trainer.fold == 1].mean() > 0.6
+
+
+@pytest.mark.parametrize("candidate", [LABELS, TAUGHT])
+def test_labels_of_a_fold_do_not_reach_its_margins(candidate, world):
+    """Neither through the model, nor through histories or teachers."""
+    trainer, group = world
+    fits = fits_of(trainer, group)
+    changed = np.where(trainer.fold == 1, 1 - trainer.label, trainer.label)
+    other = replace(trainer, label=changed, memo=type(trainer.memo)())
+    one = replace(fits.one, trainer=other)
+    teachers = replace(fits.teachers, trainer=other)
+    expected, found = (
+        each.held_out([candidate], [1])[0] for each in (fits, CandidateFits(one, teachers))
+    )
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_the_final_model_may_be_changed(world):
+    fits = fits_of(*world)
+    first = fits.final(LABELS, fits.one)
+    first.pooled_share = 1.0
+    assert fits.final(LABELS, fits.one).pooled_share == 0.0
