@@ -5,11 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from pafo_sk._groups import Groups, row_weights
+from pafo_sk._pareto_report import pareto_report
 from pafo_sk._progress import counted
 from pafo_sk._specialists import CrossFitted, fit_pooled
+from pafo_sk._student.config import StudentConfig
+from pafo_sk._student.model import HistoryModel, plain_model
+from pafo_sk._student.options import StudentOptions
+from pafo_sk._student.search import most_trained
 from pafo_sk._training.calibration import log_loss
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.head_grid import HeadGrid
@@ -17,9 +23,40 @@ from pafo_sk._training.scoring import gather_margins, score_items
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
 
-def n_trained(strategy: str, dro_rounds: int) -> int:
-    """Count the models that a baseline trains beside the pooled one, for the progress bar."""
-    return {"pooled": 0, "balanced": 1, "group_dro": 2 * dro_rounds}[strategy]
+def most_trained_by(
+    strategy: str,
+    trainer: Trainer,
+    groups: Groups | None,
+    options: StudentOptions,
+    config: StudentConfig,
+) -> int:
+    """Count the models that a fit trains at most, for the progress bar."""
+    beside_pooled = {"pooled": 0, "balanced": 1, "group_dro": 2 * trainer.config.dro_rounds}
+    if strategy in beside_pooled:
+        return 1 + beside_pooled[strategy]
+    personal = trainer.user.min() >= 0
+    if groups is None and not personal:
+        return 1
+    n_groups = 2 if groups is None else len(groups.labels)  # two groups are inferred
+    sampled = len(trainer) > trainer.config.max_judged
+    return (
+        1
+        + n_groups
+        + most_trained(options, config, trainer.n_folds, personal=personal, sampled=sampled)
+    )
+
+
+def one_reward(
+    strategy: str, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
+) -> tuple[HistoryModel, pd.DataFrame | None, str]:
+    """The model, report and status of a baseline, which is the pooled model without groups."""
+    head, report, status = pooled.without(None), None, "no groups: the pooled model"
+    if groups is not None:
+        head, held_out = fit_baseline(strategy, trainer, pooled, groups)
+        margins = {"pooled": pooled.margins(trainer, 0), "unified": held_out}
+        report = pareto_report(margins, trainer, groups)
+        status = f"strategy {strategy!r}: a baseline, not held to no harm"
+    return plain_model(head, trainer.comparisons.items.shape[1]), report, status
 
 
 def fit_baseline(

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
-from pafo_sk._baselines import fit_baseline, n_trained
+from pafo_sk._baselines import most_trained_by, one_reward
 from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.pairs import Comparisons
@@ -23,17 +23,16 @@ from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import Groups, read_groups
 from pafo_sk._no_harm import Judge, ensure_no_harm
-from pafo_sk._pareto_report import pareto_report
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
-from pafo_sk._specialists import CrossFitted, fit_pooled, fit_specialists
+from pafo_sk._specialists import fit_pooled, fit_specialists
 from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.histories import Histories, code_users
-from pafo_sk._student.model import HistoryModel, plain_model
+from pafo_sk._student.model import HistoryModel
 from pafo_sk._student.options import STUDENT, StudentOptions
 from pafo_sk._student.reward import PersonalisedReward
-from pafo_sk._student.search import most_trained, rank_candidates
+from pafo_sk._student.search import rank_candidates
 from pafo_sk._student.training import CandidateTrainer
 from pafo_sk._support_rate import RULES, infer_groups, support_rate
 from pafo_sk._training.config import TrainingConfig
@@ -167,6 +166,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     _student_config: ClassVar[StudentConfig] = StudentConfig()
 
     pareto_report_: pd.DataFrame | None
+    history_report_: pd.DataFrame | None
+    options_report_: pd.DataFrame | None
     support_rate_: pd.Series | None
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -271,6 +272,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         """
         with fitted_afresh(self), progress(self.verbose):
             self._validate_params()
+            options = StudentOptions.of(self)
             self.reader_ = InputReader()
             given = self.reader_.fit(X, self)
             label, self.classes_ = read_y(y, len(given))
@@ -283,7 +285,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             comparisons = given.table()
             distance_scale = comparisons.unit()
             trainer = self._trainer(comparisons.scaled(distance_scale), label, user, found)
-            expect(1 + self._most_trained(trainer, found))
+            expect(most_trained_by(self.strategy, trainer, found, options, self._student_config))
 
             # 0. The pooled model, below which nobody may fall.
             pooled = fit_pooled(trainer)
@@ -291,7 +293,10 @@ class PafoRewardEstimator(ComparisonClassifier):
             if found is None and self.strategy != "pooled":
                 found = infer_groups(self.support_rate_, trainer.user, self.missing_groups)
             if found is None or self.strategy != "pafo":
-                module = self._fit_baseline(trainer, pooled, found)
+                module, self.pareto_report_, self.pareto_status_ = one_reward(
+                    self.strategy, trainer, pooled, found
+                )
+                self.history_report_ = self.options_report_ = None
             else:
                 # 1. A specialist for each group.
                 specialists = fit_specialists(
@@ -305,7 +310,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                     pooled,
                     specialists,
                     found,
-                    StudentOptions.of(self),
+                    options,
                     self._student_config,
                 )
                 fits = CandidateFits(one.sample(trainer.config.max_judged), teachers)
@@ -352,36 +357,6 @@ class PafoRewardEstimator(ComparisonClassifier):
             seed=int(rng.randint(np.iinfo(np.int32).max)),
             config=self._training_config,
         ).cached_in(self.fit_cache)
-
-    def _most_trained(self, trainer: Trainer, groups: Groups | None) -> int:
-        """Number of models that are trained beside the pooled one at most."""
-        personal = trainer.user.min() >= 0
-        if self.strategy != "pafo":
-            return n_trained(self.strategy, trainer.config.dro_rounds)
-        if groups is None and not personal:
-            return 0
-        n_groups = 2 if groups is None else len(groups.labels)  # two groups are inferred
-        return n_groups + most_trained(
-            StudentOptions.of(self),
-            self._student_config,
-            trainer.n_folds,
-            personal=personal,
-            sampled=len(trainer) > trainer.config.max_judged,
-        )
-
-    def _fit_baseline(
-        self, trainer: Trainer, pooled: CrossFitted, groups: Groups | None
-    ) -> HistoryModel:
-        """One reward for everybody."""
-        head = pooled.without(None)
-        self.pareto_report_ = None
-        self.pareto_status_ = "no groups: the pooled model"
-        if groups is not None:
-            head, held_out = fit_baseline(self.strategy, trainer, pooled, groups)
-            margins = {"pooled": pooled.margins(trainer, 0), "unified": held_out}
-            self.pareto_report_ = pareto_report(margins, trainer, groups)
-            self.pareto_status_ = f"strategy {self.strategy!r}: a baseline, not held to no harm"
-        return plain_model(head, trainer.comparisons.items.shape[1])
 
     def _keep(
         self,
