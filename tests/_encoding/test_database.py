@@ -228,7 +228,7 @@ def test_file_cut_short(full, share):
 
 
 def test_damage_noticed_by_several_processes(full):
-    """One of them saves what can be read, and what all of them write is in the same new database."""
+    """One of them saves what can be read, and all of them write to the same new database."""
     os.truncate(the_file(full), the_file(full).stat().st_size // 2)
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(4)
@@ -237,7 +237,7 @@ def test_damage_noticed_by_several_processes(full):
         store = SqliteStore(full)
         barrier.wait()
         with warnings.catch_warnings(action="ignore"):
-            rows = slice(1400 + start, None, 4)
+            rows = slice(1000 + start, None, 4)
             store.put_many("k", TEXTS[rows], VECTORS[rows])
         assert store.database.writable
 
