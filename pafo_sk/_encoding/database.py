@@ -95,7 +95,7 @@ class Database:
         """
         damaged = None
         with self.session():
-            for _ in range(3):
+            for _ in range(5):
                 try:
                     if damaged is not None and self.writable:
                         self._replace(damaged)
@@ -105,7 +105,9 @@ class Database:
                     self._close()
                     if not self.writable:
                         break
-                    if _is(error, *_DAMAGE) and damaged is None and self._own.file is not None:
+                    if self._own.file is not None and not self._own.file.exists():
+                        self._own.file = None  # another process removed it this moment
+                    elif _is(error, *_DAMAGE) and damaged is None and self._own.file:
                         damaged = self._own.file
                         self.warn_of_damage(f"{error}. What can be read of it is saved")
                     else:

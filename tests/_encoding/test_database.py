@@ -1,5 +1,6 @@
 """The folder as a store when things go wrong, each of them for real."""
 
+import multiprocessing
 import os
 import resource
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pafo_sk import EmbeddingStore
+from pafo_sk._encoding import database
 from pafo_sk._encoding.encode import encode_texts, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
 from pafo_sk._encoding.sqlite_store import SqliteStore
@@ -159,8 +160,8 @@ def mended(folder, store):
     _, found, messages = reads(folder)
     assert found.all()
     assert messages == []
-    with closing(sqlite3.connect(the_file(folder))) as database:
-        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+    with closing(sqlite3.connect(the_file(folder))) as connection:
+        assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -201,10 +202,10 @@ def test_flipped_bytes_anywhere(full, seed):
 def test_a_page_of_zeros(full, page):
     """What stands on the other pages is saved in a new file."""
     file, size = the_file(full), 16384
-    with closing(sqlite3.connect(file)) as database:
-        assert database.execute("pragma page_size").fetchone() == (size,)
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("pragma page_size").fetchone() == (size,)
         query = "select rootpage from sqlite_master where name like 'sqlite_autoindex_vectors%'"
-        (root,) = database.execute(query).fetchone()
+        (root,) = connection.execute(query).fetchone()
     middle = file.read_bytes().index(VECTORS[1500].tobytes()) // size * size
     overwrite(file, {"first": 0, "vectors": middle, "index": (root - 1) * size}[page], bytes(size))
     store, found, messages = reads(full)
@@ -223,6 +224,48 @@ def test_file_cut_short(full, share):
     store, found, messages = reads(full)
     assert int(0.3 * share * 3000) <= found.sum() < 3000
     assert len(messages) == 1
+    mended(full, store)
+
+
+def test_damage_noticed_by_several_processes(full):
+    """One of them saves what can be read, and all of them write to the same new database."""
+    os.truncate(the_file(full), the_file(full).stat().st_size // 2)
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(4)
+
+    def child(start):
+        store = SqliteStore(full)
+        barrier.wait()
+        with warnings.catch_warnings(action="ignore"):
+            rows = slice(1000 + start, None, 4)
+            store.put_many("k", TEXTS[rows], VECTORS[rows])
+        assert store.database.writable
+
+    children = [context.Process(target=child, args=(start,)) for start in range(4)]
+    for process in children:
+        process.start()
+    for process in children:
+        process.join()
+        assert process.exitcode == 0
+    _, found, messages = reads(full)
+    assert found.all()
+    assert messages == []
+
+
+def test_a_database_that_vanishes_while_it_is_opened(full, monkeypatch):
+    """Another process clears the store at that moment; a new database takes over without a word."""
+    opened = database._open
+    others = [SqliteStore(full)]
+
+    def clear_first(*args, **options):
+        while others:
+            others.pop().clear()
+        return opened(*args, **options)
+
+    monkeypatch.setattr(database, "_open", clear_first)
+    store, found, messages = reads(full)
+    assert not found.any()
+    assert messages == []
     mended(full, store)
 
 
@@ -313,45 +356,6 @@ def test_full_disk(tmp_path, letters):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         if mounted:
             subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_read_only_folder(tmp_path, letters):
-    folder = tmp_path / "store"
-    encode_texts(["a", "b"], letters, cache=EmbeddingStore(folder, max_bytes=10**6))
-    letters.asked.clear()
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    tmp_path.chmod(0o755)
-    parents = [parent for parent in tmp_path.parents if parent.stat().st_uid == os.getuid()]
-    modes = [(parent, parent.stat().st_mode) for parent in parents if parent != Path("/")]
-    is_root = os.geteuid() == 0
-    try:
-        for parent, mode in modes:
-            parent.chmod(mode | 0o055)
-        if is_root:
-            os.seteuid(65534)  # nobody: root may write everywhere
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for _ in range(2):
-                vectors = encode_texts(["a", "b", "c"], letters, cache=folder)
-    finally:
-        if is_root:
-            os.seteuid(0)
-        for parent, mode in modes:
-            parent.chmod(mode)
-        folder.chmod(0o755)
-    np.testing.assert_array_equal(vectors, np.eye(3))
-    assert letters.asked == ["c"]
-    (message,) = [str(warning.message) for warning in caught]
-    assert "cannot be written" in message
-    assert "permit writing" in message
-
-
-def test_folder_that_cannot_be_made(letters):
-    """/proc takes no folders, not even of root."""
-    with pytest.warns(UserWarning, match="cannot be written"):
-        vectors = encode_texts(["a"], letters, cache="/proc/no/such/folder")
-    np.testing.assert_array_equal(vectors, [[1, 0, 0]])
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])

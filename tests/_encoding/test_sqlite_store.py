@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+import warnings
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,6 +240,7 @@ def test_a_store_survives_forks(tmp_path):
     """Parent and child go on writing to the folder, and each finds what both have written."""
     store = SqliteStore(tmp_path)
     store.put_many("k", TEXTS[:10], VECTORS[:10])
+    assert store.database._own.connection is None  # SQLite forbids connections across forks
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(3)
 
@@ -266,3 +269,43 @@ def test_reading_writes_nothing(tmp_path):
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("begin immediate")
         assert store.get_many("k", TEXTS)[0].all()
+    assert store.database.writable
+
+
+def test_read_only_folder(tmp_path, letters):
+    folder = tmp_path / "store"
+    encode_texts(["a", "b"], letters, cache=EmbeddingStore(folder, max_bytes=10**6))
+    letters.asked.clear()
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    tmp_path.chmod(0o755)
+    parents = [parent for parent in tmp_path.parents if parent.stat().st_uid == os.getuid()]
+    modes = [(parent, parent.stat().st_mode) for parent in parents if parent != Path("/")]
+    is_root = os.geteuid() == 0
+    try:
+        for parent, mode in modes:
+            parent.chmod(mode | 0o055)
+        if is_root:
+            os.seteuid(65534)  # nobody: root may write everywhere
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                vectors = encode_texts(["a", "b", "c"], letters, cache=folder)
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for parent, mode in modes:
+            parent.chmod(mode)
+        folder.chmod(0o755)
+    np.testing.assert_array_equal(vectors, np.eye(3))
+    assert letters.asked == ["c"]
+    (message,) = [str(warning.message) for warning in caught]
+    assert "cannot be written" in message
+    assert "permit writing" in message
+
+
+def test_folder_that_cannot_be_made(letters):
+    """/proc takes no folders, not even of root."""
+    with pytest.warns(UserWarning, match="cannot be written"):
+        vectors = encode_texts(["a"], letters, cache="/proc/no/such/folder")
+    np.testing.assert_array_equal(vectors, [[1, 0, 0]])
