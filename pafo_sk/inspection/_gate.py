@@ -118,7 +118,7 @@ class GateDisplay(Display):
         groups = required_groups(estimator, X, groups, caller)
         first = ~pd.Series(users).duplicated().to_numpy()
         users, groups = users[first], groups[first]
-        codes = estimator.history_.codes(users, len(users))
+        codes = estimator.history_.users.get_indexer(users)
         if (codes < 0).any():
             raise ValueError(
                 f"{caller}: the model knows nothing of {(codes < 0).sum()} users: "
