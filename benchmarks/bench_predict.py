@@ -127,7 +127,7 @@ def parts_of(model: PafoRewardEstimator, users: np.ndarray) -> tuple[np.ndarray,
     module, history = model.model_.module, model.history_
     with torch.no_grad():
         weight = module.rewards(torch.eye(N_FEATURES, dtype=torch.float64)).numpy()
-        codes = history.codes(users, len(users))
+        codes = history.users.get_indexer(users)
         coefficients = module.coefficients(torch.as_tensor(history.of(codes))).numpy()
     return weight * model.model_.item_scale, coefficients
 

@@ -87,8 +87,8 @@ class PafoRewardEstimator(ComparisonClassifier):
         Weight of half the squared distance of a specialist from the pooled model, against the
         summed loss; "auto" chooses it for each group on held-out rows.
     n_folds : int, default=3
-        Folds of cross-fitting, at least three. Rows that tell of one another's answers stay together:
-        those of one prompt or, without prompts, of one user.
+        Folds of cross-fitting, at least three. Rows that tell of one another stay together: those
+        of one prompt or, without prompts, of one user.
     conditioning : {"group", "correct", "better"}, default="group"
         Which margins teach: those of the row's own group; only where they agree with the label;
         the pooled model's for groups that are no better off with a specialist.

@@ -11,7 +11,7 @@ from torch import nn
 
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._training.data import TrainingSet
-from pafo_sk._training.net import train_heads
+from pafo_sk._training.net import seeded, threads_for, train_heads
 from pafo_sk._training.scoring import margins_of
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
@@ -339,3 +339,33 @@ def test_generators_are_left_as_found():
     train(*problem(), net=RewardNet(MLPHead, max_epochs=1))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
+
+
+def test_seeded_gives_the_generator_back_after_an_error():
+    def fail():
+        with seeded(3, torch.device("cpu")):
+            assert torch.rand(1) != torch.rand(1)
+            raise ZeroDivisionError
+
+    state = torch.get_rng_state()
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_threads_come_back():
+    def fail():
+        with threads_for(10):
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert torch.get_num_threads() == 2
+        with threads_for(10**12):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
