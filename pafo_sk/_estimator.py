@@ -120,7 +120,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         model, users counting equally, with paired 95 % intervals of the differences, clustered
         by user and prompt. With more than 10,000 comparisons, of a sample of so many.
     pareto_status_ : str
-        What the report comes to.
+        One-sentence summary of ``pareto_report_``.
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.labels import Labels, check_labels
 from pafo_sk._comparisons.messages import listed
 from pafo_sk.inspection._drawing import Display, require_matplotlib, wrapped
 from pafo_sk.inspection._reading import (
@@ -120,7 +120,7 @@ class GateDisplay(Display):
         groups = required_groups(estimator, X, groups, caller)
         first = ~pd.Series(users).duplicated().to_numpy()
         users, groups = users[first], groups[first]
-        codes = estimator.history_.codes(users, len(users))
+        codes = estimator.history_.codes(Labels.of(users, "users"), len(users))
         if (codes < 0).any():
             raise ValueError(
                 f"{caller}: the model knows nothing of {(codes < 0).sum()} users: "
