@@ -43,6 +43,8 @@ class InputReader(BaseEstimator):
         Name, revision and dimension of the encoder, once texts of `fit` have been encoded.
     """
 
+    n_features_in_: int
+    feature_names_in_: np.ndarray
     encoder_info_: dict[str, Any]
 
     def fit(self, X: Any, estimator: Any) -> Comparisons:
