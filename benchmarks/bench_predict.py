@@ -26,6 +26,7 @@ from bench_encode import CLOCKS, by_turns, environment, use_clock
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk import PafoRewardEstimator, RewardNet
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk.datasets import make_preferences
 
 N_ITEMS, N_FEATURES, N_USERS = 3305, 384, 100
@@ -127,7 +128,7 @@ def parts_of(model: PafoRewardEstimator, users: np.ndarray) -> tuple[np.ndarray,
     module, history = model.model_.module, model.history_
     with torch.no_grad():
         weight = module.rewards(torch.eye(N_FEATURES, dtype=torch.float64)).numpy()
-        codes = history.users.get_indexer(users)
+        codes = history.codes(Labels.of(users, "users"), len(users))
         coefficients = module.coefficients(torch.as_tensor(history.of(codes))).numpy()
     return weight * model.model_.item_scale, coefficients
 

@@ -25,20 +25,17 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     @property
     def n_features_in_(self) -> int:
         """Number of columns read from X."""
-        n_features: int = self.reader_.n_features_in_
-        return n_features
+        return self.reader_.n_features_in_
 
     @property
     def feature_names_in_(self) -> np.ndarray:
         """Names of the columns read, if X has names."""
-        names: np.ndarray = self.reader_.feature_names_in_
-        return names
+        return self.reader_.feature_names_in_
 
     @property
     def encoder_info_(self) -> dict[str, Any]:
         """Name, revision and dimension of the encoder, if X is text."""
-        info: dict[str, Any] = self.reader_.encoder_info_
-        return info
+        return self.reader_.encoder_info_
 
     @abstractmethod
     def decision_function(self, X: Any) -> np.ndarray:

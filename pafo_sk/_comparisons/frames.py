@@ -30,7 +30,7 @@ class Columns:
 
     def __init__(self, frame: Any, argument: str = "X"):
         self.argument = argument
-        if isinstance(frame, Mapping):  # how a Hugging Face dataset answers an array of rows
+        if isinstance(frame, Mapping):  # a Hugging Face dataset returns one for some rows
             frame = pd.DataFrame(dict(frame))
         elif not isinstance(frame, pd.DataFrame) and hasattr(frame, "with_format"):
             frame = frame.with_format("arrow")[:]

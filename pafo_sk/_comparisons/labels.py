@@ -164,20 +164,12 @@ def _one_dimensional(values: Any, name: str) -> np.ndarray:
 
 
 def _not_hashable(values: Any, name: str) -> TypeError:
-    wrong = np.array([not _is_hashable(value) for value in values])
+    wrong = np.array([not pd.api.types.is_hashable(value) for value in values])
     found = type(values[int(wrong.argmax())]).__name__
     return TypeError(
         f"{name} must hold hashable labels (strings, numbers, tuples), and holds {found} "
         f"{in_rows(wrong)}. Convert them, for instance to tuples."
     )
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:  # a tuple that holds a list has a __hash__ and no hash
-        return False
-    return True
 
 
 def read_y(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

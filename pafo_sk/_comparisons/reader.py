@@ -51,6 +51,8 @@ class InputReader(BaseEstimator):
         Factors that make the layers vary alike in `fit`; None for the sentence vector alone.
     """
 
+    n_features_in_: int
+    feature_names_in_: np.ndarray
     encoder_info_: dict[str, Any]
     block_scales_: np.ndarray | None
 
