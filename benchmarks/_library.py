@@ -1,5 +1,6 @@
 """The private parts of pafo_sk that benchmarks use. No other file here imports a private module."""
 
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
@@ -24,6 +25,7 @@ from pafo_sk.distributed._partition import write_partition
 
 __all__ = [
     "BradleyTerryLoss",
+    "Labels",
     "LayerStore",
     "SqliteStore",
     "StudentConfig",

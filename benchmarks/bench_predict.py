@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from _library import Labels
 from _output import add_output, write_json
 from bench_encode import CLOCKS, by_turns, environment, use_clock
 from sklearn.linear_model import LogisticRegression
 
 from pafo_sk import PafoRewardEstimator, RewardNet
-from pafo_sk._comparisons.labels import Labels
 from pafo_sk.datasets import make_preferences
 
 N_ITEMS, N_FEATURES, N_USERS = 3305, 384, 100
