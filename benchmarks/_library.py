@@ -1,4 +1,4 @@
-"""The private parts of pafo_sk that benchmarks use. No other file here imports a private module."""
+"""The private parts of pafo_sk that benchmarks use; _throughput.py, tested alone, has its own."""
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._distillation import Teachers

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from _library import encode_texts, load_encoder
+
+from pafo_sk._encoding.encode import encode_texts
+from pafo_sk._encoding.loading import load_encoder
 
 DTYPES = ("float32", "bfloat16", "float16")
 

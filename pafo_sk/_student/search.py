@@ -94,9 +94,14 @@ def most_trained(
         Whether the race judges a sample, so that the final model learns on from more rows.
     """
     first = structures(options, config, personal and options.student_class is not None)
+    weight = options.distill_weight
+    if len(first) == 1 and not isinstance(weight, str):
+        return n_folds + 1 + sampled
     # the first candidate has rivals in every round
-    n_rivals = sum(len(round_.rivals(first[0])) for round_ in rounds(first, options, config))
-    return (1 + n_rivals) * n_folds + 2 + sampled
+    rivals = [r for round_ in rounds(first, options, config) for r in round_.rivals(first[0])]
+    # what margins teach starts from the model that labels alone have taught
+    n_final = 1 + (weight != 0 and len(first) > 1) + sampled
+    return len({*first, *rivals}) * n_folds + n_final
 
 
 def rank_candidates(fits: CandidateFits) -> dict[Candidate, np.ndarray]:

@@ -65,22 +65,29 @@ def test_margins_are_of_the_folds_asked_for(world):
 
 
 @pytest.mark.parametrize("candidate", [LABELS, TAUGHT])
-def test_labels_of_a_fold_do_not_reach_its_margins(candidate, world):
+def test_the_label_of_a_row_does_not_reach_its_margin(candidate, world):
     """Neither through the model, nor through histories or teachers."""
     trainer, group = world
     fits = fits_of(trainer, group)
-    changed = np.where(trainer.fold == 1, 1 - trainer.label, trainer.label)
+    row = int(np.flatnonzero(trainer.fold == 1)[5])
+    changed = trainer.label.copy()
+    changed[row] = 1 - changed[row]
     other = replace(trainer, label=changed, memo=type(trainer.memo)())
     one = replace(fits.one, trainer=other)
     teachers = replace(fits.teachers, trainer=other)
     expected, found = (
         each.held_out([candidate], [1])[0] for each in (fits, CandidateFits(one, teachers))
     )
-    np.testing.assert_allclose(found, expected, atol=0.05)
+    assert found[row] == pytest.approx(expected[row], abs=0.05)
+    mates = (trainer.fold == 1) & (trainer.user == trainer.user[row])
+    assert (found[mates] != expected[mates]).any()  # it is part of their histories
 
 
 def test_the_final_model_may_be_changed(world):
     fits = fits_of(*world)
-    first = fits.final(LABELS, fits.one)
-    first.pooled_share = 1.0
-    assert fits.final(LABELS, fits.one).pooled_share == 0.0
+    first = fits.final(LABELS, fits.one, 0.25, 3.0)
+    strength = StudentConfig().prior_strength
+    assert (first.pooled_share, first.config.prior_strength) == (0.25, 3 * strength)
+    second = fits.final(LABELS, fits.one, 0.0, 1.0)
+    assert (second.pooled_share, second.config.prior_strength) == (0.0, strength)
+    assert first.pooled_share == 0.25

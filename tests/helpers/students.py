@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pafo_sk._comparisons.comparisons import Comparisons
 
-from pafo_sk import HistoryModel, LinearHead
+from pafo_sk import ComparisonTable, HistoryModel, LinearHead
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._student.data import StudentSet
 
@@ -45,7 +44,7 @@ def student_set(user, kept=None, answer=None, dtype=torch.float64):
     """Comparisons of two items of their own each."""
     n = len(user)
     rng = np.random.RandomState(0)
-    comparisons = Comparisons(rng.normal(size=(2 * n, 3)), np.arange(n), n + np.arange(n))
+    comparisons = ComparisonTable(rng.normal(size=(2 * n, 3)), np.arange(n), n + np.arange(n))
     answer = torch.as_tensor(rng.choice([-1.0, 1.0], n) if answer is None else answer)
     label = (answer[:, None] + 1) / 2
     return StudentSet(

