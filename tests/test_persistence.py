@@ -82,7 +82,7 @@ def test_offline_encoder_by_name_in_a_fresh_process(texts, quick, tmp_path):
     rows = slice(0, 30)
     model = quick(device="cpu").fit(texts.X[rows], texts.y[rows], groups=texts.groups[rows])
     assert model.encoder == "all-MiniLM-L6-v2"
-    assert model.encoder_info_["dimension"] == 384
+    assert model.encoder_info_["dimension"] == 2 * 384  # the middle layer and the last
     check_fresh_process(model, texts.X[rows], tmp_path)
 
 
