@@ -165,18 +165,14 @@ class Database:
                 with self._one_process():
                     files = self.files() or [self._create(0)]
             self._own.file = files[-1]
-            connection = _open(files[-1])
             # A killed process loses nothing by this. Only a power failure may damage the file,
             # which is noticed, and waiting for the disk at every batch would cost more.
-            connection.execute("pragma synchronous = off")
-            return connection
+            return _open_with(files[-1], "pragma synchronous = off")
         # Without permission to write, SQLite can read a database that others have open, or one
         # that it may take for unchangeable.
         for options in ("mode=ro", "immutable=1") if files else ():
             with suppress(sqlite3.DatabaseError):
-                connection = _open(files[-1], options)
-                connection.execute("select count(*) from blocks")
-                return connection
+                return _open_with(files[-1], "select count(*) from blocks", options)
         connection = sqlite3.connect(":memory:")
         connection.executescript(_SCHEMA)
         return connection
@@ -237,6 +233,17 @@ def _open(
     settings: dict[str, Any] = {"timeout": timeout, "isolation_level": None, "uri": True}
     connection = sqlite3.connect(f"{file.as_uri()}?{options}", check_same_thread=False, **settings)
     connection.text_factory = bytes  # there is no text, but damage may make some
+    return connection
+
+
+def _open_with(file: Path, statement: str, options: str = "mode=rw") -> sqlite3.Connection:
+    """Open a database and execute a statement, and close the database if that fails."""
+    connection = _open(file, options)
+    try:
+        connection.execute(statement)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -24,13 +24,7 @@ def read_csv(path: Path, text_columns: str) -> pd.DataFrame:
     names = list(pd.read_csv(path, nrows=0).columns)
     texts = {name: str for name in names if re.fullmatch(text_columns, name)}
     missing = {name: [""] if name in texts else _MISSING for name in names}
-    return pd.read_csv(
-        path,
-        dtype=texts,
-        keep_default_na=False,
-        na_values=missing,
-        float_precision="round_trip",  # pandas 2 otherwise reads other numbers than it wrote
-    )
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=missing)
 
 
 def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:

@@ -127,7 +127,8 @@ def test_csv_keeps_texts_as_they_are(tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     read, given = (load_personal_llm(t, random_state=0) for t in (tmp_path / "t.csv", table))
     assert set(read.X["prompt"]) == {"None", "007", "1e3", "TRUE"}
-    assert read.frame.to_csv() == given.frame.to_csv()
+    # pandas 2 reads numbers that differ from the written ones in the last digit
+    pd.testing.assert_frame_equal(read.frame, given.frame, rtol=1e-12)
     table.assign(response_2=["x", "", "y", "z"]).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(ValueError, match="no text in 'response_2' in row 1"):
         load_personal_llm(tmp_path / "t.csv")
