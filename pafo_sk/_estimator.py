@@ -318,7 +318,11 @@ class PafoRewardEstimator(ComparisonClassifier):
                 ranked = rank_candidates(fits)
                 # 4. No group may be worse off than with the pooled model.
                 judge = Judge(
-                    fits.references(), fits.margins_by_length, fits.trainer, fits.one.groups
+                    fits.references(),
+                    fits.margins_by_length,
+                    fits.trainer,
+                    fits.one.groups,
+                    fits.longest_history(),
                 )
                 verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
                 module = fits.final(
@@ -326,6 +330,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                     one.sample(trainer.config.max_taught),
                     verdict.option.pooled_share,
                     verdict.option.prior_factor,
+                    verdict.option.pooled_groups,
                 )
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.history_report_, self.options_report_ = verdict.by_length, verdict.options
