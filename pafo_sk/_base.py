@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._encoding.fingerprint import reference_for
+from pafo_sk._sealed import is_sealed, seal, unseal
 from pafo_sk._student.histories import Histories
 
 
@@ -74,19 +75,36 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     def _change_history(self, change: Callable[[Histories], Histories]) -> None:
         """Replace ``history_`` by what ``change`` makes of it, one thread after another."""
         # all threads get the same lock; copies and pickles have none until they need one
-        with self.__dict__.setdefault("_lock", Lock()):
+        with self.__dict__.setdefault("lock_", Lock()):
             self.history_ = change(self.history_)
 
     def __getstate__(self) -> dict[str, Any]:
         # a copy: scikit-learn hands out the estimator's own dictionary
         state = dict(super().__getstate__())
-        state.pop("_lock", None)
+        state.pop("lock_", None)
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
         if "classes_" in state:
             # a search sends unfitted estimators to its workers; what is fitted needs no cache
             state["fit_cache"] = None
+            return seal(state)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if is_sealed(state):
+            state = unseal(state)
+        elif "classes_" in state:
+            raise ValueError(
+                "This model was saved without a checksum, by an earlier version of pafo_sk. Load "
+                "it with that version, or fit it again."
+            )
+        super().__setstate__(state)
+
+    def __copy__(self) -> ComparisonClassifier:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.__dict__.pop("lock_", None)
+        return copied
 
 
 @contextmanager
