@@ -11,7 +11,7 @@ import pandas as pd
 
 from pafo_sk._groups import Groups
 from pafo_sk._pareto_report import NORMAL, Gains, as_index, correct, gains, pareto_report
-from pafo_sk._training.calibration import calibrated_losses
+from pafo_sk._training.calibration import calibrated_losses, mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
 
 # Lengths at which histories are judged, besides their own length.
@@ -78,12 +78,20 @@ class Judged:
         For every length.
     loss : ndarray of shape (n_users,)
         Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
+    unit_weight : ndarray of shape (n_users,), or None
+        How often each user (or row) counts; None: once.
     """
 
     option: Option
     margins: np.ndarray
     gains: list[Gains]
     loss: np.ndarray
+    unit_weight: np.ndarray | None = None
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean of ``loss``."""
+        return float(np.average(self.loss, weights=self.unit_weight))
 
     @property
     def worst_gain(self) -> float:
@@ -119,7 +127,9 @@ class Judge:
         self.references, self.margins_of = references, margins_of
         self.trainer, self.groups = trainer, groups
         self.pooled_right = correct(references["pooled"], trainer.label)
-        longest = np.bincount(trainer.user).max() - 1 if trainer.user.min() >= 0 else 0
+        longest = 0
+        if trainer.user.min() >= 0:
+            longest = np.bincount(trainer.user, trainer.weight).max() - 1
         self.lengths = [length for length in LENGTHS if length < longest]
 
     def judge(self, option: Option, margins: np.ndarray) -> Judged:
@@ -130,9 +140,10 @@ class Judge:
             for margin in margins.T
         ]
         losses = [
-            calibrated_losses(margin, trainer.label, trainer.user, group) for margin in margins.T
+            calibrated_losses(margin, trainer.label, trainer.user, group, trainer.weight)
+            for margin in margins.T
         ]
-        return Judged(option, margins, found, np.mean(losses, axis=0))
+        return Judged(option, margins, found, np.mean(losses, axis=0), trainer.unit_weight)
 
     def preferred(self, candidate: Any) -> Judged:
         """Judge a candidate as it is."""
@@ -187,13 +198,13 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
 
 def _of_thin_evidence(harmless: Sequence[Judged]) -> Judged:
     """The best mixture; or one as good as it, up to noise, that serves the worst group better."""
-    best = min(harmless, key=lambda mixture: mixture.loss.mean())
+    best = min(harmless, key=lambda mixture: mixture.mean_loss)
     if best.worst_gain >= 0 or len(best.loss) < 2:
         return best
 
     def as_good(mixture: Judged) -> bool:
-        lag = mixture.loss - best.loss
-        return bool(lag.mean() <= lag.std(ddof=1) / np.sqrt(len(lag)))
+        lag, error = mean_and_error(mixture.loss - best.loss, best.unit_weight)
+        return lag <= error
 
     return max(filter(as_good, harmless), key=lambda mixture: mixture.worst_gain)
 

@@ -207,6 +207,7 @@ def history_margins(
     ndarray of shape (n_asked, n_versions)
     """
     kept = np.ones((len(trainer), 1), dtype=bool) if kept is None else kept
+    kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
     owners = trainer.user[asked]
     rows = np.flatnonzero(asked if owners.min() < 0 else np.isin(trainer.user, owners))
     asked, trainer = asked[rows], trainer.of_rows(rows)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.weights import whole
 
 if TYPE_CHECKING:
     from pafo_sk._student.model import HistoryModel
@@ -135,8 +136,8 @@ class Histories:
         return {"users": self.users, "sums": self.sums}
 
     def counts(self) -> pd.Series:
-        """Known comparisons of every user."""
-        return pd.Series(self.sums[:, 0].astype(int), index=self.users, name="n_comparisons")
+        """Known comparisons of every user, each as often as its weight says."""
+        return pd.Series(whole(self.sums[:, 0]), index=self.users, name="n_comparisons")
 
 
 def code_users(users: Labels | None, n: int) -> tuple[np.ndarray, pd.Index]:

@@ -79,19 +79,21 @@ class PersonalisedReward:
         comparisons: Comparisons,
         label: np.ndarray,
         histories: Histories,
+        weight: np.ndarray | None = None,
     ) -> Histories:
-        """Histories with the comparisons added to those of their users."""
+        """Histories with the comparisons added to those of their users, each so many times."""
         assert comparisons.users is not None
-        return histories.add(comparisons.users, self._statistics(comparisons, label))
+        return histories.add(comparisons.users, self._statistics(comparisons, label, weight))
 
     @torch.no_grad()
     def _statistics(
-        self, comparisons: Comparisons, label: np.ndarray
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Statistics of every comparison, by blocks of rows."""
+        """Statistics of every comparison times its weight, by blocks of rows."""
         for rows, difference in self._differences(comparisons):
             answer = torch.as_tensor(2 * label[rows] - 1)
-            yield rows, self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            found = self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            yield rows, found if weight is None else found * weight[rows, None]
 
     def _differences(self, comparisons: Comparisons) -> Iterator[tuple[slice, np.ndarray]]:
         """Rewards of b minus those of a, by blocks of rows: (n_rows, n_rewards) each."""
