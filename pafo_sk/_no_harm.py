@@ -11,7 +11,7 @@ import pandas as pd
 
 from pafo_sk._groups import Groups
 from pafo_sk._pareto_report import NORMAL, Gains, as_index, correct, gains, pareto_report
-from pafo_sk._training.calibration import calibrated_losses
+from pafo_sk._training.calibration import calibrated_losses, mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
 
 # Lengths at which histories are judged, besides their own length.
@@ -81,12 +81,20 @@ class Judged:
         For every length.
     loss : ndarray of shape (n_users,)
         Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
+    unit_weight : ndarray of shape (n_users,), or None
+        How often each user (or row) counts; None: once.
     """
 
     option: Option
     margins: np.ndarray
     gains: list[Gains]
     loss: np.ndarray
+    unit_weight: np.ndarray | None = None
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean of ``loss``."""
+        return float(np.average(self.loss, weights=self.unit_weight))
 
     @property
     def worst_gain(self) -> float:
@@ -136,9 +144,10 @@ class Judge:
             for margin in margins.T
         ]
         losses = [
-            calibrated_losses(margin, trainer.label, trainer.user, group) for margin in margins.T
+            calibrated_losses(margin, trainer.label, trainer.user, group, trainer.weight)
+            for margin in margins.T
         ]
-        return Judged(option, margins, found, np.mean(losses, axis=0))
+        return Judged(option, margins, found, np.mean(losses, axis=0), trainer.unit_weight)
 
     def preferred(self, candidate: Any) -> Judged:
         """Judge a candidate as it is."""
@@ -209,13 +218,13 @@ def _of_thin_evidence(judge: Judge, harmless: Sequence[Judged]) -> Judged:
     losing groups by the pooled model is also as good if no group's accuracy is lower by more than
     one standard error, because the pooled model may be less sure of the same answers.
     """
-    best = min(harmless, key=lambda mixture: mixture.loss.mean())
+    best = min(harmless, key=lambda mixture: mixture.mean_loss)
     if best.worst_gain >= 0 or len(best.loss) < 2:
         return best
 
     def as_good(mixture: Judged) -> bool:
-        lag = mixture.loss - best.loss
-        if lag.mean() <= lag.std(ddof=1) / np.sqrt(len(lag)):
+        lag, error = mean_and_error(mixture.loss - best.loss, best.unit_weight)
+        if lag <= error:
             return True
         change = judge.difference(mixture, best)
         return bool(mixture.option.pooled_groups) and bool((change.mean >= -change.error).all())

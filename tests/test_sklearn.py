@@ -44,7 +44,7 @@ def test_all_checks_run():
         return {getattr(check, "func", check).__name__ for _, check in checks}
 
     # what LogisticRegression has and we have not
-    other = ("sample_weight", "class_weight", "array_api", "sparsify")
+    other = ("sparse_data", "class_weight", "array_api", "sparsify")
     missing = names(LogisticRegression()) - names(PafoRewardEstimator())
     assert not {name for name in missing if not any(part in name for part in other)}
     tags = PafoRewardEstimator().__sklearn_tags__()
@@ -262,7 +262,7 @@ def test_cross_val_predict_by_users(data, quick):
 def test_requests():
     with config_context(enable_metadata_routing=True):
         routing = get_routing_for_object(PafoRewardEstimator())
-        assert routing.fit.requests == {"groups": True}
+        assert routing.fit.requests == {"groups": True, "sample_weight": True}
         for method in ("predict", "predict_proba", "decision_function"):
             assert getattr(routing, method).requests == {}
         model = PafoRewardEstimator().set_score_request(sample_weight=True)

@@ -59,8 +59,10 @@ class CandidateFits:
         """Most comparisons that the history of a row holds; None where there are no users."""
         if self.trainer.user.min() < 0:
             return None
-        ones = torch.ones(len(self.trainer), 1)
-        return int(_history_index(self.trainer).others(ones).max())
+        weight = self.trainer.weight
+        counts = np.ones(len(self.trainer)) if weight is None else weight
+        others = _history_index(self.trainer).others(torch.as_tensor(counts)[:, None])
+        return round(float(others.max()))
 
     def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
         """Margins of the rows of some folds, by models that did not see the fold.
@@ -225,6 +227,7 @@ def history_margins(
     ndarray of shape (n_asked, n_versions)
     """
     kept = np.ones((len(trainer), 1), dtype=bool) if kept is None else kept
+    kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
     owners = trainer.user[asked]
     rows = np.flatnonzero(asked if owners.min() < 0 else np.isin(trainer.user, owners))
     asked, trainer = asked[rows], trainer.of_rows(rows)

@@ -178,6 +178,7 @@ def _evidence(
     ndarray of the shape of ``member``
     """
     loss = log_loss(margins_of(heads.module, trainer.comparisons) / scale, trainer.label)
+    loss = loss if trainer.weight is None else loss * trainer.weight[:, None]
     evidence = -np.stack([np.bincount(user, column) for column in loss.T], axis=1)
     share = np.log(member.sum(axis=1, keepdims=True) + 0.5)
     return evidence.reshape(len(evidence), *heads.axes.values()).transpose(1, 0, 2) + share

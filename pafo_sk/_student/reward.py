@@ -75,21 +75,22 @@ class PersonalisedReward:
         return found
 
     def sums_by_user(
-        self, comparisons: Comparisons, label: np.ndarray
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Users of the comparisons, and what the comparisons add to their histories."""
+        """Users of the comparisons, and what these add to their histories, each so many times."""
         assert comparisons.users is not None
-        statistics = self._statistics(comparisons, label)
+        statistics = self._statistics(comparisons, label, weight)
         return sums_by_user(comparisons.users, statistics, self.module.n_statistics)
 
     @torch.no_grad()
     def _statistics(
-        self, comparisons: Comparisons, label: np.ndarray
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Statistics of every comparison, by blocks of rows."""
+        """Statistics of every comparison times its weight, by blocks of rows."""
         for rows, difference in self._differences(comparisons):
             answer = torch.as_tensor(2 * label[rows] - 1)
-            yield rows, self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            found = self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            yield rows, found if weight is None else found * weight[rows, None]
 
     def _differences(self, comparisons: Comparisons) -> Iterator[tuple[slice, np.ndarray]]:
         """Rewards of b minus those of a, by blocks of rows: (n_rows, n_rewards) each."""

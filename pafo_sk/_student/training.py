@@ -71,7 +71,8 @@ class CandidateTrainer:
     @cached_property
     def weight(self) -> np.ndarray:
         """Weight of every row in the loss, (n_comparisons,)."""
-        return row_weights(self.options.group_weights, self.groups, self.trainer.user)
+        trainer = self.trainer
+        return row_weights(self.options.group_weights, self.groups, trainer.user, trainer.weight)
 
     @property
     def student(self) -> type[HistoryModel] | None:
@@ -227,6 +228,7 @@ def train_student(
     codes = partial(as_tensor, dtype=torch.int64, device=device)
     rng = np.random.RandomState(trainer.seed)
     kept = rng.random_sample((len(comparisons), len(config.thinning))) < config.thinning
+    kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
     data = StudentSet(
         items=trainer.tables.of(comparisons.vectors(), device),
         a=codes(comparisons.a),
