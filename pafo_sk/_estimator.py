@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import most_trained_by, one_reward
-from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
@@ -67,6 +67,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         Where the vectors of texts are kept: in this process, or in a folder that others share.
     user : str, int or None, default="user"
         Name (for arrays, index) of the user column. Without one there is no personalisation.
+    pos_label : str, number, bool or None, default=None
+        Label of y that means that response_b won. None: the one that names it (1, "b",
+        "model_b", ...); else the larger label, with a warning.
     group_column : str or None, default=None
         Column of X with the groups; read in `fit`, ignored everywhere else.
     missing_groups : {"infer", "pooled", "raise"}, float or tuple, default="infer"
@@ -118,7 +121,9 @@ class PafoRewardEstimator(ComparisonClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels of y; ``classes_[0]`` means that response_a won.
+        Labels of y, sorted.
+    pos_label_ : object
+        The one that means that response_b won.
     groups_ : list or None
         Group labels, the one with most users first.
     majority_ : object or None
@@ -176,6 +181,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         "encode_params": [dict, None],
         "cache": CACHE,
         "user": [str, Integral, None],
+        "pos_label": [Real, str, "boolean", None],
         "group_column": [str, None],
         "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
@@ -204,6 +210,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         encode_params: dict[str, Any] | None = None,
         cache: Any = "memory",
         user: str | int | None = "user",
+        pos_label: Any = None,
         group_column: str | None = None,
         missing_groups: str | float | tuple = "infer",
         strategy: str = "pafo",
@@ -228,6 +235,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.encode_params = encode_params
         self.cache = cache
         self.user = user
+        self.pos_label = pos_label
         self.group_column = group_column
         self.missing_groups = missing_groups
         self.strategy = strategy
@@ -256,7 +264,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
             Comparisons; see the class.
         y : array-like of shape (n,)
-            The winner: the smaller of the two classes where response_a won.
+            The winner, as one of two labels; ``pos_label`` says which of them means response_b.
         groups : array-like of shape (n,) or None, default=None
             Preference group of every row; a user belongs to one group. None: ``group_column``,
             else what ``missing_groups`` says.
@@ -276,7 +284,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             options = StudentOptions.of(self)
             self.reader_ = InputReader()
             given = self.reader_.fit(X, self)
-            label, self.classes_ = read_y(y, len(given))
+            label, self.classes_, self.pos_label_ = read_y(y, len(given), None, self.pos_label)
             user, users = code_users(given.users, len(given))
             found = None
             if groups is not None:
@@ -377,13 +385,16 @@ class PafoRewardEstimator(ComparisonClassifier):
     def decision_function(self, X: Any) -> np.ndarray:
         """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.
 
+        As scikit-learn wants, they are positive for ``classes_[1]``: they are ``r(a) - r(b)`` if
+        that means that response_a won, see ``pos_label``.
+
         Parameters
         ----------
         X : comparisons, in the form given to `fit`
             Users that are not known get the population's reward.
         """
         check_is_fitted(self)
-        return self.model_.margins(self.reader_.read(X, self), self.history_)
+        return self._signed(self.model_.margins(self.reader_.read(X, self), self.history_))
 
     def reward(self, items: Any) -> np.ndarray:
         """One reward per (user, prompt, response) row: for best-of-n, or to train a policy.
@@ -421,7 +432,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         if not self.reader_.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
         given = self.reader_.read(X, self)
-        label, _ = read_y(y, len(given), self.classes_)
+        label, *_ = read_y(y, len(given), self.classes_, self.pos_label_)
         self._add_to_histories(given, label)
         return self
 

@@ -227,7 +227,7 @@ BAD_FIT = {
     "y of three texts": (
         target(lambda y: put(np.where(y == 1, "model_a", "model_b").astype(object), ROWS, "tie")),
         ValueError,
-        ["'tie' in 7 rows", FIRST_FIVE, "Drop ties"],
+        ["'tie', in 7 of 200 rows", FIRST_FIVE, "Drop ties"],
     ),
     "y with NaN": (
         target(lambda y: put(y.astype(float), ROWS, np.nan)),
