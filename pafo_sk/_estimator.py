@@ -21,7 +21,7 @@ from pafo_sk._comparisons.winners import read_y
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
-from pafo_sk._groups import Groups, read_groups
+from pafo_sk._groups import Groups, read_groups, warn_without_users
 from pafo_sk._no_harm import Judge, ensure_no_harm
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
@@ -307,6 +307,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                 )
                 self.history_report_ = self.options_report_ = None
             else:
+                warn_without_users(users, self.user)
                 # 1. A specialist for each group.
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage

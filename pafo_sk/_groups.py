@@ -11,6 +11,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._warnings import warn_caller
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,18 @@ def _check_sides(codes: np.ndarray, labels: Any, label: np.ndarray, name: str) -
             "is a and which is b must not tell the winner: swap response_a and response_b, and "
             "with them y, in a random half of the rows."
         )
+
+
+def warn_without_users(users: pd.Index, column: str | int | None) -> None:
+    """Warn if groups are known and users are not, unless the caller wants no users."""
+    if len(users) or column is None:
+        return
+    warn_caller(
+        f"X has groups and no users (user={column!r} is no column of it). The unified model knows "
+        "users by their comparisons alone, so that it answers for the population here, and cannot "
+        "serve two groups that disagree. Name the user column, user=..., or pass user=None if that "
+        "is what you want."
+    )
 
 
 def row_weights(rule: str | dict, groups: Groups, user: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
+from pafo_sk._comparisons.unread_users import warn_users_of_another_type
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 from pafo_sk._training.heads import LinearHead
@@ -82,6 +83,7 @@ class PersonalisedReward:
     ) -> Histories:
         """Histories with the comparisons added to those of their users."""
         assert comparisons.users is not None
+        warn_users_of_another_type(comparisons.users, histories.users)
         return histories.add(comparisons.users, self._statistics(comparisons, label))
 
     @torch.no_grad()
@@ -123,6 +125,8 @@ class PersonalisedReward:
         if users is None:
             return lambda rows, rewards: rewards @ self.population
         codes = histories.codes(users, n)
+        if n and codes.max() < 0:
+            warn_users_of_another_type(users, histories.users)
         return lambda rows, rewards: np.einsum(
             "ij,ij->i", rewards, histories.coefficients(self.module, codes[rows])
         )
