@@ -382,6 +382,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.history_ = Histories.empty(self.model_.module.n_statistics)
         if len(users):
             self._add_to_histories(comparisons, label)
+        self.model_.check_finite(comparisons.items, self.history_)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.

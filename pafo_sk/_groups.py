@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -129,6 +131,22 @@ def warn_without_users(users: pd.Index, column: str | int | None) -> None:
         "serve two groups that disagree. Name the user column, user=..., or pass user=None if that "
         "is what you want."
     )
+
+
+def check_group_weights(rule: str | dict) -> None:
+    """Raise for weights of groups that are no positive numbers."""
+    if not isinstance(rule, dict):
+        return
+    wrong = {
+        label: weight
+        for label, weight in rule.items()
+        if not (isinstance(weight, Real) and 0 < float(weight) < math.inf)
+    }
+    if wrong:
+        raise ValueError(
+            f"group_weights={wrong!r}: weights are positive, finite numbers. To leave a group out "
+            "of training, drop its rows from X, y and groups."
+        )
 
 
 def row_weights(rule: str | dict, groups: Groups, user: np.ndarray) -> np.ndarray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.labels import Labels, as_objects
 from pafo_sk._warnings import warn_caller
 
 # Names of columns with users; a ColumnTransformer puts "remainder__" before them.
@@ -61,29 +61,39 @@ def warn_unread_users(X: Any, columns: Columns | None, group_column: str | None)
         )
 
 
-def warn_users_of_another_type(users: Labels, known: pd.Index) -> None:
-    """Warn if users, none of whom is known, would be known as another type: 3 and "3".
+def warn_users_of_another_type(users: Labels, find: Callable[[Labels, int], np.ndarray]) -> None:
+    """Warn if users, none of whom is known, are known in another type: 3 and "3".
 
     Parameters
     ----------
     users : Labels
-    known : Index
-        Users of whom there is a history.
+    find : callable
+        Maps labels and their number to positions among the known users, -1 where unknown.
     """
     asked = users.compact().unique
-    if not len(asked) or not len(known) or type(asked[0]) is type(known[0]):
-        return
-    names = {str(user): user for user in known}
-    for user in asked:
-        other = names.get(str(user))
-        if other is not None and type(other) is not type(user):
-            warn_caller(
-                f"None of the {len(asked)} users is known, and the model knows {other!r} "
-                f"({type(other).__name__}) where {user!r} ({type(user).__name__}) is asked for. "
-                f"Pass users of the type of fit, for instance X.assign(user=X['user'].astype("
-                f"{type(other).__name__})); unknown users get the population's reward."
-            )
-            return
+    others = as_objects([_in_another_type(user) for user in asked])
+    known = find(Labels(np.arange(len(others)), others), len(others)) >= 0
+    if known.any():
+        user, other = (labels[known.argmax()] for labels in (asked, others))
+        kind = type(other).__name__
+        warn_caller(
+            f"None of the {len(asked)} users is known, and the model knows {other!r} ({kind}) "
+            f"where {user!r} ({type(user).__name__}) is passed. Users are known as they were "
+            f"passed first: convert them, for instance X.assign(user=X['user'].astype({kind!r}))."
+        )
+
+
+def _in_another_type(user: Hashable) -> Hashable:
+    """Return the number for a string that is one, and the string for a number."""
+    if isinstance(user, str):
+        try:
+            number = float(user)
+        except ValueError:
+            return user
+        return int(number) if number.is_integer() else user
+    if isinstance(user, Real):
+        return str(int(user) if float(user).is_integer() else user)
+    return user
 
 
 def _names_of_users(names: Iterable[Hashable]) -> list[Hashable]:

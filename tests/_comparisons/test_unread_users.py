@@ -1,14 +1,15 @@
 """Users that nobody reads are reported, and so are users of another type than those of fit."""
 
 import warnings
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.reader import InputReader
-from pafo_sk._comparisons.unread_users import warn_unread_users, warn_users_of_another_type
+from pafo_sk._comparisons.unread_users import warn_unread_users
 
 
 def renamed(name):
@@ -62,8 +63,6 @@ def test_a_group_column_is_not_taken_for_users(data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         X = data.X.rename(columns={"user": "worker"})
-        from pafo_sk._comparisons.frames import Columns
-
         warn_unread_users(X, Columns(X), "worker")
 
 
@@ -75,7 +74,7 @@ def model(data, quick):
 @pytest.mark.parametrize("name", ["predict", "reward"])
 def test_users_of_another_type(name, model, data):
     X = data.X.assign(user=data.X["user"].astype(str))
-    with pytest.warns(UserWarning, match=r"None of the 20 users is known.*astype\(int\)"):
+    with pytest.warns(UserWarning, match=r"None of the 20 users is known.*astype\('int'\)"):
         getattr(model, name)(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -85,7 +84,7 @@ def test_users_of_another_type(name, model, data):
 
 def test_enrolment_of_users_of_another_type(model, data):
     with pytest.warns(UserWarning, match="the model knows"):
-        warn_users_of_another_type(Labels.of(["3"], "users"), model.history_.users)
+        deepcopy(model).enroll(data.X[:2].assign(user=["3", "4"]), data.y[:2])
 
 
 @pytest.mark.parametrize("name", ["predict", "reward"])
