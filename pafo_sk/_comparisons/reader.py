@@ -16,6 +16,7 @@ from pafo_sk._comparisons.frames import Columns, is_frame
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.pairs import Comparisons, Pairs, TextPairs, encode_items
+from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.unread_users import warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
@@ -206,7 +207,10 @@ class InputReader(BaseEstimator):
                 "the encoder that made those of fit."
             )
         prompts = None if X.prompts is None else X.prompts.compact()
-        return with_finite_items(X.replaced(prompts=prompts, users=X.users if has_users else None))
+        X = with_finite_items(X.replaced(prompts=prompts, users=X.users if has_users else None))
+        if reset:
+            check_scales(X.items, X.used(), None, "X.items")
+        return X
 
     def _read_texts(
         self, columns: Columns, labels: dict[str, Labels], estimator: Any, reset: bool
@@ -261,6 +265,8 @@ class InputReader(BaseEstimator):
         if len(shape) == 3:
             X = X.reshape(shape[0], 2, shape[2])
         check_finite(X)
+        if reset:
+            check_scales(X, None, getattr(self, "feature_names_in_", None))
         return X
 
     def _features_of_fit(self, estimator: Any) -> str:
