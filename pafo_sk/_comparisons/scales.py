@@ -49,8 +49,8 @@ def check_scales(
     if total < np.finfo(np.float64).tiny and np.ptp(values, axis=0).any():
         raise ValueError(
             f"X holds no number larger than {np.abs(values).max():.3g}, and the squares of such "
-            "numbers are zero. Divide X by a number of that size, with which a reward changes its unit "
-            "only."
+            "numbers are zero. Divide X by a number of that size, with which a reward changes its "
+            "unit only."
         )
     if len(values) < LEAST_ROWS or total == 0:
         return
@@ -59,8 +59,8 @@ def check_scales(
         column = int(np.abs(cells).argmax())
         warn_caller(
             f"Row {row} of {rows_of} holds {share:.2%} of the variance of all rows: "
-            f"{cells[column]:.3g} in column {_name(column % n_features, names)}. All others are next to zero "
-            "beside it, and the model learns little of them. Correct or drop that row."
+            f"{cells[column]:.3g} in column {_name(column % n_features, names)}. All others are "
+            "next to zero beside it, and the model learns little of them. Correct or drop that row."
         )
         return
     if len(variance) < LEAST_COLUMNS:
@@ -74,10 +74,8 @@ def check_scales(
         )
         return
     small = (variance > 0) & (variance < UNNOTICED**2 * np.median(variance))
-    size = np.array(
-        [np.abs(values[:LEAST_ROWS, ..., j]).max(initial=0) for j in np.flatnonzero(small)]
-    )
-    small[small] = np.sqrt(variance[small]) > 1e-3 * size  # not a constant and its rounding errors
+    size = np.abs(values[:LEAST_ROWS].reshape(-1, n_features)).max(axis=0)
+    small &= np.sqrt(variance) > 1e-3 * size  # not a constant and its rounding errors
     if small.any():
         column = int(small.argmax())
         warn_caller(
