@@ -33,7 +33,8 @@ STYLES = {"majority": MAJORITY, "minority": MINORITY, "all": MAJORITY}
 class HistoryDisplay(Display):
     """Accuracy against the number of known comparisons of a user.
 
-    Create one with `from_report`, `from_estimator` or `from_predictions`. All parameters are stored as attributes.
+    Create one with `from_report`, `from_estimator` or `from_predictions`. All parameters are stored
+    as attributes.
 
     Parameters
     ----------
@@ -230,14 +231,13 @@ class HistoryDisplay(Display):
         require_matplotlib(caller)
         require_reward_estimator(estimator, caller)
         report = getattr(estimator, "history_report_", None)
-        lengths = (
-            [] if report is None else [n for n in report.index.unique("n_known") if n != "all"]
-        )
+        lengths = [] if report is None else report.index.unique("n_known").drop("all").tolist()
         if not lengths:
             raise ValueError(
                 f"{caller} needs a model that was fitted with groups, and with users who have "
                 "histories. Pass comparisons of other users to HistoryDisplay.from_estimator."
             )
+        assert report is not None
         n_users = estimator.pareto_report_["n_users"]
         is_majority = n_users.index == estimator.majority_
         rows = {}
