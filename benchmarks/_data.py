@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _library import join_prompt
+from _library import load_encoder, within_window
 from _scorers import score
 
 from pafo_sk import datasets
 
+ENCODER = "all-MiniLM-L6-v2"
 TEXTS = ["response_a", "response_b"]
 DSP_USERS = {"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
 DSP_NOISE = 0.1  # share of labels that load_dsp flips by default
@@ -285,18 +286,22 @@ def data_home(given: str | None) -> Path:
     return Path(home)
 
 
-def texts_of(case: Case) -> list[str]:
+def texts_of(case: Case, encoder: str = ENCODER) -> list[str]:
     """List every text that is encoded for a case; there are none in numeric data."""
     found: dict[str, None] = {}
     for part in (case.train, case.test, case.history, case.unseen, case.clean):
         if part is not None and TEXTS[0] in part.X:
             for side in TEXTS:
-                found |= dict.fromkeys(joined(part.X, side))
+                found |= dict.fromkeys(joined(part.X, side, encoder))
     return list(found)
 
 
-def joined(X: pd.DataFrame, side: str) -> list[str]:
-    """Join prompts and responses as the library does."""
-    if "prompt" not in X:
-        return X[side].tolist()
-    return list(map(join_prompt, X["prompt"], X[side]))
+def joined(X: pd.DataFrame, side: str, encoder: str = ENCODER) -> list[str]:
+    """Join prompts and responses as the library does, within the encoder's window."""
+    prompts = X["prompt"].tolist() if "prompt" in X else [""] * len(X)
+    pairs = list(zip(prompts, X[side], strict=True))
+    unique = list(dict.fromkeys(pairs))
+    some_prompts, responses = zip(*unique, strict=True)
+    texts, _ = within_window(some_prompts, responses, load_encoder(encoder))
+    text_of = dict(zip(unique, texts, strict=True))
+    return [text_of[pair] for pair in pairs]

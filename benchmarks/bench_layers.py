@@ -115,7 +115,8 @@ def main() -> None:
         for seed in range(given.seeds):
             case = source.make(folder, seed)
             every = {"layers": tuple(range(last + 1))}
-            encode_texts(texts_of(case), given.encoder, encode_params=every, cache=cache, verbose=1)
+            texts = texts_of(case, given.encoder)
+            encode_texts(texts, given.encoder, encode_params=every, cache=cache, verbose=1)
             for strategy in STRATEGIES:
                 for layers in choices(last, single=strategy == "pooled"):
                     row = {"set": set_name, "seed": seed, "strategy": strategy}
