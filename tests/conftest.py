@@ -84,12 +84,12 @@ def data():
 
 
 class LetterEncoder:
-    """Counts letters. Texts it is asked for are noted outside, as its state must not change."""
+    """Counts letters. It names itself, so that it is asked for nothing but texts."""
 
     asked: ClassVar[list] = []
 
     def __init__(self, letters="abcdef"):
-        self.letters = letters
+        self.letters = self.fingerprint = letters
 
     def encode(self, texts):
         LetterEncoder.asked.extend(texts)
