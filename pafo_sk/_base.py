@@ -13,7 +13,11 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
+
+# Format of a fitted estimator in a pickle; 0 is that of versions before formats had numbers.
+PICKLE_FORMAT = 1
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):
@@ -76,7 +80,25 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         if "classes_" in state:
             # a search sends unfitted estimators to its workers; what is fitted needs no cache
             state["fit_cache"] = None
+            state = {name: value for name, value in state.items() if name not in FITTED}
+            state |= {"pickle_format": PICKLE_FORMAT, "fitted": to_state(self)}
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        written = state.get("pickle_format", 0)
+        if written > PICKLE_FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was pickled by a newer version of pafo_sk, in the "
+                f"format {written}; this one reads formats up to {PICKLE_FORMAT}. Upgrade pafo_sk."
+            )
+        own = {k: v for k, v in state.items() if k not in ("pickle_format", "fitted")}
+        super().__setstate__(own | from_state(state["fitted"]) if "fitted" in state else own)
+
+    def __copy__(self) -> ComparisonClassifier:
+        # without a way through plain values: a copy shares what the estimator has
+        copied = object.__new__(type(self))
+        copied.__dict__.update(vars(self))
+        return copied
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._deployment.lifecycle import Lifecycle
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
@@ -42,7 +43,7 @@ from pafo_sk._training.net import RewardNet
 from pafo_sk._training.preconditioning import Preconditioner
 
 
-class PafoRewardEstimator(ComparisonClassifier):
+class PafoRewardEstimator(Lifecycle, ComparisonClassifier):
     """Reward model that serves minority and majority users, from comparisons of responses.
 
     A frozen encoder turns responses into vectors. `fit` trains a pooled Bradley-Terry model, a
