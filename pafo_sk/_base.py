@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
+from pafo_sk._student.histories import Histories
 
 # Format of a fitted estimator in a pickle; 0 is that of versions before formats had numbers.
 PICKLE_FORMAT = 1
@@ -25,6 +27,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
 
     classes_: np.ndarray
     reader_: InputReader
+    history_: Histories
 
     @property
     def n_features_in_(self) -> int:
@@ -72,9 +75,16 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
                 setattr(cloned, name, copy.deepcopy(getattr(self, name)))
         return cloned
 
+    def _change_history(self, change: Callable[[Histories], Histories]) -> None:
+        """Replace ``history_`` by what ``change`` makes of it, one thread after another."""
+        # all threads get the same lock; copies and pickles have none until they need one
+        with self.__dict__.setdefault("_lock", Lock()):
+            self.history_ = change(self.history_)
+
     def __getstate__(self) -> dict[str, Any]:
         # a copy: scikit-learn hands out the estimator's own dictionary
         state = dict(super().__getstate__())
+        state.pop("_lock", None)
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
         if "classes_" in state:

@@ -407,7 +407,8 @@ class PafoRewardEstimator(Lifecycle, ComparisonClassifier):
     def enroll(self, X: Any, y: Any) -> PafoRewardEstimator:
         """Add comparisons to users' histories, of new users or known ones, without retraining.
 
-        Nobody else's predictions change, and the order of calls does not matter.
+        Nobody else's predictions change, and the order of calls does not matter. Several threads
+        may enrol and predict at the same time: a prediction sees an enrolment whole or not at all.
 
         Parameters
         ----------
@@ -417,6 +418,12 @@ class PafoRewardEstimator(Lifecycle, ComparisonClassifier):
         Returns
         -------
         self : PafoRewardEstimator
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`, and if a user cannot be told from one whom the model knows: ``True`` and 1,
+            for instance, are equal. Nothing has changed then.
         """
         check_is_fitted(self)
         if not self.reader_.has_users_:
@@ -427,4 +434,6 @@ class PafoRewardEstimator(Lifecycle, ComparisonClassifier):
         return self
 
     def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
-        self.history_ = self.model_.enrolled(comparisons, label, self.history_)
+        # scored and, where they are texts, encoded before other threads are kept waiting
+        users, sums = self.model_.sums_by_user(comparisons, label)
+        self._change_history(lambda history: history.plus(users, sums))

@@ -11,7 +11,7 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
-from pafo_sk._student.histories import Histories
+from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 from pafo_sk._training.heads import LinearHead
 from pafo_sk._training.scoring import gather_margins
@@ -74,15 +74,13 @@ class PersonalisedReward:
             found[rows] = statistics
         return found
 
-    def enrolled(
-        self,
-        comparisons: Comparisons,
-        label: np.ndarray,
-        histories: Histories,
-    ) -> Histories:
-        """Histories with the comparisons added to those of their users."""
+    def sums_by_user(
+        self, comparisons: Comparisons, label: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Users of the comparisons, and what the comparisons add to their histories."""
         assert comparisons.users is not None
-        return histories.add(comparisons.users, self._statistics(comparisons, label))
+        statistics = self._statistics(comparisons, label)
+        return sums_by_user(comparisons.users, statistics, self.module.n_statistics)
 
     @torch.no_grad()
     def _statistics(
