@@ -108,6 +108,9 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         # without a way through plain values: a copy shares what the estimator has
         copied = object.__new__(type(self))
         copied.__dict__.update(vars(self))
+        copied.__dict__.pop("_lock", None)
+        if "enrolled_keys_" in vars(self):
+            copied.enrolled_keys_ = self.enrolled_keys_.copy()
         return copied
 
 

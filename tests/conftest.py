@@ -103,6 +103,12 @@ def letter_encoder():
     return LetterEncoder()
 
 
+@pytest.fixture(scope="session")
+def text_model(texts, quick):
+    """A fitted model of texts; shared, so tests must not change it."""
+    return quick(encoder=LetterEncoder()).fit(texts.X, texts.y, groups=texts.groups)
+
+
 def _text_comparisons(seed=0, n_users=12, n_comparisons=10):
     rng = np.random.RandomState(seed)
     n = n_users * n_comparisons

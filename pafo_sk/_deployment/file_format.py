@@ -24,7 +24,13 @@ from safetensors.numpy import save as save_tensors
 from pafo_sk import __version__
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._deployment import plain_json
-from pafo_sk._deployment.fitted_state import foreign_parts, from_state, to_state
+from pafo_sk._deployment.fitted_state import (
+    foreign_parts,
+    from_state,
+    to_state,
+    with_hashed_users,
+)
+from pafo_sk._deployment.hashed_users import SALT_BYTES
 from pafo_sk._encoding.fingerprint import EncoderReference, class_name
 from pafo_sk._encoding.loading import holds_model
 from pafo_sk._student.model import HistoryMixture
@@ -48,9 +54,9 @@ OTHER_FILES = {
 }
 
 
-def write_model(estimator: Any, path: Any) -> None:
+def write_model(estimator: Any, path: Any, hash_users: bool) -> None:
     """Write a fitted model; the file that was there stays if that fails."""
-    data = model_bytes(estimator)
+    data = model_bytes(estimator, hash_users)
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"path: {str(file)!r} is a folder; name a file, 'reward.pafo'.")
@@ -60,11 +66,13 @@ def write_model(estimator: Any, path: Any) -> None:
         os.fsync(opened.fileno())
 
 
-def model_bytes(estimator: Any) -> bytes:
+def model_bytes(estimator: Any, hash_users: bool = False) -> bytes:
     """The content of the file of a fitted model."""
     state = to_state(estimator)
     if not isinstance(state["model_"], dict):
         raise TypeError(_own_classes(foreign_parts(estimator.model_.module)))
+    if hash_users:
+        state = with_hashed_users(state, os.urandom(SALT_BYTES))
     info = estimator.reader_.encoder_info_ if estimator.reader_.form_ == "text" else None
     if info is not None:
         name = _encoder_name(estimator.encoder, info["name"])
@@ -136,12 +144,12 @@ def _read_bytes(file: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise _Refused(file, "it is no regular file")
         start = opened.read(8)
-        for magic, what in OTHER_FILES.items():
-            if start.startswith(magic):
-                raise _Refused(file, f"it is {what}, and no model written by `save`")
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(LONGEST_HEADER, status.st_size - 8):
-            raise _Refused(file, "it is no safetensors file, or was cut short")
+            # asked only now, because the length of a header may begin with the same bytes
+            other = [what for magic, what in OTHER_FILES.items() if start.startswith(magic)]
+            what = other[0] if other else "no safetensors file, or was cut short"
+            raise _Refused(file, f"it is {what}")
         header = opened.read(length)
         try:
             sizes = _sizes(plain_json.strict_json(header))

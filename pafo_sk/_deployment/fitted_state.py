@@ -15,10 +15,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pafo_sk._comparisons.labels import as_objects
 from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._deployment.enrolled_keys import EnrolledKeys
+from pafo_sk._deployment.hashed_users import HashedUsers, hashed
+from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.histories import Histories
+from pafo_sk._student.known_users import KnownUsers
 from pafo_sk._student.model import HistoryMixture
 from pafo_sk._student.reward import PersonalisedReward
 from pafo_sk._training.heads import LinearHead, MLPHead
@@ -26,7 +29,19 @@ from pafo_sk._training.heads import LinearHead, MLPHead
 # Fitted attributes that stay as they are, and frames.
 PLAIN = ("groups_", "majority_", "groups_source_", "pareto_status_", "distill_weight_")
 FRAMES = ("pareto_report_", "history_report_", "options_report_")
-FITTED = (*PLAIN, *FRAMES, "reader_", "classes_", "support_rate_", "model_", "history_")
+FITTED = (
+    *PLAIN,
+    *FRAMES,
+    *(
+        "reader_",
+        "classes_",
+        "support_rate_",
+        "model_",
+        "history_",
+        "enrolled_keys_",
+        "reward_scale_",
+    ),
+)
 FORMS = ("text", "difference", "pair", "table")
 READER: dict[str, type | tuple[type, ...]] = {
     "form_": str,
@@ -54,10 +69,19 @@ def to_state(estimator: Any) -> dict[str, Any]:
     dtype, classes = str(estimator.classes_.dtype), estimator.classes_.tolist()
     state["classes_"] = {"dtype": dtype, "values": classes}
     history: Histories = estimator.history_
-    state["history_"] = {"users": list(history.users), "sums": history.sums}
+    state["history_"] = history.to_state()
+    if isinstance(history.known, HashedUsers):
+        state["history_"]["salt"] = history.known.salt.hex()
     if (rate := estimator.support_rate_) is not None:
-        rate = {"user": history.users.get_indexer(rate.index), "rate": rate.to_numpy()}
+        # hashed users are in the support rates by their hashes
+        position = KnownUsers(state["history_"]["users"]).find(rate.index, len(history))
+        known = position >= 0
+        rate = {"user": position[known], "rate": rate.to_numpy()[known]}
     state["support_rate_"] = rate
+    if "enrolled_keys_" in own:
+        state["enrolled_keys_"] = own["enrolled_keys_"].to_state()
+    if "reward_scale_" in own:
+        state["reward_scale_"] = dict(vars(own["reward_scale_"]))
     state["model_"] = model_state(estimator.model_)
     return state
 
@@ -80,6 +104,10 @@ def from_state(state: dict[str, Any]) -> dict[str, Any]:
         model = found["model_"] = model_from(**model)
         _require(_fit_together(found["reader_"], model), "its reader and weights differ in width")
     history = found["history_"] = _history(**state["history_"], model=model)
+    if "reward_scale_" in state:
+        found["reward_scale_"] = _reward_scale(**state["reward_scale_"], model=model)
+    if "enrolled_keys_" in state:
+        found["enrolled_keys_"] = EnrolledKeys.from_state(**state["enrolled_keys_"])
     rate = state["support_rate_"]
     found["support_rate_"] = None if rate is None else _support_rate(**rate, users=history.users)
     return found
@@ -234,13 +262,44 @@ def _classes(dtype: str, values: list) -> np.ndarray:
     return classes
 
 
-def _history(users: list, sums: np.ndarray, model: PersonalisedReward) -> Histories:
+def with_hashed_users(state: dict[str, Any], salt: bytes) -> dict[str, Any]:
+    """The state with hashes in place of the users; unchanged where they are hashed already."""
+    history = state["history_"]
+    if "salt" in history:
+        return state
+    kinds = {type(user) for user in history["users"]}
+    if not all(issubclass(kind, str | int | float | tuple | np.generic) for kind in kinds):
+        names = sorted(kind.__name__ for kind in kinds)
+        raise TypeError(f"hash_users hashes strings, numbers and tuples; the users are {names}.")
+    users = [hashed(user, salt) for user in history["users"]]
+    return {**state, "history_": {**history, "users": users, "salt": salt.hex()}}
+
+
+def _history(
+    users: list, sums: np.ndarray, model: PersonalisedReward, salt: str | None = None
+) -> Histories:
     shape = (len(users), model.module.n_statistics)
     _require(sums.dtype == np.float64 and sums.shape == shape, f"histories have no {shape} sums")
     _require(np.isfinite(sums).all() and (sums[:, 0] >= 0).all(), "a history is not finite")
-    index = pd.Index(as_objects(users), dtype=object, tupleize_cols=False)
-    _require(index.is_unique, "a user occurs twice")
-    return Histories(index, sums)
+    try:
+        histories = Histories.from_state({"users": users, "sums": sums})
+    except ValueError:
+        raise ValueError("a user occurs twice") from None
+    if salt is None:
+        return histories
+    return replace(histories, known=HashedUsers(bytes.fromhex(salt), users))
+
+
+def _reward_scale(
+    mean: np.ndarray, covariance: np.ndarray, model: PersonalisedReward
+) -> RewardScale:
+    size = len(model.population)
+    shapes = {mean.shape: mean.dtype, covariance.shape: covariance.dtype}
+    fits = shapes == {(size,): np.float64, (size, size): np.float64}
+    _require(fits, "the scale of its rewards has another size")
+    finite = np.isfinite(mean).all() and np.isfinite(covariance).all()
+    _require(finite, "the scale of its rewards is not finite")
+    return RewardScale(mean, covariance)
 
 
 def _support_rate(user: np.ndarray, rate: np.ndarray, users: pd.Index) -> pd.Series:

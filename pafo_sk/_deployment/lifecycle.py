@@ -1,16 +1,148 @@
-"""What a fitted estimator does after `fit`: it is saved, loaded, and warmed up."""
+"""What a fitted estimator does after `fit`: it enrols, forgets, is saved and loaded."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from pafo_sk._base import ComparisonClassifier
+from pafo_sk._comparisons.labels import Labels, read_y
+from pafo_sk._comparisons.pairs import Comparisons
+from pafo_sk._deployment.enrolled_keys import EnrolledKeys
+from pafo_sk._student.histories import Histories, sums_by_user
+from pafo_sk._student.reward import PersonalisedReward
 
-class Lifecycle:
-    """Methods of a fitted estimator in production; each is written in a file of its own."""
 
-    def save(self, path: Any) -> None:
+class Lifecycle(ComparisonClassifier):
+    """Methods that change the histories, or that take the model elsewhere."""
+
+    model_: PersonalisedReward
+    enrolled_keys_: EnrolledKeys
+
+    @property
+    def known_users_(self) -> pd.Series:
+        """Number of known comparisons of every user, by user."""
+        return self.history_.counts()
+
+    def enroll(self, X: Any, y: Any, *, keys: Any = None) -> Self:
+        """Add comparisons to users' histories, of new users or known ones, without retraining.
+
+        Nobody else's predictions change, and the order of calls does not matter. Several threads
+        may enrol and predict at the same time: a prediction sees an enrolment whole or not at all.
+
+        Parameters
+        ----------
+        X, y
+            Comparisons with a user column, and their winners, as in `fit`.
+        keys : array-like of shape (n,) or None, default=None
+            What tells one comparison of a user from another, such as the number of a vote. A key
+            that was enrolled before for the same user, or that stands earlier in ``keys``, does not
+            count again. None: every row counts, also one that was enrolled before.
+
+        Returns
+        -------
+        self : PafoRewardEstimator
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`, and if a user cannot be told from one whom the model knows: ``True`` and 1,
+            for instance, are equal. Nothing has changed then.
+        """
+        check_is_fitted(self)
+        if not self.reader_.has_users_:
+            raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
+        given = self.reader_.read(X, self)
+        label, _ = read_y(y, len(given), self.classes_)
+        if keys is None:
+            self._add_to_histories(given, label)
+        else:
+            self._enroll_once(given, label, Labels.of(keys, "keys"))
+        return self
+
+    def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
+        # scored and, where they are texts, encoded before other threads are kept waiting
+        users, sums = self.model_.sums_by_user(comparisons, label)
+        self._change_history(lambda history: history.plus(users, sums))
+
+    def _enroll_once(self, given: Comparisons, label: np.ndarray, keys: Labels) -> None:
+        """Add the comparisons whose keys are new for their users."""
+        if len(keys) != len(label):
+            raise ValueError(
+                f"keys has {len(keys)} labels for {len(label)} comparisons; give one for each."
+            )
+        assert given.users is not None
+        users, statistics = given.users, self.model_.statistics(given, label)
+
+        def change(history: Histories) -> Histories:
+            known = self.__dict__.setdefault("enrolled_keys_", EnrolledKeys())
+            digests = known.digests_of(users, keys)
+            new = np.flatnonzero(known.unseen(digests))
+            found = sums_by_user(users[new], statistics[new], statistics.shape[1])
+            changed = history.plus(*found)
+            known.digests.update(digests)
+            return changed
+
+        self._change_history(change)
+
+    def forget(self, users: Any) -> Self:
+        """Forget users: everybody else's predictions stay the same, bit by bit.
+
+        They disappear from `known_users_`, ``history_`` and ``support_rate_``, from the keys of
+        `enroll`, and from whatever is saved afterwards. Reports of a group that has one user, or
+        the name of one, are dropped. What the weights have learned from their comparisons remains
+        until another `fit`, and so do files that were saved before.
+
+        Parameters
+        ----------
+        users : array-like of shape (n,)
+            Users that are not known cause a warning.
+
+        Returns
+        -------
+        self : PafoRewardEstimator
+
+        Examples
+        --------
+        >>> from pafo_sk import PafoRewardEstimator
+        >>> from pafo_sk.datasets import make_preferences
+        >>> data = make_preferences(n_users=10, n_comparisons=5, random_state=0)
+        >>> model = PafoRewardEstimator(strategy="pooled", random_state=0).fit(data.X, data.y)
+        >>> sorted(model.forget([3]).known_users_.index)
+        [0, 1, 2, 4, 5, 6, 7, 8, 9]
+        """
+        from pafo_sk._deployment.forgetting import forget_users
+
+        check_is_fitted(self)
+        forget_users(self, users)
+        return self
+
+    def warm_up(self) -> Self:
+        """Load what the first prediction would load, so that it is as fast as later ones.
+
+        A server calls it once before it takes requests. The encoder, if X of `fit` was text, is
+        loaded, compared with that of `fit`, and encodes one text.
+
+        Returns
+        -------
+        self : PafoRewardEstimator
+
+        Raises
+        ------
+        ValueError, OSError
+            If the encoder is another one than that of `fit`, or cannot be loaded.
+        """
+        check_is_fitted(self)
+        if self.reader_.form_ == "text":
+            item = {name: ["-"] for name in ("response", "prompt")}
+            vectors, users = self.reader_.read_items(pd.DataFrame(item), self)
+            self.model_.rewards(vectors, users, self.history_)
+        return self
+
+    def save(self, path: Any, *, hash_users: bool = False) -> None:
         """Write the fitted model to one file in which nothing is executed on load.
 
         A safetensors file with JSON in its metadata. It holds the weights, the sums of every
@@ -25,6 +157,11 @@ class Lifecycle:
         ----------
         path : str or path
             Such as "reward.pafo".
+        hash_users : bool, default=False
+            Whether the file holds a salted hash (BLAKE2b) of every user in place of the identifier.
+            A model that is loaded from it finds users when they come again. Whoever has the file
+            and guesses an identifier can still check the guess: this is pseudonymous, not
+            anonymous.
 
         Raises
         ------
@@ -55,7 +192,7 @@ class Lifecycle:
         from pafo_sk._deployment.file_format import write_model
 
         check_is_fitted(self)
-        write_model(self, path)
+        write_model(self, path, hash_users)
 
     @classmethod
     def load(cls, path: Any, *, encoder: Any = None) -> Self:

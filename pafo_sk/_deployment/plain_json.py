@@ -22,7 +22,7 @@ class Unwritable(TypeError):
 
 def dump(value: Any, arrays: dict[str, np.ndarray]) -> str:
     """Write a value, and add its arrays to ``arrays`` under names of their own."""
-    return json.dumps(_written(value, "value", arrays), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_written(value, "model", arrays), ensure_ascii=False, allow_nan=False)
 
 
 def load(text: str, arrays: dict[str, np.ndarray]) -> Any:

@@ -65,7 +65,7 @@ class PersonalisedReward:
 
     def rewards(self, items: np.ndarray, users: Labels | None, histories: Histories) -> np.ndarray:
         """Reward of every item for the user beside it, (n_items,)."""
-        return self._weighing(users, len(items), histories)(slice(None), self._rewards(items))
+        return self._weighing(users, len(items), histories)(slice(None), self.all_rewards(items))
 
     def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
@@ -98,12 +98,13 @@ class PersonalisedReward:
             yield slice(None), _in_chunks(self._linear, values, comparisons.differences)
             return
         table = comparisons.table()
-        rewards = self._rewards(table.items)
+        rewards = self.all_rewards(table.items)
         for start in range(0, len(table), BLOCK):
             rows = slice(start, start + BLOCK)
             yield rows, gather_margins(rewards, table.a[rows], table.b[rows])
 
-    def _rewards(self, items: np.ndarray) -> np.ndarray:
+    def all_rewards(self, items: np.ndarray) -> np.ndarray:
+        """All rewards of every item that coefficients combine, (n_items, n_rewards)."""
         return _in_chunks(self._module if self.weight is None else self._linear, items)
 
     def _linear(self, items: np.ndarray) -> np.ndarray:

@@ -29,17 +29,3 @@ def perceptron(data, quick):
 def pooled(data):
     """One reward for everybody, fitted without groups."""
     return PafoRewardEstimator(strategy="pooled", random_state=0).fit(data.X, data.y)
-
-
-class Letters:
-    """An encoder that counts letters."""
-
-    def encode(self, texts):
-        import numpy as np
-
-        return np.array([[text.count(c) for c in "abcdef"] for text in texts], dtype=float)
-
-
-@pytest.fixture(scope="session")
-def text_model(texts, quick):
-    return quick(encoder=Letters()).fit(texts.X, texts.y, groups=texts.groups)

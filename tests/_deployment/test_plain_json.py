@@ -56,8 +56,8 @@ def test_long_lists_are_beside_the_text():
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", 1j, np.datetime64("2026-01-01")])
 def test_other_values_are_named(value):
-    with pytest.raises(Unwritable, match=r"value\.model\.1 is of the type"):
-        dump({"model": [0, value]}, {})
+    with pytest.raises(Unwritable, match=r"model\.a\.1 is of the type"):
+        dump({"a": [0, value]}, {})
 
 
 @pytest.mark.parametrize(
