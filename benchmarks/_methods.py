@@ -20,6 +20,7 @@ from _factors import factorisation, per_user
 from _latent import mixture
 from _linear import Model, Pooled, oracle, pooled, specialists, tune
 from _outside import exponentiated_gradient, logistic_regression
+from _promises import promised
 from _table import Table, known_by_user, read
 
 from pafo_sk import PafoRewardEstimator
@@ -123,15 +124,18 @@ class Method:
 
 
 def _library(
-    task: Task, cls: type[PafoRewardEstimator] = PafoRewardEstimator, **settings: Any
+    task: Task,
+    cls: type[PafoRewardEstimator] = PafoRewardEstimator,
+    labels: bool = True,
+    **settings: Any,
 ) -> Library:
     """Fit the library's estimator with its defaults, except for ``settings``."""
     train = task.case.train
     estimator = cls(random_state=task.seed, **settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator.fit(train.X, train.y, groups=train.groups)
-    chosen = {"status": estimator.pareto_status_}
+        estimator.fit(train.X, train.y, groups=train.groups if labels else None)
+    chosen = {"status": estimator.pareto_status_, "promised": promised(estimator)}
     weight = getattr(estimator, "distill_weight_", None)
     if weight is not None:
         chosen["distill_weight"] = float(weight)
@@ -215,6 +219,7 @@ METHODS = {
     "specialists": Method("specialists, true label", partial(_linear, specialists), "always"),
     "oracle": Method("oracle, clean labels", _oracle, "always", needs_clean=True),
     "pafo": Method("PAFO", _library, "training", history=True),
+    "pafo_no_labels": Method("PAFO without labels", partial(_library, labels=False), history=True),
 }
 ABLATIONS = {
     f"pafo: {variant.name}": Method(

@@ -13,6 +13,8 @@ from _data import SOURCES, UNSEEN_LENGTHS
 from _measures import UserResults, headroom, paired_difference, summarise
 from _methods import ABLATIONS, METHODS
 from _plot import draw
+from _promises import promises
+from _promises import summary as summary_of
 from _runs import Store
 
 # Measure, heading, factor and number of decimals of each column.
@@ -119,6 +121,15 @@ def _compare(
             for s in seeds
             for side in ("majority", "minority")
         ]
+        row["promises"] = summary_of(
+            promise
+            for seed in seeds
+            for promise in promises(
+                runs[method, seed]["chosen"].get("promised", {}),
+                results[method][seed],
+                results["pooled"][seed],
+            )
+        )
         row["both_gain"] = sum(min(pair) > 0 for pair in zip(gains[::2], gains[1::2], strict=True))
         if status := [runs[method, seed]["chosen"].get("status") for seed in seeds]:
             row["status"] = pd.Series(status).value_counts().to_dict()
@@ -136,6 +147,7 @@ def markdown(summary: dict[str, Any], store: Store) -> str:
         if "known" in found:
             title = SOURCES[name].title
             parts += [f"### {title}", _table(found["known"], METHODS), _differences(found["known"])]
+    parts.append(_promises(summary))
     if any(len(found) > 1 for found in summary.values()):
         parts.append("## Unseen users, by the number of their known comparisons")
         for name, found in summary.items():
@@ -205,6 +217,36 @@ def _differences(found: dict[str, Any]) -> str:
     said = "; ".join(f"{text} ({n})" for text, n in status.items())
     table = _grid(["method", "majority", "minority", "seeds where both gain"], rows)
     return f"{heading}:\n\n{table}" + (f"\n\n`pareto_status_` of PAFO: {said}." if said else "")
+
+
+def _promises(summary: dict[str, Any]) -> str:
+    rows = []
+    for name, found in summary.items():
+        about = found.get("known", {}).get("pafo", {}).get("promises")
+        if about:
+            sides = [about[side] for side in ("majority", "minority")]
+            cells = [f"{100 * s['promised']:+.1f} / {100 * s['kept']:+.1f}" for s in sides]
+            reads = [
+                f"{kind} {100 * r['kept']:+.1f} ({r['cases']})"
+                for kind, r in about["reads_as"].items()
+            ]
+            held = f"{100 * about['held']:.0f} % of {about['cases']}"
+            rows.append([SOURCES[name].title, *cells, held, ", ".join(reads)])
+    if not rows:
+        return ""
+    header = [
+        "set",
+        "majority, promised / kept",
+        "minority, promised / kept",
+        "intervals that held",
+        "gain kept, by `reads_as` (cases)",
+    ]
+    return (
+        "## Promised and kept\n\nGain of PAFO over pooled in points, means over groups and seeds: "
+        "as `pareto_report_` promised from held-out training rows, and as the test gave. An "
+        "interval held if, widened by the test's own, it holds the test's gain.\n\n"
+        + _grid(header, rows)
+    )
 
 
 def _unseen(found: dict[str, Any]) -> str:

@@ -14,11 +14,12 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._deployment.checksum import checksum
 from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
 from pafo_sk._student.histories import Histories
 
-# Format of a fitted estimator in a pickle; 0 is that of versions before formats had numbers.
+# Format of a fitted estimator in a pickle.
 PICKLE_FORMAT = 1
 
 
@@ -78,13 +79,13 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     def _change_history(self, change: Callable[[Histories], Histories]) -> None:
         """Replace ``history_`` by what ``change`` makes of it, one thread after another."""
         # all threads get the same lock; copies and pickles have none until they need one
-        with self.__dict__.setdefault("_lock", Lock()):
+        with self.__dict__.setdefault("lock_", Lock()):
             self.history_ = change(self.history_)
 
     def __getstate__(self) -> dict[str, Any]:
         # a copy: scikit-learn hands out the estimator's own dictionary
         state = dict(super().__getstate__())
-        state.pop("_lock", None)
+        state.pop("lock_", None)
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
         if "classes_" in state:
@@ -92,26 +93,48 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
             state["fit_cache"] = None
             state = {name: value for name, value in state.items() if name not in FITTED}
             state |= {"pickle_format": PICKLE_FORMAT, "fitted": to_state(self)}
+            state["checksum"] = checksum(state)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        written = state.get("pickle_format", 0)
-        if written > PICKLE_FORMAT:
+        # of the three names one may be damaged
+        if {"pickle_format", "fitted", "checksum"} & set(state):
+            state = _checked(state)
+            state |= from_state(state.pop("fitted"))
+        elif "classes_" in state:
             raise ValueError(
-                f"This {type(self).__name__} was pickled by a newer version of pafo_sk, in the "
-                f"format {written}; this one reads formats up to {PICKLE_FORMAT}. Upgrade pafo_sk."
+                "This model was saved without a checksum, by an earlier version of pafo_sk. Load "
+                "it with that version, or fit it again."
             )
-        own = {k: v for k, v in state.items() if k not in ("pickle_format", "fitted")}
-        super().__setstate__(own | from_state(state["fitted"]) if "fitted" in state else own)
+        super().__setstate__(state)
 
     def __copy__(self) -> ComparisonClassifier:
         # without a way through plain values: a copy shares what the estimator has
         copied = object.__new__(type(self))
         copied.__dict__.update(vars(self))
-        copied.__dict__.pop("_lock", None)
+        copied.__dict__.pop("lock_", None)
         if "enrolled_keys_" in vars(self):
             copied.enrolled_keys_ = self.enrolled_keys_.copy()
         return copied
+
+
+def _checked(state: dict[str, Any]) -> dict[str, Any]:
+    """The state in a pickle without format and checksum, or ValueError if it is not readable."""
+    state = dict(state)
+    saved = state.pop("checksum", None)
+    whole = saved == checksum(state)
+    written = state.pop("pickle_format", None)
+    if isinstance(written, int) and written > PICKLE_FORMAT:
+        raise ValueError(
+            f"This model was pickled by a newer version of pafo_sk, in the format {written}; this "
+            f"one reads formats up to {PICKLE_FORMAT}. Upgrade pafo_sk."
+        )
+    if not whole or "fitted" not in state:
+        raise ValueError(
+            "The saved model is damaged: its content does not match its checksum. Load another "
+            "copy of the file, or save the model again."
+        )
+    return state
 
 
 @contextmanager

@@ -8,12 +8,15 @@ import warnings
 from pathlib import Path
 
 import sklearn
+import torch
 
 # scikit-learn's folder `utils` holds the wrapper that checks parameters.
 _SKIPPED = (
     str(Path(__file__).parent),
     str(Path(sklearn.__file__).with_name("utils")),
     contextlib.__file__,
+    # torch's decorators, such as no_grad
+    str(Path(torch.__file__).parent / "utils"),
 )
 
 

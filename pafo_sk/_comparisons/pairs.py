@@ -16,6 +16,8 @@ from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._encoding.truncation import join_prompts
 
+Join = Callable[[list[str], list[str], np.ndarray], list[str]]
+
 
 @dataclass(frozen=True)
 class TextPairs:
@@ -28,7 +30,7 @@ class TextPairs:
     encode : callable
         Maps a list of unique texts to vectors.
     join : callable
-        Maps lists of prompts and of responses to texts.
+        As in `encode_items`.
     users, groups : Labels of n rows, or None
     """
 
@@ -36,7 +38,7 @@ class TextPairs:
     response_b: Labels
     prompts: Labels | None
     encode: Callable[[list[str]], np.ndarray]
-    join: Callable[[list[str], list[str]], list[str]]
+    join: Join
     users: Labels | None = None
     groups: Labels | None = None
 
@@ -109,7 +111,7 @@ def encode_items(
     responses: Sequence[Labels],
     prompts: Labels | None,
     encode: Callable[[list[str]], np.ndarray],
-    join: Callable[[list[str], list[str]], list[str]] = join_prompts,
+    join: Join = join_prompts,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode the distinct pairs of prompt and response.
 
@@ -121,7 +123,8 @@ def encode_items(
     encode : callable
         Maps a list of unique texts to vectors.
     join : callable, default=join_prompts
-        Maps lists of prompts and of responses to texts.
+        Maps the prompts and the responses of items, and the position of every response among them,
+        (n_columns, n), to the texts of the items.
 
     Returns
     -------
@@ -131,11 +134,12 @@ def encode_items(
     """
     # sorted: the table, hence every rounding error, is the same when responses are swapped
     texts = Labels.joined(*responses)
-    unique = texts.unique
-    if prompts is None:
-        return encode(list(unique)), texts.codes
-    prompts = Labels.joined(prompts)
-    prompt_codes = np.tile(prompts.codes, len(responses))
-    index, keys = pd.factorize(prompt_codes * len(unique) + texts.codes, sort=True)
-    prompt, response = prompts.unique[keys // len(unique)], unique[keys % len(unique)]
-    return encode(join(list(prompt), list(response))), index
+    unique, index = texts.unique, texts.codes
+    prompt, response = [""] * len(unique), list(unique)
+    if prompts is not None:
+        prompts = Labels.joined(prompts)
+        prompt_codes = np.tile(prompts.codes, len(responses))
+        index, keys = pd.factorize(prompt_codes * len(unique) + texts.codes, sort=True)
+        prompt = list(prompts.unique[keys // len(unique)])
+        response = list(unique[keys % len(unique)])
+    return encode(join(prompt, response, index.reshape(len(responses), -1))), index

@@ -15,7 +15,7 @@ from pafo_sk._comparisons.finite import check_finite, with_finite_items
 from pafo_sk._comparisons.frames import Columns, is_frame
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows, listed
-from pafo_sk._comparisons.pairs import Comparisons, Pairs, TextPairs, encode_items
+from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import (
@@ -26,7 +26,7 @@ from pafo_sk._encoding.layers import (
 )
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import open_store
-from pafo_sk._encoding.truncation import warn_truncated, within_window
+from pafo_sk._encoding.truncation import RULE, warn_longer, window_of, within_window
 
 RESPONSES = ("response_a", "response_b")
 
@@ -260,13 +260,15 @@ class InputReader(BaseEstimator):
             names += f" + [{estimator.user!r}]"
         return f"Pass the columns of fit, in their order: X[{names}]."
 
-    def _join(self, estimator: Any) -> Callable[[list[str], list[str]], list[str]]:
+    def _join(self, estimator: Any) -> Join:
         """Return a function from prompts and responses to texts that fit the encoder's window."""
 
-        def join(prompts: list[str], responses: list[str]) -> list[str]:
+        def join(prompts: list[str], responses: list[str], index: np.ndarray) -> list[str]:
             params = estimator.encode_params
             model = load_encoder(estimator.encoder, params, estimator.device)
-            return within_window(prompts, responses, model, params)
+            texts, longer = within_window(prompts, responses, model, params)
+            warn_longer(texts, longer, index, window_of(model, params))
+            return texts
 
         return join
 
@@ -279,9 +281,7 @@ class InputReader(BaseEstimator):
             settings = {"encode_params": params, "device": estimator.device}
             model = load_encoder(estimator.encoder, **settings)
             layers = resolve_layers(check_layers(params["layers"]), model)
-            if reset:
-                warn_truncated(texts, model, params)
-            else:
+            if not reset:
                 check_same_encoder(self.encoder_info_, estimator.encoder, model)
                 self._check_same_layers(layers)
             settings |= {"cache": estimator.cache, "verbose": estimator.verbose}
@@ -289,6 +289,8 @@ class InputReader(BaseEstimator):
             if reset:
                 self.encoder_info_ = encoder_info(estimator.encoder, model)
                 self.encoder_info_ |= {"dimension": vectors.shape[1], "layers": layers or "last"}
+                if (window := window_of(model, params)) is not None:
+                    self.encoder_info_ |= {"window": window, "longer_texts": RULE}
                 self.block_scales_ = block_scales(vectors, len(layers))
             return scaled_blocks(vectors, self.block_scales_)
 

@@ -51,6 +51,7 @@ READER: dict[str, type | tuple[type, ...]] = {
     "encoder_info_": dict,
     "block_scales_": (np.ndarray, type(None)),
 }
+ENCODER: dict[str, Any] = {"name": str, "revision": str, "dimension": int, "layers": (str, tuple)}
 CLASSES = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|<U\d{1,5}|object")
 
 
@@ -232,15 +233,10 @@ def _reader(state: dict[str, Any]) -> InputReader:
     if (scales := state.get("block_scales_")) is not None:
         _require(scales.dtype.kind == "f" and np.isfinite(scales).all(), "scales are no numbers")
     if "encoder_info_" in state:
-        known: dict[str, Any] = {
-            "name": str,
-            "revision": str,
-            "dimension": int,
-            "layers": (str, tuple),
-        }
-        info = state["encoder_info_"]
-        typed = all(isinstance(info.get(name), kind) for name, kind in known.items())
-        _require(set(info) == set(known) and typed, "its encoder is not described")
+        info, needed = state["encoder_info_"], set(ENCODER)
+        typed = all(isinstance(info.get(name), kind) for name, kind in ENCODER.items())
+        others = set(info) - needed <= {"window", "longer_texts", "signature"}
+        _require(typed and others, "its encoder is not described")
     return reader
 
 

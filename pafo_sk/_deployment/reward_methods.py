@@ -20,6 +20,8 @@ from pafo_sk._student.reward import PersonalisedReward
 if TYPE_CHECKING:
     from pafo_sk.rewards import RewardFunction, RewardModule
 
+# Digits, relative to the largest reward, to which responses of one rank agree.
+TIE_DIGITS = 12
 STANDARDS = (None, "user", "population")
 
 
@@ -103,6 +105,9 @@ class RewardMethods(ComparisonClassifier):
         True
         """
         reward = self.reward(items)
+        # equal items may differ in the last digits, because of where they stand in the table
+        size = np.abs(reward).max(initial=0)
+        reward = np.round(reward / size, TIE_DIGITS) if size > 0 else reward
         code = np.zeros(len(reward), dtype=np.int64)
         labels = self._sets(items) if by is None else [Labels.of(by, "by")]
         for one in labels:

@@ -27,9 +27,10 @@ from pafo_sk._encoding.loading import (
     check_params,
     encoder_lock,
     load_encoder,
-    undisturbed,
 )
+from pafo_sk._encoding.probing import same_signature
 from pafo_sk._encoding.store import open_store
+from pafo_sk._encoding.undisturbed import undisturbed
 from pafo_sk._progress import open_bar
 
 
@@ -42,12 +43,18 @@ def encoder_info(encoder: Any, model: Any) -> dict[str, Any]:
     revision = revision_of(model)
     dimension = encoder_facts[model].get("dimension")
     dimension = dimension or encode_texts(["a"], model, cache=None).shape[1]
-    return {"name": _name(encoder, model), "revision": revision, "dimension": dimension}
+    info = {"name": _name(encoder, model), "revision": revision, "dimension": dimension}
+    if (signature := encoder_facts[model].get("signature")) is not None:
+        info["signature"] = signature
+    return info
 
 
 def check_same_encoder(info_saved: dict[str, Any], encoder: Any, model: Any) -> None:
     """Raise ValueError if the vectors of two encoders must not be mixed."""
     if info_saved["revision"] == revision_of(model):
+        return
+    signatures = info_saved.get("signature"), encoder_facts[model].get("signature")
+    if None not in signatures and same_signature(*signatures):
         return
     saved, now = (
         f"{info['name']} ({info['dimension']} dimensions, revision {info['revision']})"

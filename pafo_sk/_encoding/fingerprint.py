@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import threading
@@ -16,7 +15,13 @@ import numpy as np
 import torch
 from joblib.hashing import NumpyHasher
 
-_PROBE = "What tells one encoder from another? 42 ways."
+from pafo_sk._encoding.probing import (
+    TOLERANCE,
+    same_signature,
+    signature_of,
+    state_of,
+    tensor_states,
+)
 
 
 @dataclass(frozen=True)
@@ -98,21 +103,60 @@ def prompt_of(model: Any, params: dict[str, Any]) -> str:
     return prompts[name]
 
 
-def state_of(model: Any) -> tuple | None:
-    """Return what changes when a module is trained or configured, and is cheap to look at."""
-    if not isinstance(model, torch.nn.Module):
-        return None
-    tensors = itertools.chain(model.parameters(), model.buffers())
-    versions = [(t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors]
-    return _configuration(model), versions
-
-
 def revision_of(model: Any) -> str:
-    """Return the fingerprint of an encoder, computed once unless its state changes."""
-    facts, state = encoder_facts[model], state_of(model)
+    """Return the fingerprint of an encoder, computed once unless its state changes.
+
+    It is the attribute ``fingerprint`` of an object that names itself; else that of the weights of
+    a SentenceTransformer; else that of the vectors of a few texts.
+    """
+    facts = encoder_facts[model]
+    if isinstance(name := getattr(model, "fingerprint", None), str):
+        facts.setdefault("dimension", None)
+        return blake2b(f"named {name}".encode(), digest_size=16).hexdigest()
+    plain = _encodes_by_weights(model)
+    state = _weights_state(model) if plain else state_of(model)
     if "revision" not in facts or facts["state"] != state:
-        facts.update(revision=_fingerprint(model), state=state, dimension=None)
+        if plain:
+            facts.update(revision=_of_weights(model), dimension=None)
+        else:
+            _probe(model, facts)
+            state = state_of(model)  # encoding may have changed a counter
+        facts["state"] = state
     return facts["revision"]
+
+
+def _encodes_by_weights(model: Any) -> bool:
+    """Whether an encoder is a SentenceTransformer whose method `encode` is the library's."""
+    if not is_sentence_transformer(model) or "encode" in vars(model):
+        return False
+    return type(model).encode is sys.modules["sentence_transformers"].SentenceTransformer.encode
+
+
+def _weights_state(model: Any) -> tuple:
+    """What changes when a SentenceTransformer is trained or configured, and is cheap to see."""
+    return _configuration(model), tensor_states(model)
+
+
+def _probe(model: Any, facts: dict[str, Any]) -> None:
+    """Note the fingerprint, signature and dimension of an object with ``encode``."""
+    try:
+        found = signature_of(model)
+    except MemoryError:
+        raise
+    except Exception as error:  # a table of known texts has no vectors of others
+        facts.update(revision=_of_attributes(model, error), signature=None, dimension=None)
+        return
+    if found is None:
+        facts.update(revision=_of_attributes(model), signature=None, dimension=None)
+        return
+    signature, dimension = found
+    if (before := facts.get("signature")) is not None and same_signature(before, signature):
+        return  # something changed that does not change its vectors
+    grid = TOLERANCE * max(np.abs(signature).max(), np.finfo(np.float64).tiny)
+    rounded = np.round(signature / grid).astype(np.int64)
+    digest = blake2b(f"{dimension} {grid:.1g}".encode(), digest_size=16)
+    digest.update(rounded.tobytes())
+    facts.update(revision=digest.hexdigest(), signature=tuple(signature), dimension=dimension)
 
 
 def keep_revision(model: Any, revision: str) -> None:
@@ -120,7 +164,8 @@ def keep_revision(model: Any, revision: str) -> None:
 
     In half precision it must not be computed anew, because it is that of the weights as loaded.
     """
-    encoder_facts[model].update(revision=revision, state=state_of(model))
+    state = _weights_state(model) if _encodes_by_weights(model) else state_of(model)
+    encoder_facts[model].update(revision=revision, state=state)
 
 
 def _configuration(model: Any) -> str:
@@ -139,16 +184,8 @@ def _configuration(model: Any) -> str:
     return json.dumps(described, default=str)
 
 
-def _fingerprint(model: Any) -> str:
-    if not isinstance(model, torch.nn.Module):
-        try:
-            return _EncoderHasher().hash(model)
-        except Exception:  # objects fail to be pickled in many ways
-            with torch.random.fork_rng(devices=()):
-                vector = np.round(as_float32(model.encode([_PROBE])), 4) + np.float32(0)
-            digest = blake2b(class_name(model).encode(), digest_size=16)
-            digest.update(vector.tobytes())
-            return digest.hexdigest()
+def _of_weights(model: torch.nn.Module) -> str:
+    """Fingerprint of a module's weights, vocabulary and configuration."""
     digest = blake2b(_configuration(model).encode(), digest_size=16)
     vocabulary: dict = getattr(getattr(model, "tokenizer", None), "get_vocab", dict)()
     digest.update(json.dumps(sorted(vocabulary.items())).encode())
@@ -159,12 +196,32 @@ def _fingerprint(model: Any) -> str:
     return digest.hexdigest()
 
 
+def _of_attributes(model: Any, failed: Exception | None = None) -> str:
+    """Fingerprint of an object that does not encode the probe texts, from what it holds.
+
+    Parameters
+    ----------
+    failed : Exception or None
+        What the object raised for these texts. It is raised again if the object cannot be pickled.
+    """
+    try:
+        return _EncoderHasher().hash(model)
+    except Exception as error:  # objects fail to be pickled in many ways
+        failed = failed or error
+        failed.add_note(
+            f"The encoder {class_name(model)} cannot be told from others: it gave no vectors to "
+            "texts that it had not seen, and cannot be pickled. Give it an attribute "
+            "`fingerprint`, a string that names its vectors, such as 'my-model-v2'."
+        )
+        raise failed from None
+
+
 class _EncoderHasher(NumpyHasher):
     """joblib.hash that hashes tensors by value, because their pickles contain addresses."""
 
     def save(self, obj: Any) -> None:
         if isinstance(obj, torch.nn.Module):
-            obj = ("torch module", _fingerprint(obj))
+            obj = ("torch module", _of_weights(obj))
         elif isinstance(obj, torch.Tensor):
             obj = ("torch tensor", as_float32(obj))
         super().save(obj)

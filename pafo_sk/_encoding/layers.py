@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# transformers notes in this attribute that its hooks are there.
+_HOOKS_INSTALLED = "_output_capturing_hooks_installed"
 # Depth of the hidden states that "auto" takes beside the last layer.
 MIDDLE = 0.5
 
@@ -133,15 +135,23 @@ def layer_blocks(model: Any, layers: tuple[int, ...], normalize: bool) -> Iterat
     if not layers:
         yield
         return
-    config = next(iter(model.children())).model.config
-    before = config.output_hidden_states
+    transformer = next(iter(model.children())).model
+    before = transformer.config.output_hidden_states
+    hooks = [(module, set(module._forward_hooks)) for module in transformer.modules()]
+    known = set(vars(transformer))
     hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model), normalize))
-    config.output_hidden_states = True
+    transformer.config.output_hidden_states = True
     try:
         yield
     finally:
-        config.output_hidden_states = before
+        transformer.config.output_hidden_states = before
         hook.remove()
+        # transformers 5 leaves hooks in every layer, with which the model cannot be pickled
+        for module, old in hooks:
+            for key in set(module._forward_hooks) - old:
+                del module._forward_hooks[key]
+        if _HOOKS_INSTALLED not in known:
+            vars(transformer).pop(_HOOKS_INSTALLED, None)
 
 
 class LayerStore:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from pafo_sk._encoding.fingerprint import (
     revision_of,
 )
 from pafo_sk._encoding.layers import check_layers
+from pafo_sk._encoding.undisturbed import undisturbed
 
 FORWARDED = ("batch_size", "normalize_embeddings", "prompt", "prompt_name")
 ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "layers", "max_length")
@@ -189,20 +188,3 @@ def _open_hub(name: str) -> Any:
     if problem:
         raise OSError(f"{constants.ENDPOINT} does not answer ({problem[0]})")
     return _open(name, quiet=False)
-
-
-@contextmanager
-def undisturbed(model: Any = None) -> Iterator[None]:
-    """Leave torch's generators and thread count, and the model's training flags, as found."""
-    n_threads = torch.get_num_threads()
-    modules = list(model.modules()) if isinstance(model, torch.nn.Module) else []
-    flags = [module.training for module in modules]
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        if torch.get_num_threads() != n_threads:
-            torch.set_num_threads(n_threads)
-        for module, flag in zip(modules, flags, strict=True):
-            module.training = flag

@@ -1,52 +1,22 @@
-"""Texts that are longer than what an encoder reads: responses are kept, prompts are shortened."""
+"""Texts that are longer than what an encoder reads: both ends of a response are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pafo_sk._encoding.encode import encodable
-from pafo_sk._encoding.fingerprint import encoder_facts, prompt_of, revision_of
-from pafo_sk._encoding.loading import check_params, encoder_lock
-from pafo_sk._encoding.memory_store import address_of
+from pafo_sk._encoding.fingerprint import prompt_of
+from pafo_sk._encoding.loading import check_params
 from pafo_sk._warnings import warn_caller
 
+# What `within_window` does, for ``encoder_info_``.
+RULE = "prompts lose their beginning, then responses their middle"
 
-def truncated(
-    texts: Iterable[str], model: Any, encode_params: dict[str, Any] | None = None
-) -> tuple[int, int]:
-    """Count the unique texts that are longer than the encoder's window.
-
-    Returns
-    -------
-    n_truncated : int
-    n_new : int
-        How many of them this process had not asked about before.
-    """
-    params = check_params(encode_params)
-    tokenizer = getattr(model, "tokenizer", None)
-    window = params.get("max_length") or getattr(model, "max_seq_length", None)
-    special = getattr(tokenizer, "num_special_tokens_to_add", None)
-    if window is None or special is None or not callable(tokenizer):
-        return 0, 0
-    prompt, room = prompt_of(model, params), window - special()
-    # No token is shorter than a byte, so short texts need no tokenizer.
-    whole = {prompt + encodable(text) for text in texts}
-    long = [text for text in whole if len(text.encode()) > room]
-    addresses = [address_of(text) for text in long]
-    with encoder_lock:
-        known = encoder_facts[model].setdefault("truncated", {})
-        known = known.setdefault((revision_of(model), window), {})
-        new = [row for row, address in enumerate(addresses) if address not in known]
-        n_new = 0
-        for start in range(0, len(new), 256):
-            rows = new[start : start + 256]
-            # Not verbose, because transformers would warn of long texts, though none is encoded.
-            tokens = tokenizer([long[row] for row in rows], truncation=False, verbose=False)
-            for row, ids in zip(rows, tokens["input_ids"], strict=True):
-                known[addresses[row]] = len(ids) > window
-                n_new += len(ids) > window
-        return sum(known[address] for address in addresses), n_new
+# Where the tokens of a text begin and end; nothing where the tokenizer does not tell.
+Offsets = list[tuple[int, int]]
 
 
 def join_prompt(prompt: str, response: str) -> str:
@@ -54,9 +24,20 @@ def join_prompt(prompt: str, response: str) -> str:
     return f"{prompt}\n{response}" if prompt else response
 
 
-def join_prompts(prompts: Sequence[str], responses: Sequence[str]) -> list[str]:
+def join_prompts(
+    prompts: Sequence[str], responses: Sequence[str], index: np.ndarray | None = None
+) -> list[str]:
     """Return the texts that are encoded for responses to prompts, however long they are."""
     return list(map(join_prompt, prompts, responses))
+
+
+def window_of(model: Any, encode_params: dict[str, Any] | None = None) -> int | None:
+    """Return the number of tokens that an encoder reads of a text, None if it does not say."""
+    params = check_params(encode_params)
+    tokenizer = getattr(model, "tokenizer", None)
+    if not callable(tokenizer) or not hasattr(tokenizer, "num_special_tokens_to_add"):
+        return None
+    return params.get("max_length") or getattr(model, "max_seq_length", None)
 
 
 def within_window(
@@ -64,67 +45,108 @@ def within_window(
     responses: Sequence[str],
     model: Any,
     encode_params: dict[str, Any] | None = None,
-) -> list[str]:
-    """Join prompts and responses, and drop the beginning of prompts that leave no room.
+) -> tuple[list[str], np.ndarray]:
+    """Join prompts and responses, and shorten what an encoder would not read.
 
-    An encoder reads the beginning of a text. Behind a long prompt it would see nothing of the
-    response, so that all responses to it had the same vector. The end of the prompt is kept, as far
-    as there is room beside the whole response. Encoders whose tokenizer does not tell where tokens
-    are in the text get texts of any length.
+    An encoder reads the beginning of a text. It would see nothing of a response behind a long
+    prompt, so that all responses to it had the same vector. The end of the prompt is kept, as far
+    as there is room beside the whole response, because the end is what a response answers. A
+    response that is longer than the window keeps its beginning and its end, half of the room each.
+    Texts stay as they are where the tokenizer does not tell where tokens are in the text; the
+    encoder then reads their beginning.
+
+    Returns
+    -------
+    texts : list of str
+    longer : ndarray of bool, shape (n_texts,)
+        Which of them are longer than the window.
     """
     texts = join_prompts(prompts, responses)
-    params = check_params(encode_params)
-    tokenizer: Any = getattr(model, "tokenizer", None)
-    window = params.get("max_length") or getattr(model, "max_seq_length", None)
-    if window is None or not getattr(tokenizer, "is_fast", False):
-        return texts
-    instruction = prompt_of(model, params)
-    # no token is shorter than a byte, so that short texts need no tokenizer
-    long = [
+    longer = np.zeros(len(texts), dtype=bool)
+    window = window_of(model, encode_params)
+    if window is None:
+        return texts, longer
+    tokenizer, instruction = model.tokenizer, prompt_of(model, check_params(encode_params))
+    room = window - tokenizer.num_special_tokens_to_add()
+    # No token is shorter than a byte, so short texts need no tokenizer.
+    rows = [
         row
         for row, text in enumerate(texts)
-        if prompts[row] and len((instruction + encodable(text)).encode()) > window - 2
+        if len((instruction + encodable(text)).encode()) > room
     ]
-    if not long:
-        return texts
-
-    def tokens(some: list[str]) -> list[list[tuple[int, int]]]:
-        """Where the tokens of texts begin and end; each distinct text is looked at once."""
-        unique = {text: row for row, text in enumerate(dict.fromkeys(some))}
-        found = tokenizer(
-            list(map(encodable, unique)),
-            add_special_tokens=False,
-            truncation=False,
-            return_offsets_mapping=True,
-            verbose=False,
-        )["offset_mapping"]
-        return [found[unique[text]] for text in some]
-
-    room = window - tokenizer.num_special_tokens_to_add() - len(tokens([instruction])[0])
-    of_prompts = tokens([prompts[row] for row in long])
-    of_responses = tokens([responses[row] for row in long])
-    n_shortened = 0
-    for row, of_prompt, of_response in zip(long, of_prompts, of_responses, strict=True):
-        n_kept = max(room - len(of_response), 0)
-        if n_kept < len(of_prompt):
-            start = of_prompt[len(of_prompt) - n_kept][0] if n_kept else len(prompts[row])
-            texts[row] = join_prompt(prompts[row][start:], responses[row])
-            n_shortened += 1
-    if n_shortened:
-        warn_caller(
-            f"{n_shortened} of {len(texts)} items are longer than the encoder's window of {window} "
-            "tokens. Their responses are kept, and their prompts lose the beginning. Shorten the "
-            "prompts, or choose an encoder with a longer window."
-        )
-    return texts
+    if not rows:
+        return texts, longer
+    room -= len(_tokens([instruction], tokenizer)[0])
+    of_prompts = _tokens([prompts[row] for row in rows], tokenizer)
+    of_responses = _tokens([responses[row] for row in rows], tokenizer)
+    for row, of_prompt, of_response in zip(rows, of_prompts, of_responses, strict=True):
+        longer[row] = len(of_prompt) + len(of_response) > room
+        if longer[row] and getattr(tokenizer, "is_fast", False):
+            response = _without_middle(responses[row], of_response, room)
+            prompt = _end(prompts[row], of_prompt, max(room - len(of_response), 0))
+            texts[row] = join_prompt(prompt, response)
+    return texts, longer
 
 
-def warn_truncated(texts: list[str], model: Any, encode_params: dict[str, Any] | None) -> None:
-    """Warn of texts that are cut off, unless this process has warned of all of them."""
-    count, n_new = truncated(texts, model, encode_params)
-    if n_new:
-        warn_caller(
-            f"{count} of {len(set(texts))} unique texts are longer than the encoder's window of "
-            f"{getattr(model, 'max_seq_length', '?')} tokens; what lies beyond it is not read. "
-            "Shorten them or choose an encoder with a longer window."
-        )
+def _tokens(texts: list[str], tokenizer: Any) -> list[Offsets]:
+    """Where the tokens of texts begin and end; each distinct text is looked at once."""
+    unique = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+    fast = getattr(tokenizer, "is_fast", False)
+    found = tokenizer(
+        list(map(encodable, unique)),
+        add_special_tokens=False,
+        truncation=False,
+        # Not verbose, because transformers would warn of long texts, though none is encoded.
+        verbose=False,
+        **({"return_offsets_mapping": True} if fast else {}),
+    )["offset_mapping" if fast else "input_ids"]
+    return [found[unique[text]] for text in texts]
+
+
+def _end(text: str, tokens: Offsets, n_kept: int) -> str:
+    """The last tokens of a text."""
+    if n_kept >= len(tokens):
+        return text
+    return text[tokens[len(tokens) - n_kept][0] :] if n_kept else ""
+
+
+def _without_middle(text: str, tokens: Offsets, room: int) -> str:
+    """The first and the last tokens of a text that is longer than the room for it."""
+    if len(tokens) <= room:
+        return text
+    n_first = room - room // 2
+    head = text[: tokens[n_first - 1][1]] if n_first > 0 else ""
+    return f"{head}\n{_end(text, tokens, room // 2)}"
+
+
+def warn_longer(
+    texts: list[str], longer: np.ndarray, index: np.ndarray, window: int | None
+) -> None:
+    """Warn of texts that are longer than the window, and of responses that became equal.
+
+    Parameters
+    ----------
+    texts : list of str
+        As encoded.
+    longer : ndarray of bool, shape (n_texts,)
+    index : ndarray of int, shape (n_columns, n)
+        Position of every response's text. With two columns a row is a comparison.
+    window : int or None
+        Number of tokens that the encoder reads.
+    """
+    if not longer.any():
+        return
+    message = (
+        f"{longer.sum()} of {len(texts)} texts are longer than the encoder's window of {window} "
+        f"tokens: {RULE}. "
+    )
+    if len(index) == 2:
+        a, b = index
+        suspects = np.flatnonzero((a != b) & longer[a] & longer[b])
+        equal = sum(texts[a[row]] == texts[b[row]] for row in suspects)
+        if equal:
+            message += (
+                f"In {equal} of {len(a)} comparisons both texts became equal, so that their margin "
+                "is 0. "
+            )
+    warn_caller(message + "Shorten them, or choose an encoder with a longer window.")

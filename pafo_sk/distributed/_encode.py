@@ -110,7 +110,8 @@ def encode(
 
     Notes
     -----
-    Unlike `PafoRewardEstimator.fit`, this does not warn of texts longer than the encoder's window.
+    Texts longer than the encoder's window are shortened as in `PafoRewardEstimator.fit`, but
+    without its warning.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
 from pafo_sk._encoding.loading import check_params, load_encoder
 from pafo_sk._encoding.memory_store import check_vectors
+from pafo_sk._encoding.truncation import within_window
 from pafo_sk.distributed._folder import part_name
 
 EMBEDDING = "embedding"
@@ -81,7 +82,12 @@ def encode_partition(
     encode = partial(
         encode_texts, encoder=job.encoder, encode_params=job.encode_params, cache=job.cache
     )
-    vectors, rows = encode_items([responses], prompts[0] if prompts else None, encode)
+
+    def join(prompts: list[str], responses: list[str], index: np.ndarray) -> list[str]:
+        """The texts that `fit` would encode."""
+        return within_window(prompts, responses, model, job.encode_params)[0]
+
+    vectors, rows = encode_items([responses], prompts[0] if prompts else None, encode, join)
     vectors = check_vectors(responses.codes, vectors[rows], job.dtype)
     write_partition(file, frame[list(job.keep)], vectors, digest)
     return report_row(name, len(frame), status)

@@ -86,7 +86,7 @@ def copy_of(model):
 def test_texts_need_their_encoder(text_model, texts, file):
     text_model.save(file)
     check_same(load(file, encoder=text_model.encoder), text_model, texts.X)
-    with pytest.raises(ValueError, match=r"fitted with encoder .*LetterEncoder.* but is used with"):
+    with pytest.raises(ValueError, match=r"fitted with encoder .*Letters.* but is used with"):
         load(file, encoder=Counter()).predict(texts.X)
 
 

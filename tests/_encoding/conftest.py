@@ -20,8 +20,9 @@ def store(monkeypatch):
 
 
 class Letters:
-    """Counts the letters a, b, c; the texts asked are noted outside, so the state never changes."""
+    """Counts the letters a, b, c. It names itself, so that it is asked for nothing but texts."""
 
+    fingerprint = "a, b, c"
     asked: ClassVar[list] = []
 
     def encode(self, texts):

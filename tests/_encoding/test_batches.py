@@ -18,8 +18,7 @@ class Batched:
     def __init__(self, room=10**9, error=torch.cuda.OutOfMemoryError):
         self.batches, self.room, self.error = [], room, error
 
-    def __getstate__(self):
-        return "always the same encoder"
+    fingerprint = "length and number of a"
 
     def encode(self, texts):
         if len(texts) > self.room:

@@ -33,6 +33,8 @@ import numpy as np
 from pafo_sk._encoding.encode import encode_texts
 
 class Slow:
+    fingerprint = "length and number of b"
+
     def encode(self, texts):
         with open("asked", "a") as file:
             file.write("".join(f"{len(text)} {os.getpid()}\\n" for text in texts))

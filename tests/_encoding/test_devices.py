@@ -207,7 +207,7 @@ def test_earlier_sentence_transformers_are_refused(tiny_encoder, monkeypatch):
 
 
 def test_a_model_that_lived_on_a_gpu_goes_home(tiny_encoder, monkeypatch):
-    model = SimpleNamespace(device="cuda:1", moved=[], encode=len)
+    model = SimpleNamespace(device="cuda:1", moved=[], encode=len, fingerprint="x")
     model.start_multi_process_pool = lambda _: setattr(model, "device", "cpu")
     model.to = model.moved.append
     with devices.device_pool(model, {"device": ("cuda:0", "cuda:1")}):

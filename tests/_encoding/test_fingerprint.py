@@ -12,7 +12,6 @@ from pafo_sk._encoding import loading
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
-    _fingerprint,
     encoder_facts,
     reference_for,
     revision_of,
@@ -117,13 +116,13 @@ def test_fingerprint_of_objects(tiny_encoder_path, tiny_encoder, monkeypatch, re
     again = load_encoder(tiny_encoder_path, device="cpu")
     assert revision(Wrapper(tiny_encoder)) == revision(Wrapper(again))
     assert revision(Wrapper(tiny_encoder)) != revision(Wrapper(tiny_encoder, " no"))
+    # It returns two vectors whatever the texts, so it is told apart by what it holds.
     ones = [returns([torch.ones(2), torch.ones(3)[:2]]) for _ in range(2)]
-    assert _fingerprint(ones[0]) == _fingerprint(ones[1])
-    assert _fingerprint(ones[0]) != _fingerprint(returns([torch.ones(2), torch.zeros(2)]))
+    assert revision_of(ones[0]) == revision_of(ones[1])
+    assert revision_of(ones[0]) != revision_of(returns([torch.ones(2), torch.zeros(2)]))
     for kind in (Unhashable, Locked):
         assert revision(kind(1.0)) == revision(kind(1.0))
         assert revision(kind(1.0)) != revision(kind(2.0))
-    assert revision(Locked(1.0)) != revision(Unhashable(1.0))
     assert revision(Slots()) == revision(Slots())
     assert encoder_info(None, Unhashable(1.0))["dimension"] == 2
 
@@ -175,8 +174,8 @@ def test_check_same_encoder(tiny_encoder, letters):
 
 def test_asking_for_the_dimension_leaves_no_trace(letters, store):
     assert encoder_info(None, letters)["dimension"] == 3
-    assert letters.asked == ["a"]
     assert store.info()["n_entries"] == 0
+    letters.asked.clear()
     encode_texts(["b"], letters)
     assert encoder_info(None, letters)["dimension"] == 3
-    assert letters.asked == ["a", "b"]
+    assert letters.asked == ["b"]

@@ -1,5 +1,7 @@
 """Hidden states beside the sentence vector: which, how they are pooled, scaled and kept."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,17 @@ def test_blocks_are_means_over_the_tokens_of_a_text(deep_encoder):
     assert not deep_encoder._forward_hooks
 
 
+def test_an_encoder_can_be_pickled_afterwards(tiny_encoder_path):
+    """The hooks that transformers leaves in the layers could not be sent to another process."""
+    model, params = SentenceTransformer(str(tiny_encoder_path)), {"layers": (0, -1)}
+    vectors = encode_texts(TEXTS, model, encode_params=params, cache=None)
+    again = pickle.loads(pickle.dumps(model))
+    for encoder in (again, model):
+        np.testing.assert_array_equal(
+            encode_texts(TEXTS, encoder, encode_params=params, cache=None), vectors
+        )
+
+
 def test_normalisation_is_that_of_the_sentence_vector(deep_encoder):
     params = {"normalize_embeddings": True}
     both = encode_texts(
@@ -115,7 +128,7 @@ def test_layers_are_kept_one_by_one(deep_encoder, tmp_path, kind, monkeypatch):
         raise AssertionError("nothing needs to be encoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(deep_encoder, "encode", refuse)
+        patch.setattr(type(deep_encoder[0]), "forward", refuse)
         np.testing.assert_array_equal(encode((2, 1)), three[:, np.r_[16:32, 0:16]])
         np.testing.assert_array_equal(encode("last"), three[:, 32:])
         with pytest.raises(AssertionError):

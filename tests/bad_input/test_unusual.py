@@ -84,15 +84,14 @@ def test_long_texts_are_counted_once(texts, quick, tiny_encoder):
         warnings.simplefilter("always")
         estimator.fit(X, texts.y[:40], groups=texts.groups[:40])
     messages = [str(warning.message) for warning in caught]
-    long = [message for message in messages if "unique texts are longer than" in message]
+    long = [message for message in messages if "texts are longer than" in message]
     assert len(long) == 1, messages
     n_unique = X["response_b"].nunique() + 7
-    assert any(message.startswith(f"7 of {n_unique} items are longer") for message in messages)
-    assert f"7 of {n_unique} unique texts" in long[0]
+    assert f"7 of {n_unique} texts" in long[0]
     assert "12 tokens" in long[0]
     assert "Shorten them" in long[0]
     # the prompts are shortened at prediction as well, and that is said again
-    with pytest.warns(UserWarning, match="items are longer.*Their responses are kept"):
+    with pytest.warns(UserWarning, match="texts are longer.*prompts lose their beginning"):
         assert np.isfinite(estimator.decision_function(X)).all()
 
 

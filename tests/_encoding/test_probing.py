@@ -1,0 +1,144 @@
+"""Encoder objects are the same if their vectors are, whatever else they hold."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
+from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.probing import PROBES, same_signature, signature_of, state_of
+
+
+class Client:
+    """An encoder behind an interface, as people write them."""
+
+    def __init__(self, key="secret", scale=1.0, wobble=0.0):
+        self.key, self.scale, self.wobble = key, scale, wobble
+        self.n_calls, self.lock, self.timeout = 0, threading.Lock(), 30
+
+    def encode(self, texts):
+        self.n_calls += 1
+        noise = self.wobble * np.random.default_rng(self.n_calls).standard_normal((len(texts), 3))
+        counts = [[len(text), text.count("e"), sum(map(str.isupper, text))] for text in texts]
+        return self.scale * (np.array(counts) + noise)
+
+
+class Table:
+    """Vectors of known texts, and of no others."""
+
+    def __init__(self, **vectors):
+        self.vectors = vectors
+
+    def encode(self, texts):
+        return [self.vectors[text] for text in texts]
+
+
+def test_what_does_not_change_the_vectors_does_not_count():
+    used = Client()
+    saved = encoder_info(None, used)
+    for _ in range(3):
+        encode_texts(["a"], used, cache=None)
+        used.key, used.timeout = "rotated", 60
+        assert revision_of(used) == saved["revision"]
+    assert saved["dimension"] == 3
+    for other in (Client("another key"), Client(wobble=1e-3)):
+        check_same_encoder(saved, None, other)
+    assert encoder_info(None, Client())["revision"] == saved["revision"]
+
+
+@pytest.mark.parametrize("change", ["scale", "method", "array", "weights", "closure"])
+def test_an_object_that_is_changed_in_place_is_another_encoder(change):
+    class Encoder:
+        def __init__(self):
+            self.scale, self.weight = 1.0, np.ones(2)
+            self.linear = torch.nn.Linear(2, 2)
+
+        def encode(self, texts):
+            features = np.array([[len(text), text.count("e")] for text in texts], dtype=float)
+            features = torch.as_tensor(features * self.weight * self.scale, dtype=torch.float32)
+            return self.linear(features)
+
+    encoder = Encoder()
+    saved, before = encoder_info(None, encoder), encode_texts(["one text"], encoder)
+    if change == "scale":
+        encoder.scale = 2.0
+    elif change == "array":
+        encoder.weight *= 2
+    elif change == "weights":
+        with torch.no_grad():
+            encoder.linear.weight += 1
+    elif change == "method":
+        old = Encoder.encode
+        Encoder.encode = lambda self, texts: 2 * old(self, texts)
+    else:
+        factor = 3
+        encoder.encode = lambda texts: factor * Encoder.encode(encoder, texts)
+    assert revision_of(encoder) != saved["revision"]
+    assert not np.allclose(encode_texts(["one text"], encoder), before)
+    with pytest.raises(ValueError, match="Pass the original encoder"):
+        check_same_encoder(saved, None, encoder)
+
+
+def test_a_class_that_is_written_again_is_another_encoder():
+    """As a cell of a notebook is edited and run again, under the same name."""
+
+    def cell(source):
+        names = {"__name__": "__main__"}
+        exec(source, names)
+        return names["Encoder"]()
+
+    source = "class Encoder:\n  def encode(self, texts):\n    return [[len(t), 1] for t in texts]"
+    assert revision_of(cell(source)) == revision_of(cell(source))
+    assert revision_of(cell(source)) != revision_of(cell(source.replace("len(t)", "t.count('e')")))
+
+
+def test_an_encoder_names_itself():
+    class Named(Client):
+        fingerprint = "my-model-v2"
+
+    encoder = Named()
+    assert revision_of(encoder) == revision_of(Named("other", scale=3))
+    assert encoder.n_calls == 0
+    encoder.fingerprint = "my-model-v3"
+    assert revision_of(encoder) != revision_of(Named())
+
+
+def test_a_table_of_known_texts_is_told_by_what_it_holds():
+    assert revision_of(Table(a=[1, 2])) == revision_of(Table(a=[1, 2]))
+    assert revision_of(Table(a=[1, 2])) != revision_of(Table(a=[1, 3]))
+
+    class Unspeakable(Table):
+        def __reduce__(self):
+            raise TypeError("no pickles")
+
+    with pytest.raises(KeyError, match="What tells one encoder") as caught:
+        revision_of(Unspeakable())
+    assert "Give it an attribute `fingerprint`" in caught.value.__notes__[0]
+
+
+def test_signatures():
+    signature, dimension = signature_of(Client())
+    assert dimension == 3
+    assert len(signature) == 4 * len(PROBES)
+    assert same_signature(signature, signature * 1.001)
+    assert not same_signature(signature, signature * 1.02)
+    assert not same_signature(signature, signature[:-4])
+
+    class Single:
+        def encode(self, texts):
+            return np.ones(3)
+
+    assert signature_of(Single()) is None
+
+
+def test_state_looks_at_everything_once():
+    """Also at a container that holds itself, and at containers too large to look into."""
+    encoder = Client()
+    encoder.itself, encoder.many = encoder, list(range(10**6))
+    before = state_of(encoder)
+    assert state_of(encoder) == before
+    assert len(before) < 100
+    encoder.many.append(1)
+    assert state_of(encoder) != before
