@@ -13,16 +13,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier, fitted_afresh
 from pafo_sk._baselines import most_trained_by, one_reward
-from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.weights import counted_rows, item_weights
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
-from pafo_sk._groups import Groups, read_groups
+from pafo_sk._groups import Groups, read_groups, warn_without_users
 from pafo_sk._no_harm import Judge, ensure_no_harm
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
@@ -68,6 +68,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         Where the vectors of texts are kept: in this process, or in a folder that others share.
     user : str, int or None, default="user"
         Name (for arrays, index) of the user column. Without one there is no personalisation.
+    pos_label : str, number, bool or None, default=None
+        Label of y that means that response_b won. None: the one that names it (1, "b",
+        "model_b", ...); else the larger label, with a warning.
     group_column : str or None, default=None
         Column of X with the groups; read in `fit`, ignored everywhere else.
     missing_groups : {"infer", "pooled", "raise"}, float or tuple, default="infer"
@@ -119,7 +122,9 @@ class PafoRewardEstimator(ComparisonClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels of y; ``classes_[0]`` means that response_a won.
+        Labels of y, sorted.
+    pos_label_ : object
+        The one that means that response_b won.
     groups_ : list or None
         Group labels, the one with most users first.
     majority_ : object or None
@@ -178,6 +183,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         "encode_params": [dict, None],
         "cache": CACHE,
         "user": [str, Integral, None],
+        "pos_label": [Real, str, "boolean", None],
         "group_column": [str, None],
         "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
@@ -206,6 +212,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         encode_params: dict[str, Any] | None = None,
         cache: Any = "memory",
         user: str | int | None = "user",
+        pos_label: Any = None,
         group_column: str | None = None,
         missing_groups: str | float | tuple = "infer",
         strategy: str = "pafo",
@@ -230,6 +237,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.encode_params = encode_params
         self.cache = cache
         self.user = user
+        self.pos_label = pos_label
         self.group_column = group_column
         self.missing_groups = missing_groups
         self.strategy = strategy
@@ -260,7 +268,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
             Comparisons; see the class.
         y : array-like of shape (n,)
-            The winner: the smaller of the two classes where response_a won.
+            The winner, as one of two labels; ``pos_label`` says which of them means response_b.
         groups : array-like of shape (n,) or None, default=None
             Preference group of every row; a user belongs to one group. None: ``group_column``,
             else what ``missing_groups`` says.
@@ -284,7 +292,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             self.reader_ = InputReader()
             given = self.reader_.fit(X, self)
             given, weight, (y, groups) = counted_rows(given, sample_weight, y=y, groups=groups)
-            label, self.classes_ = read_y(y, len(given))
+            label, self.classes_, self.pos_label_ = read_y(y, len(given), None, self.pos_label)
             user, users = code_users(given.users, len(given))
             found, source = None, "groups"
             if groups is None:
@@ -307,6 +315,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                 )
                 self.history_report_ = self.options_report_ = None
             else:
+                warn_without_users(users, self.user)
                 # 1. A specialist for each group.
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage
@@ -326,7 +335,11 @@ class PafoRewardEstimator(ComparisonClassifier):
                 ranked = rank_candidates(fits)
                 # 4. No group may be worse off than with the pooled model.
                 judge = Judge(
-                    fits.references(), fits.margins_by_length, fits.trainer, fits.one.groups
+                    fits.references(),
+                    fits.margins_by_length,
+                    fits.trainer,
+                    fits.one.groups,
+                    fits.longest_history(),
                 )
                 verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
                 module = fits.final(
@@ -334,6 +347,7 @@ class PafoRewardEstimator(ComparisonClassifier):
                     one.sample(trainer.config.max_taught),
                     verdict.option.pooled_share,
                     verdict.option.prior_factor,
+                    verdict.option.pooled_groups,
                 )
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.history_report_, self.options_report_ = verdict.by_length, verdict.options
@@ -387,9 +401,13 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.history_ = Histories.empty(self.model_.module.n_statistics)
         if len(users):
             self._add_to_histories(comparisons, label, weight)
+        self.model_.check_finite(comparisons.items, self.history_)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.
+
+        As scikit-learn wants, they are positive for ``classes_[1]``: they are ``r(a) - r(b)`` if
+        that means that response_a won, see ``pos_label``.
 
         Parameters
         ----------
@@ -397,7 +415,7 @@ class PafoRewardEstimator(ComparisonClassifier):
             Users that are not known get the population's reward.
         """
         check_is_fitted(self)
-        return self.model_.margins(self.reader_.read(X, self), self.history_)
+        return self._signed(self.model_.margins(self.reader_.read(X, self), self.history_))
 
     def reward(self, items: Any) -> np.ndarray:
         """One reward per (user, prompt, response) row: for best-of-n, or to train a policy.
@@ -420,7 +438,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     def enroll(self, X: Any, y: Any, sample_weight: Any = None) -> PafoRewardEstimator:
         """Add comparisons to users' histories, of new users or known ones, without retraining.
 
-        Nobody else's predictions change, and the order of calls does not matter.
+        Nobody else's predictions change, and the order of calls does not matter. Several threads
+        may enrol and predict at the same time: a prediction sees an enrolment whole or not at all.
 
         Parameters
         ----------
@@ -432,17 +451,25 @@ class PafoRewardEstimator(ComparisonClassifier):
         Returns
         -------
         self : PafoRewardEstimator
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`, and if a user cannot be told from one whom the model knows: ``True`` and 1,
+            for instance, are equal. Nothing has changed then.
         """
         check_is_fitted(self)
         if not self.reader_.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
         given = self.reader_.read(X, self)
         given, weight, (y,) = counted_rows(given, sample_weight, y=y)
-        label, _ = read_y(y, len(given), self.classes_)
+        label, *_ = read_y(y, len(given), self.classes_, self.pos_label_)
         self._add_to_histories(given, label, weight)
         return self
 
     def _add_to_histories(
         self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None
     ) -> None:
-        self.history_ = self.model_.enrolled(comparisons, label, self.history_, weight)
+        # scored and, where they are texts, encoded before other threads are kept waiting
+        users, sums = self.model_.sums_by_user(comparisons, label, self.history_, weight)
+        self._change_history(lambda history: history.plus(users, sums))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._warnings import warn_caller
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,34 @@ def _check_sides(codes: np.ndarray, labels: Any, label: np.ndarray, name: str) -
             f"the first of them {first_rows(rows)}, so its y has one class only. Which response "
             "is a and which is b must not tell the winner: swap response_a and response_b, and "
             "with them y, in a random half of the rows."
+        )
+
+
+def warn_without_users(users: pd.Index, column: str | int | None) -> None:
+    """Warn if groups are known and users are not, unless the caller wants no users."""
+    if len(users) or column is None:
+        return
+    warn_caller(
+        f"X has groups and no users (user={column!r} is no column of it). The unified model knows "
+        "users by their comparisons alone, so that it answers for the population here, and cannot "
+        "serve two groups that disagree. Name the user column, user=..., or pass user=None if that "
+        "is what you want."
+    )
+
+
+def check_group_weights(rule: str | dict) -> None:
+    """Raise for weights of groups that are no positive numbers."""
+    if not isinstance(rule, dict):
+        return
+    wrong = {
+        label: weight
+        for label, weight in rule.items()
+        if not (isinstance(weight, Real) and 0 < float(weight) < math.inf)
+    }
+    if wrong:
+        raise ValueError(
+            f"group_weights={wrong!r}: weights are positive, finite numbers. To leave a group out "
+            "of training, drop its rows from X, y and groups."
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from pafo_sk._progress import advance, counted
-from pafo_sk._training.calibration import temperature
+from pafo_sk._training.calibration import check_finite_rewards, temperature
 from pafo_sk._training.cross_fitting import FoldSet, Trainer
 from pafo_sk._training.fit_cache import trained_once
 from pafo_sk._training.head_grid import HeadGrid
@@ -147,7 +147,9 @@ def _calibrated(
 ) -> CrossFitted:
     """A single model with its margins divided by one temperature, and the choice that says so."""
     weight = judged.weight if weight is None else weight
-    scale, _ = temperature(fitted.margins(judged, 0), judged.label, weight)
+    margins = fitted.margins(judged, 0)
+    check_finite_rewards(margins)
+    scale, _ = temperature(margins, judged.label, weight)
     choices = [replace(choice, temperature=scale)]
     return replace(fitted, heads=_divided(fitted.heads, scale), choices=choices)
 

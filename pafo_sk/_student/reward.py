@@ -11,8 +11,10 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
-from pafo_sk._student.histories import Histories
+from pafo_sk._comparisons.unread_users import warn_users_of_another_type
+from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.model import HistoryMixture, HistoryModel
+from pafo_sk._training.calibration import check_finite_rewards
 from pafo_sk._training.heads import LinearHead
 from pafo_sk._training.scoring import gather_margins
 
@@ -20,6 +22,8 @@ from pafo_sk._training.scoring import gather_margins
 CHUNK = 2**17
 # Comparisons whose rewards are held at once.
 BLOCK = 2**17
+# Items whose rewards are checked before a model is kept.
+CHECKED = 1000
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class PersonalisedReward:
         """Reward of every item for the user beside it, (n_items,)."""
         return self._weighing(users, len(items), histories)(slice(None), self._rewards(items))
 
+    def check_finite(self, items: np.ndarray, histories: Histories) -> None:
+        """Raise if rewards of the first items, or of the known users, are not finite."""
+        check_finite_rewards(self._rewards(items[:CHECKED]), self.population, histories.sums)
+
     def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
         found = np.empty((len(label), self.module.n_statistics))
@@ -74,16 +82,19 @@ class PersonalisedReward:
             found[rows] = statistics
         return found
 
-    def enrolled(
+    def sums_by_user(
         self,
         comparisons: Comparisons,
         label: np.ndarray,
         histories: Histories,
         weight: np.ndarray | None = None,
-    ) -> Histories:
-        """Histories with the comparisons added to those of their users, each so many times."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Users of the comparisons, and what these add to ``histories``, each so many times."""
         assert comparisons.users is not None
-        return histories.add(comparisons.users, self._statistics(comparisons, label, weight))
+        if histories.codes(comparisons.users, len(comparisons)).max(initial=-1) < 0:
+            warn_users_of_another_type(comparisons.users, histories.codes)
+        statistics = self._statistics(comparisons, label, weight)
+        return sums_by_user(comparisons.users, statistics, self.module.n_statistics)
 
     @torch.no_grad()
     def _statistics(
@@ -125,6 +136,8 @@ class PersonalisedReward:
         if users is None:
             return lambda rows, rewards: rewards @ self.population
         codes = histories.codes(users, n)
+        if n and codes.max() < 0:
+            warn_users_of_another_type(users, histories.codes)
         return lambda rows, rewards: np.einsum(
             "ij,ij->i", rewards, histories.coefficients(self.module, codes[rows])
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._groups import Groups, row_weights
@@ -155,6 +156,13 @@ class CandidateTrainer:
         if number == 1:
             return from_specialists(trainer, self.specialists, group, fold)
         return from_em(trainer, self.pooled, self.specialists, group, fold, number, self.config)
+
+    def prototypes_of(
+        self, groups: Sequence[int], candidate: Candidate, fold: int | None
+    ) -> Tensor:
+        """Return 1 for every prototype that belongs to one of the groups, else 0."""
+        owner = self._prototypes(candidate.n_prototypes, fold).group
+        return torch.as_tensor(np.isin(owner, groups).astype(np.float64))
 
     def _anchor(self, candidate: Candidate, fold: int | None) -> tuple[nn.Module, float]:
         """What prototypes are shrunk towards, and with which penalty."""

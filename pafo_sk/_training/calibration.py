@@ -10,6 +10,16 @@ from scipy.special import log_expit
 RANGE = (1 / 20, 20.0)
 
 
+def check_finite_rewards(*values: np.ndarray) -> None:
+    """Raise if rewards or margins of a trained model are NaN or infinite."""
+    if not all(np.isfinite(value).all() for value in values):
+        raise ValueError(
+            "The trained rewards are NaN or infinite, so the model was not kept. Look at "
+            "reward_net, for a head that returns NaN or a learning rate (lr) that is too high, and "
+            "at the scale of X: sklearn.preprocessing.StandardScaler(with_mean=False)."
+        )
+
+
 def log_loss(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Bradley-Terry loss of every row (and column) of ``margin``."""
     sign = 2 * label - 1
