@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.checksum import checksum
 from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
@@ -27,6 +29,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     """Predictions from margins, tags, and an encoder that is neither copied nor pickled."""
 
     classes_: np.ndarray
+    pos_label_: Any
     reader_: InputReader
     history_: Histories
 
@@ -53,6 +56,16 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         """The winner of every comparison, as a label of ``y``."""
         margin = self.decision_function(X)
         return self.classes_[(margin > 0).astype(int)]
+
+    def _signed(self, margin: np.ndarray) -> np.ndarray:
+        """Margins of b over a as those of ``classes_[1]`` over ``classes_[0]``, and back."""
+        return margin if self.classes_[1] == self.pos_label_ else -margin
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of the predicted winners; a label that `fit` did not see is an error."""
+        check_is_fitted(self)
+        read_y(y, None, self.classes_)
+        return super().score(X, y, sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Bradley-Terry probabilities of the two classes, (n, 2)."""

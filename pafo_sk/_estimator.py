@@ -12,24 +12,24 @@ from sklearn.utils import check_random_state
 
 from pafo_sk._base import fitted_afresh
 from pafo_sk._baselines import most_trained_by, one_reward
-from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.weights import counted_rows, item_weights
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.lifecycle import Lifecycle
 from pafo_sk._deployment.reward_methods import RewardMethods
-from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
-from pafo_sk._groups import Groups, read_groups
+from pafo_sk._groups import Groups, read_groups, warn_without_users
 from pafo_sk._no_harm import Judge, ensure_no_harm
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import fit_pooled, fit_specialists
 from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
-from pafo_sk._student.histories import Histories, code_users
+from pafo_sk._student.histories import code_users
 from pafo_sk._student.model import HistoryModel
 from pafo_sk._student.options import STUDENT, StudentOptions
 from pafo_sk._student.reward import PersonalisedReward
@@ -68,6 +68,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         Where the vectors of texts are kept: in this process, or in a folder that others share.
     user : str, int or None, default="user"
         Name (for arrays, index) of the user column. Without one there is no personalisation.
+    pos_label : str, number, bool or None, default=None
+        Label of y that means that response_b won. None: the one that names it (1, "b",
+        "model_b", ...); else the larger label, with a warning.
     group_column : str or None, default=None
         Column of X with the groups; read in `fit`, ignored everywhere else.
     missing_groups : {"infer", "pooled", "raise"}, float or tuple, default="infer"
@@ -119,7 +122,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels of y; ``classes_[0]`` means that response_a won.
+        Labels of y, sorted.
+    pos_label_ : object
+        The one that means that response_b won.
     groups_ : list or None
         Group labels, the one with most users first.
     majority_ : object or None
@@ -161,7 +166,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     'group_0'
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True, "sample_weight": True}
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"sample_weight": True}
 
     # Numbers that shape the fitted model; an ablation sets others in a subclass.
     _training_config: ClassVar[TrainingConfig] = TrainingConfig()
@@ -177,6 +183,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         "encode_params": [dict, None],
         "cache": CACHE,
         "user": [str, Integral, None],
+        "pos_label": [Real, str, "boolean", None],
         "group_column": [str, None],
         "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
@@ -205,6 +212,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         encode_params: dict[str, Any] | None = None,
         cache: Any = "memory",
         user: str | int | None = "user",
+        pos_label: Any = None,
         group_column: str | None = None,
         missing_groups: str | float | tuple = "infer",
         strategy: str = "pafo",
@@ -229,6 +237,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         self.encode_params = encode_params
         self.cache = cache
         self.user = user
+        self.pos_label = pos_label
         self.group_column = group_column
         self.missing_groups = missing_groups
         self.strategy = strategy
@@ -249,7 +258,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> PafoRewardEstimator:
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> PafoRewardEstimator:
         """Fit pooled model, specialists and the unified model.
 
         Parameters
@@ -257,10 +268,13 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
             Comparisons; see the class.
         y : array-like of shape (n,)
-            The winner: the smaller of the two classes where response_a won.
+            The winner, as one of two labels; ``pos_label`` says which of them means response_b.
         groups : array-like of shape (n,) or None, default=None
             Preference group of every row; a user belongs to one group. None: ``group_column``,
             else what ``missing_groups`` says.
+        sample_weight : array-like of shape (n,) or None, default=None
+            How often each comparison counts, in every step; a row of weight 0 is left out. Two
+            rows with opposite winners and the weight 1/2 are a tie. None: once.
 
         Returns
         -------
@@ -277,16 +291,17 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             options = StudentOptions.of(self)
             self.reader_ = InputReader()
             given = self.reader_.fit(X, self)
-            label, self.classes_ = read_y(y, len(given))
+            given, weight, (y, groups) = counted_rows(given, sample_weight, y=y, groups=groups)
+            label, self.classes_, self.pos_label_ = read_y(y, len(given), None, self.pos_label)
             user, users = code_users(given.users, len(given))
-            found = None
+            found, source = None, "groups"
+            if groups is None:
+                groups, source = given.groups, "group_column"
             if groups is not None:
-                found = read_groups(groups, "groups", label, user, users)
-            elif given.groups is not None:
-                found = read_groups(given.groups, "group_column", label, user, users)
+                found = read_groups(groups, source, label, user, users, weight)
             comparisons = given.table()
-            distance_scale = comparisons.unit()
-            trainer = self._trainer(comparisons.scaled(distance_scale), label, user, found)
+            distance_scale = comparisons.unit(item_weights(given, weight))
+            trainer = self._trainer(comparisons, distance_scale, label, user, found, weight)
             expect(most_trained_by(self.strategy, trainer, found, options, self._student_config))
 
             # 0. The pooled model, below which nobody may fall.
@@ -300,6 +315,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 )
                 self.history_report_ = self.options_report_ = None
             else:
+                warn_without_users(users, self.user)
                 # 1. A specialist for each group.
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage
@@ -319,7 +335,11 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 ranked = rank_candidates(fits)
                 # 4. No group may be worse off than with the pooled model.
                 judge = Judge(
-                    fits.references(), fits.margins_by_length, fits.trainer, fits.one.groups
+                    fits.references(),
+                    fits.margins_by_length,
+                    fits.trainer,
+                    fits.one.groups,
+                    fits.longest_history(),
                 )
                 verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
                 module = fits.final(
@@ -327,51 +347,41 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                     one.sample(trainer.config.max_taught),
                     verdict.option.pooled_share,
                     verdict.option.prior_factor,
+                    verdict.option.pooled_groups,
                 )
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.history_report_, self.options_report_ = verdict.by_length, verdict.options
                 self.distill_weight_ = verdict.option.candidate.distill_weight
             self.model_ = PersonalisedReward(module.double(), distance_scale)
-            self._keep(found, comparisons, label, users)
+            self._keep(found, comparisons, label, users, weight)
         return self
 
     def _trainer(
         self,
         comparisons: ComparisonTable,
+        distance_scale: float,
         label: np.ndarray,
         user: np.ndarray,
         groups: Groups | None,
+        weight: np.ndarray | None,
     ) -> Trainer:
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
-        comparisons = without_idle_prompts(comparisons, user, n_folds)
+        comparisons = without_idle_prompts(comparisons, user, n_folds, weight)
         group = None if groups is None else groups.codes
+        fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
+        comparisons = comparisons.scaled(distance_scale)
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons,
-            preconditioner=Preconditioner.of(comparisons),
+            preconditioner=Preconditioner.of(comparisons, weight),
             label=label,
             user=user,
-            fold=fold_of_rows(comparisons, user, n_folds, rng, group),
+            weight=weight,
+            fold=fold,
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
             config=self._training_config,
         ).cached_in(self.fit_cache)
-
-    def _keep(
-        self,
-        groups: Groups | None,
-        comparisons: ComparisonTable,
-        label: np.ndarray,
-        users: pd.Index,
-    ) -> None:
-        """Fitted attributes."""
-        self.groups_ = None if groups is None else groups.labels
-        self.majority_ = None if groups is None else groups.labels[0]
-        self.groups_source_ = "none" if groups is None else groups.source
-        self.history_ = Histories.empty(self.model_.module.n_statistics)
-        if len(users):
-            self._add_to_histories(comparisons, label)
-        self.reward_scale_ = RewardScale.of_fit(self.model_, comparisons)

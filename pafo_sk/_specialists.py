@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from pafo_sk._progress import advance, counted
-from pafo_sk._training.calibration import temperature
+from pafo_sk._training.calibration import check_finite_rewards, temperature
 from pafo_sk._training.cross_fitting import FoldSet, Trainer
 from pafo_sk._training.fit_cache import trained_once
 from pafo_sk._training.head_grid import HeadGrid
@@ -92,11 +92,12 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitte
     Parameters
     ----------
     weight : ndarray of shape (n_comparisons,), or None
-        None: all rows count equally; for the balanced model the inverse of the group's size.
+        None: rows count as often as they have weight; for the balanced model times the inverse of
+        the group's size.
     """
     penalties = np.array(trainer.config.penalties)
     sample, judged = trainer.sample()
-    judged_weight = None if weight is None else weight[sample]
+    judged_weight = judged.weight if weight is None else weight[sample]
     tried = judged.train_grid(
         judged.pairs(judged_weight), judged.fold_sets(1), penalties, {"penalty": len(penalties)}
     )
@@ -124,6 +125,7 @@ def _held_out_losses(
 ) -> np.ndarray:
     """Calibrated held-out loss of every way of training; see `Trainer.held_out_margins`."""
     margins = trainer.held_out_margins(heads)
+    weight = trainer.weight if weight is None else weight
     return np.array([temperature(margin, trainer.label, weight)[1] for margin in margins.T])
 
 
@@ -144,7 +146,10 @@ def _calibrated(
     fitted: CrossFitted, choice: Choice, judged: Trainer, weight: np.ndarray | None = None
 ) -> CrossFitted:
     """A single model with its margins divided by one temperature, and the choice that says so."""
-    scale, _ = temperature(fitted.margins(judged, 0), judged.label, weight)
+    weight = judged.weight if weight is None else weight
+    margins = fitted.margins(judged, 0)
+    check_finite_rewards(margins)
+    scale, _ = temperature(margins, judged.label, weight)
     choices = [replace(choice, temperature=scale)]
     return replace(fitted, heads=_divided(fitted.heads, scale), choices=choices)
 
@@ -188,7 +193,7 @@ def _fit_specialist(
     trainer: Trainer, pooled: CrossFitted, shrinkage: float | str
 ) -> CrossFitted | None:
     """The model of one group, whose comparisons ``trainer`` holds; None: the pooled model."""
-    if len(trainer) < trainer.config.min_rows or shrinkage == np.inf:
+    if trainer.total_weight < trainer.config.min_rows or shrinkage == np.inf:
         return None
     _, judged = trainer.sample()
     if isinstance(shrinkage, str):
@@ -229,7 +234,8 @@ def _choose_shrinkage(judged: Trainer, pooled: CrossFitted) -> Choice | None:
     )
     losses = _held_out_losses(judged, tried)
     best = int(losses.argmin())
-    if not losses[best] < temperature(pooled.margins(judged, 0), judged.label)[1]:
+    as_pooled = temperature(pooled.margins(judged, 0), judged.label, judged.weight)[1]
+    if not losses[best] < as_pooled:
         return None
     anchor, number = divmod(best, len(penalties))
     return Choice(float(penalties[number]), bool(anchor), 1.0)

@@ -35,6 +35,12 @@ class Columns:
         elif not isinstance(frame, pd.DataFrame) and hasattr(frame, "with_format"):
             frame = frame.with_format("arrow")[:]
         self._pandas = isinstance(frame, pd.DataFrame)
+        if self._pandas and frame.columns.nlevels > 1:
+            raise ValueError(
+                f"{argument} has columns of {frame.columns.nlevels} levels, such as "
+                f"{frame.columns[0]!r}, and names are needed. Join them: {argument}.columns = "
+                f"['_'.join(map(str, name)).strip('_') for name in {argument}.columns]."
+            )
         self._frame = frame if self._pandas else nw.from_native(frame, eager_only=True)
         self.names: list[Hashable] = list(self._frame.columns)
 

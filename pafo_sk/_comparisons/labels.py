@@ -1,4 +1,4 @@
-"""Labels as codes (users, prompts, groups, texts), and y as zeros and ones."""
+"""Labels as codes: users, prompts, groups, texts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.distinct import check_distinct
-from pafo_sk._comparisons.messages import first_rows, in_rows
+from pafo_sk._comparisons.messages import in_rows
 
 # Up to this many rows a Python loop is faster than pandas.
 FEW = 64
@@ -52,6 +50,8 @@ class Labels:
             return values
         if isinstance(values, pd.Series | pd.Index):
             values = values.array
+        if isinstance(values, pd.arrays.NumpyExtensionArray):
+            values = values.to_numpy()
         if isinstance(values, pd.Categorical):
             codes, unique = values.codes, values.categories
         else:
@@ -153,8 +153,8 @@ def as_objects(values: list) -> np.ndarray:
     return array
 
 
-def _one_dimensional(values: Any, name: str) -> np.ndarray:
-    """Return an array of integers, truth values or objects."""
+def _one_dimensional(values: Any, name: str) -> Any:
+    """Return an array of integers, truth values, dates or objects."""
     if isinstance(values, str):
         raise TypeError(
             f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
@@ -163,7 +163,25 @@ def _one_dimensional(values: Any, name: str) -> np.ndarray:
     values = np.asarray(values) if hasattr(values, "__array__") else as_objects(list(values))
     if values.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
+    if values.dtype.kind == "M":  # numpy makes numbers of some units, and dates of others
+        return pd.DatetimeIndex(values).array
+    if values.dtype.kind == "f":
+        _check_exact(values, name)
     return values if values.dtype.kind in "biu" else values.astype(object, copy=False)
+
+
+def _check_exact(values: np.ndarray, name: str) -> None:
+    """Raise for whole numbers so large that neighbours are the same number."""
+    limit = 2.0 ** (np.finfo(values.dtype).nmant + 1)
+    with np.errstate(invalid="ignore"):
+        beyond = np.isfinite(values) & (np.abs(values) >= limit)
+    if beyond.any():
+        raise ValueError(
+            f"{name} holds numbers from {limit:.0f} on in {values.dtype} {in_rows(beyond)}: "
+            f"{values.dtype} does not tell whole numbers of this size apart, so that different "
+            "labels may have become one. Read them as integers or strings; in an array of numbers, "
+            "number the labels first: pd.factorize(labels)[0]."
+        )
 
 
 def _not_hashable(values: Any, name: str) -> TypeError:
@@ -172,77 +190,4 @@ def _not_hashable(values: Any, name: str) -> TypeError:
     return TypeError(
         f"{name} must hold hashable labels (strings, numbers, tuples), and holds {found} "
         f"{in_rows(wrong)}. Convert them, for instance to tuples."
-    )
-
-
-def read_y(y: Any, n: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Check y, and return whether b won, as 0.0 or 1.0, and the two classes.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,)
-    n : int
-        Number of rows of X.
-    classes : ndarray of shape (2,) or None, default=None
-        The classes that y may hold. None allows any two classes.
-
-    Returns
-    -------
-    label : ndarray of float, shape (n,)
-    classes : ndarray of shape (2,)
-        Sorted; the first one means that a won.
-    """
-    if y is None:
-        raise ValueError("PafoRewardEstimator requires y to be passed, but the target y is None.")
-    y = y.array if isinstance(y, pd.Series) else y
-    if not isinstance(y, pd.Categorical):
-        y = column_or_1d(y, warn=True)
-    if isinstance(y, np.ndarray) and y.dtype.kind in "US":  # pandas would make objects of them
-        found, codes = np.unique(y, return_inverse=True)
-    else:  # by hashing, because sorting millions of rows to find two classes takes long
-        codes, found = pd.factorize(y)
-        found = np.asarray(found)
-    if len(codes) != n:
-        raise ValueError(
-            f"y has {len(codes)} labels and X has {n} rows: they have inconsistent numbers of "
-            "samples; give one label per row, naming the winner."
-        )
-    if codes.min(initial=0) < 0:
-        raise ValueError(
-            f"y contains NaN or None {in_rows(codes < 0)}. Drop these rows of X, y and groups (a "
-            "tie has no winner)."
-        )
-    if classes is None:
-        check_classification_targets(found if len(found) < 3 else np.asarray(y))
-        if len(found) > 2:
-            raise ValueError(_too_many_classes(np.asarray(y), np.sort(found)))
-        if len(found) < 2:
-            raise ValueError(
-                f"y holds one class only, {found.tolist()[0]!r} in all {n} rows, and two are "
-                "needed: response_a wins, response_b wins. Swap response_a and response_b, and "
-                "with them y, in a random half of the rows (pafo_sk.datasets.from_chosen_rejected "
-                "does this)."
-            )
-        classes = np.sort(found)
-    unknown = ~np.isin(found, classes)
-    if unknown.any():
-        check_classification_targets(np.asarray(y))
-        raise ValueError(
-            f"y holds {np.sort(found[unknown])[:5].tolist()!r} in rows "
-            f"{first_rows(unknown[codes])}, and the model was fitted with the classes "
-            f"{classes.tolist()!r}. Drop these rows, or name the winners as in fit."
-        )
-    return (found == classes[1]).astype(np.float64)[codes], classes
-
-
-def _too_many_classes(y: np.ndarray, found: np.ndarray) -> str:
-    count = pd.Series(y).value_counts(sort=True)
-    rest = [label for label in found.tolist() if label not in count.index[:2]]
-    rows = np.isin(y, rest)
-    return (
-        "Only binary classification is supported. The type of the target is "
-        f"{type_of_target(y)}: y names the winner of each comparison, and holds {len(found)} "
-        f"classes ({', '.join(map(repr, found[:5].tolist()))}). Besides the two most frequent it "
-        f"holds {', '.join(map(repr, rest[:5]))} in {rows.sum()} rows, the first of them "
-        f"{first_rows(rows)}. Drop ties; keep one label for response_a and one for response_b."
     )

@@ -16,7 +16,9 @@ from pafo_sk._comparisons.frames import Columns, is_frame
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
+from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.unread_users import warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import (
     block_scales,
@@ -90,6 +92,7 @@ class InputReader(BaseEstimator):
             assert columns is not None
             columns.require(["response"] + ["prompt"] * with_prompt)
             _check_n_rows(len(columns), 1)
+            self._check_has_users(users is not None, "items", estimator)
             prompts = columns.texts("prompt") if with_prompt else None
             encode = self._encoder(estimator, reset=False)
             responses = [columns.texts("response")]
@@ -105,6 +108,8 @@ class InputReader(BaseEstimator):
                 f"items has {vectors.shape[1]} features, and the model was fitted on "
                 f"{self.n_features_in_}. {self._features_of_fit(estimator)}"
             )
+        if columns is not None or self.form_ == "difference":  # vectors of a table have no users
+            self._check_has_users(users is not None, "items", estimator)
         # torch refuses the negative strides of a reversed view
         return np.ascontiguousarray(vectors), users
 
@@ -120,6 +125,8 @@ class InputReader(BaseEstimator):
             return self._read_table(X, estimator, reset)
         if not is_frame(X):
             X, users = split_user_column(X, estimator.user)
+            if reset and estimator.user == "user":
+                warn_unread_users(X, None, None)
             form = "pair" if getattr(X, "ndim", 2) == 3 else "difference"
             self._check_form(form, users is not None, estimator, reset)
             return Pairs(self._read_numbers(X, estimator, reset), users)
@@ -134,6 +141,8 @@ class InputReader(BaseEstimator):
             names, pass_name = listed(columns.names), "pass the name of the column that holds the"
             lacks = f"is no column of X, which has {names}; {pass_name} "
             _check_named(estimator, has_users, has_groups, lambda labels: lacks + labels)
+        if reset and not has_users and estimator.user == "user":
+            warn_unread_users(X, columns, estimator.group_column)
         labels = {}
         if has_users:
             labels["users"] = columns.labels(estimator.user)
@@ -158,18 +167,22 @@ class InputReader(BaseEstimator):
                 '"difference" arrays have the shape (n, d), "pair" arrays (n, 2, d); a "table" is '
                 "a ComparisonTable of vectors."
             )
-        if not self.has_users_ or has_users:
-            return
-        if self.form_ == "table":
+        if self.form_ != "table":
+            self._check_has_users(has_users, "X", estimator)
+        elif self.has_users_ and not has_users:
             raise ValueError(
                 "X has no users, and the model was fitted with some. Pass ComparisonTable(..., "
                 "users=...); a user it does not know, such as 'new', gets the population's reward."
             )
-        raise ValueError(
-            f"X has no user column {estimator.user!r}, and the model was fitted with one. Add it; "
-            f"a user it does not know, as in X.assign({estimator.user}='new'), gets the "
-            "population's reward."
-        )
+
+    def _check_has_users(self, has_users: bool, name: str, estimator: Any) -> None:
+        """Raise if the argument called ``name`` lacks the user column that `fit` had."""
+        if self.has_users_ and not has_users:
+            raise ValueError(
+                f"{name} has no user column {estimator.user!r}, and the model was fitted with one. "
+                f"Add it; a user it does not know, as in {name}.assign({estimator.user}='new'), "
+                "gets the population's reward."
+            )
 
     def _read_table(self, X: ComparisonTable, estimator: Any, reset: bool) -> ComparisonTable:
         """Check a table, and number its labels without gaps, as those of a text frame are."""
@@ -194,7 +207,10 @@ class InputReader(BaseEstimator):
                 "the encoder that made those of fit."
             )
         prompts = None if X.prompts is None else X.prompts.compact()
-        return with_finite_items(X.replaced(prompts=prompts, users=X.users if has_users else None))
+        X = with_finite_items(X.replaced(prompts=prompts, users=X.users if has_users else None))
+        if reset:
+            check_scales(X.items, X.used(), None, "X.items")
+        return X
 
     def _read_texts(
         self, columns: Columns, labels: dict[str, Labels], estimator: Any, reset: bool
@@ -249,6 +265,8 @@ class InputReader(BaseEstimator):
         if len(shape) == 3:
             X = X.reshape(shape[0], 2, shape[2])
         check_finite(X)
+        if reset:
+            check_scales(X, None, getattr(self, "feature_names_in_", None))
         return X
 
     def _features_of_fit(self, estimator: Any) -> str:

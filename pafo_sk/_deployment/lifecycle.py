@@ -9,9 +9,14 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier
-from pafo_sk._comparisons.labels import Labels, read_y
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons
+from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.weights import counted_rows
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.enrolled_keys import EnrolledKeys
+from pafo_sk._deployment.reward_scale import RewardScale
+from pafo_sk._groups import Groups
 from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.reward import PersonalisedReward
 
@@ -19,6 +24,7 @@ from pafo_sk._student.reward import PersonalisedReward
 class Lifecycle(ComparisonClassifier):
     """Methods that change the histories, or that take the model elsewhere."""
 
+    user: str | int | None
     model_: PersonalisedReward
     enrolled_keys_: EnrolledKeys
 
@@ -27,7 +33,7 @@ class Lifecycle(ComparisonClassifier):
         """Number of known comparisons of every user, by user."""
         return self.history_.counts()
 
-    def enroll(self, X: Any, y: Any, *, keys: Any = None) -> Self:
+    def enroll(self, X: Any, y: Any, sample_weight: Any = None, *, keys: Any = None) -> Self:
         """Add comparisons to users' histories, of new users or known ones, without retraining.
 
         Nobody else's predictions change, and the order of calls does not matter. Several threads
@@ -37,6 +43,8 @@ class Lifecycle(ComparisonClassifier):
         ----------
         X, y
             Comparisons with a user column, and their winners, as in `fit`.
+        sample_weight : array-like of shape (n,) or None, default=None
+            How often each comparison counts; None: once.
         keys : array-like of shape (n,) or None, default=None
             What tells one comparison of a user from another, such as the number of a vote. A key
             that was enrolled before for the same user, or that stands earlier in ``keys``, does not
@@ -55,17 +63,40 @@ class Lifecycle(ComparisonClassifier):
         check_is_fitted(self)
         if not self.reader_.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
+        if keys is not None and sample_weight is not None:
+            raise ValueError("enroll takes keys or sample_weight, because a key counts once.")
         given = self.reader_.read(X, self)
-        label, _ = read_y(y, len(given), self.classes_)
+        given, weight, (y,) = counted_rows(given, sample_weight, y=y)
+        label, *_ = read_y(y, len(given), self.classes_, self.pos_label_)
         if keys is None:
-            self._add_to_histories(given, label)
+            self._add_to_histories(given, label, weight)
         else:
             self._enroll_once(given, label, Labels.of(keys, "keys"))
         return self
 
-    def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
+    def _keep(
+        self,
+        groups: Groups | None,
+        comparisons: ComparisonTable,
+        label: np.ndarray,
+        users: pd.Index,
+        weight: np.ndarray | None,
+    ) -> None:
+        """Fitted attributes."""
+        self.groups_ = None if groups is None else groups.labels
+        self.majority_ = None if groups is None else groups.labels[0]
+        self.groups_source_ = "none" if groups is None else groups.source
+        self.history_ = Histories.empty(self.model_.module.n_statistics)
+        if len(users):
+            self._add_to_histories(comparisons, label, weight)
+        self.model_.check_finite(comparisons.items, self.history_)
+        self.reward_scale_ = RewardScale.of_fit(self.model_, comparisons)
+
+    def _add_to_histories(
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None
+    ) -> None:
         # scored and, where they are texts, encoded before other threads are kept waiting
-        users, sums = self.model_.sums_by_user(comparisons, label)
+        users, sums = self.model_.sums_by_user(comparisons, label, self.history_, weight)
         self._change_history(lambda history: history.plus(users, sums))
 
     def _enroll_once(self, given: Comparisons, label: np.ndarray, keys: Labels) -> None:
@@ -81,8 +112,7 @@ class Lifecycle(ComparisonClassifier):
             known = self.__dict__.setdefault("enrolled_keys_", EnrolledKeys())
             digests = known.digests_of(users, keys)
             new = np.flatnonzero(known.unseen(digests))
-            found = sums_by_user(users[new], statistics[new], statistics.shape[1])
-            changed = history.plus(*found)
+            changed = history.plus(*sums_by_user(users[new], statistics[new], statistics.shape[1]))
             known.digests.update(digests)
             return changed
 
@@ -137,7 +167,9 @@ class Lifecycle(ComparisonClassifier):
         """
         check_is_fitted(self)
         if self.reader_.form_ == "text":
-            item = {name: ["-"] for name in ("response", "prompt")}
+            item: dict[Any, list] = {name: ["-"] for name in ("response", "prompt")}
+            if self.reader_.has_users_:
+                item[self.user] = ["-"]
             vectors, users = self.reader_.read_items(pd.DataFrame(item), self)
             self.model_.rewards(vectors, users, self.history_)
         return self

@@ -35,13 +35,16 @@ class RewardMethods(ComparisonClassifier):
     def decision_function(self, X: Any) -> np.ndarray:
         """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.
 
+        As scikit-learn wants, they are positive for ``classes_[1]``: they are ``r(a) - r(b)`` if
+        that means that response_a won, see ``pos_label``.
+
         Parameters
         ----------
         X : comparisons, in the form given to `fit`
             Users that are not known get the population's reward.
         """
         check_is_fitted(self)
-        return self.model_.margins(self.reader_.read(X, self), self.history_)
+        return self._signed(self.model_.margins(self.reader_.read(X, self), self.history_))
 
     def reward(
         self, items: Any, *, standardize: str | None = None, reference: Any = None
@@ -58,7 +61,7 @@ class RewardMethods(ComparisonClassifier):
             0 and variance 1 over the reference set for every user; "population" by the mean and
             deviation of the population's reward, the same for all. No group is asked for.
         reference : items or None, default=None
-            The reference set, in the form of ``items``; its users are not read. None: the items
+            The reference set, in the form of ``items``; of any users. None: the items
             that were compared in `fit`, or 20,000 of them.
 
         Returns

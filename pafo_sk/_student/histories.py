@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.weights import whole
 from pafo_sk._student.known_users import KnownUsers
 
 if TYPE_CHECKING:
@@ -99,9 +100,8 @@ class Histories:
         return np.concatenate([nobody, *self.blocks])[: len(self)]
 
     def counts(self) -> pd.Series:
-        """Known comparisons of every user."""
-        counts = np.rint(self.sums[:, 0]).astype(int)
-        return pd.Series(counts, index=self.users, name="n_comparisons")
+        """Known comparisons of every user, each as often as its weight says."""
+        return pd.Series(whole(self.sums[:, 0]), index=self.users, name="n_comparisons")
 
     def add(
         self,

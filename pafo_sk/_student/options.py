@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pafo_sk._groups import check_group_weights
 from pafo_sk._sklearn_compat import HasMethods, StrOptions
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 
@@ -53,6 +54,7 @@ class StudentOptions:
     @classmethod
     def of(cls, estimator: Any) -> StudentOptions:
         """Those of an estimator."""
+        check_group_weights(estimator.group_weights)
         return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
 
     @property

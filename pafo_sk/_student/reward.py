@@ -11,8 +11,10 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
+from pafo_sk._comparisons.unread_users import warn_users_of_another_type
 from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.model import HistoryMixture, HistoryModel
+from pafo_sk._training.calibration import check_finite_rewards
 from pafo_sk._training.heads import LinearHead
 from pafo_sk._training.scoring import gather_margins
 
@@ -20,6 +22,8 @@ from pafo_sk._training.scoring import gather_margins
 CHUNK = 2**17
 # Comparisons whose rewards are held at once.
 BLOCK = 2**17
+# Items whose rewards are checked before a model is kept.
+CHECKED = 1000
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class PersonalisedReward:
         """Reward of every item for the user beside it, (n_items,)."""
         return self._weighing(users, len(items), histories)(slice(None), self.all_rewards(items))
 
+    def check_finite(self, items: np.ndarray, histories: Histories) -> None:
+        """Raise if rewards of the first items, or of the known users, are not finite."""
+        check_finite_rewards(self.all_rewards(items[:CHECKED]), self.population, histories.sums)
+
     def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
         found = np.empty((len(label), self.module.n_statistics))
@@ -75,21 +83,28 @@ class PersonalisedReward:
         return found
 
     def sums_by_user(
-        self, comparisons: Comparisons, label: np.ndarray
+        self,
+        comparisons: Comparisons,
+        label: np.ndarray,
+        histories: Histories,
+        weight: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Users of the comparisons, and what the comparisons add to their histories."""
+        """Users of the comparisons, and what these add to ``histories``, each so many times."""
         assert comparisons.users is not None
-        statistics = self._statistics(comparisons, label)
+        if histories.codes(comparisons.users, len(comparisons)).max(initial=-1) < 0:
+            warn_users_of_another_type(comparisons.users, histories.codes)
+        statistics = self._statistics(comparisons, label, weight)
         return sums_by_user(comparisons.users, statistics, self.module.n_statistics)
 
     @torch.no_grad()
     def _statistics(
-        self, comparisons: Comparisons, label: np.ndarray
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Statistics of every comparison, by blocks of rows."""
+        """Statistics of every comparison times its weight, by blocks of rows."""
         for rows, difference in self._differences(comparisons):
             answer = torch.as_tensor(2 * label[rows] - 1)
-            yield rows, self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            found = self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            yield rows, found if weight is None else found * weight[rows, None]
 
     def _differences(self, comparisons: Comparisons) -> Iterator[tuple[slice, np.ndarray]]:
         """Rewards of b minus those of a, by blocks of rows: (n_rows, n_rewards) each."""
@@ -122,6 +137,8 @@ class PersonalisedReward:
         if users is None:
             return lambda rows, rewards: rewards @ self.population
         codes = histories.codes(users, n)
+        if n and codes.max() < 0:
+            warn_users_of_another_type(users, histories.codes)
         return lambda rows, rewards: np.einsum(
             "ij,ij->i", rewards, histories.coefficients(self.module, codes[rows])
         )

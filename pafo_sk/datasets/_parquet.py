@@ -1,6 +1,7 @@
 """Comparisons in Parquet files, over items that stay on disk."""
 
 import os
+from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -16,8 +17,8 @@ _DESCR = """\
 Comparisons in Parquet files
 
 Source and licence: those of the files.
-Rows: those of the files, in the order of their names; y is 1 where the second of the (sorted)
-labels in target_names won.
+Rows: those of the files, in the order of their names; y is 1 where the second of the labels in
+target_names won.
 """
 
 
@@ -28,6 +29,7 @@ labels in target_names won.
         "item_a": [str],
         "item_b": [str],
         "label": [str, None],
+        "pos_label": [str, Real, "boolean", None],
         "user": [str, None],
         "prompt": [str, None],
         "group": [str, None],
@@ -45,6 +47,7 @@ def load_parquet(
     item_a: str = "item_a",
     item_b: str = "item_b",
     label: str | None = "y",
+    pos_label: Any = None,
     user: str | None = None,
     prompt: str | None = None,
     group: str | None = None,
@@ -73,6 +76,9 @@ def load_parquet(
         Columns of the compared items: rows of `items` counted from zero, or names in `item_id`.
     label : str or None, default="y"
         Column of the winner, with two labels. None: there is none.
+    pos_label : str, number, bool or None, default=None
+        The label that means that `item_b` won. None: the one that says so (1 beside 0, "b",
+        "right", ...); else the larger of two labels, with a warning.
     user, prompt, group : str or None, default=None
         Columns of the user, the prompt and the preference group. None: there is none.
     item_id : str, array-like of shape (n_items,) or None, default=None
@@ -98,7 +104,7 @@ def load_parquet(
         groups, users : Series of categories, or None
             Group label and user of each row.
         target_names : list
-            The two labels of the winner; the second is 1 in `y`.
+            The labels that mean that `item_a` won, and that `item_b` won, which is 1 in `y`.
         frame : None
         DESCR : str
             How the rows were made.
@@ -147,7 +153,7 @@ def load_parquet(
     is_path = isinstance(items, (str, os.PathLike))
     source = f"items={os.fspath(items)!r}" if is_path else "the array of items"
     a, b = (ItemColumn(n_rows, name, source, n_items, names) for name in (item_a, item_b))
-    winner = None if label is None else WinnerColumn(n_rows, label)
+    winner = None if label is None else WinnerColumn(n_rows, label, pos_label)
     labels = {r: LabelColumn(n_rows, roles[r]) for r in ("user", "prompt", "group") if r in roles}
     readers: list[ItemColumn | LabelColumn] = [a, b, *labels.values()]
     if winner is not None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.winners import both_labels, in_order, label_of_b
 from pafo_sk.datasets._parquet_files import Part
 
 
@@ -45,7 +46,11 @@ class LabelColumn:
 
 
 class WinnerColumn(LabelColumn):
-    """Winners, which have two labels."""
+    """Winners, which have two labels; ``pos_label`` is that of b, None where it names itself."""
+
+    def __init__(self, n_rows: int, name: str, pos_label: Any = None):
+        super().__init__(n_rows, name)
+        self.pos_label = pos_label
 
     def put(self, part: Part) -> None:
         super().put(part)
@@ -59,12 +64,23 @@ class WinnerColumn(LabelColumn):
             )
 
     def winners(self) -> tuple[np.ndarray, list[Any]]:
-        """Return 1 where b won and 0 elsewhere (int8), and the two labels, sorted."""
-        labels = sorted(self._code_of)
-        if len(labels) == 1 and labels[0] in (0, 1):
-            labels = [0, 1]  # The only user of a file may have chosen the same side every time.
-        rank = np.array([labels.index(label) for label in self._code_of], dtype=np.int8)
-        return rank[self._codes], labels
+        """Return 1 where b won and 0 elsewhere (int8), and the labels of a and of b."""
+        found = in_order(list(self._code_of))
+        if len(found) == 1:  # the only user of a file may have chosen the same side every time
+            named = both_labels(found, self.pos_label)
+            if named is None:
+                raise ValueError(
+                    f"Column {self.name!r} names the winners, and holds {found[0]!r} in every row, "
+                    "which may mean either side. Name the label that means that item_b won: "
+                    "pos_label=..."
+                )
+        elif found:
+            b = label_of_b(found, self.pos_label)
+            named = next(label for label in found if label != b), b
+        else:
+            return np.zeros(0, dtype=np.int8), []
+        b_won = np.array([label == named[1] for label in self._code_of], dtype=np.int8)
+        return b_won[self._codes], list(named)
 
 
 class ItemColumn:

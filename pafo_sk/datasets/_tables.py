@@ -30,7 +30,7 @@ def read_csv(path: Path, text_columns: str) -> pd.DataFrame:
 def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:
     """Return a table of any library, a Hugging Face Dataset or a dict of columns as pandas."""
     try:
-        return Columns(frame).to_pandas()
+        return Columns(frame, argument).to_pandas()
     except TypeError as error:
         raise TypeError(
             f"{argument} must be a pandas, polars or pyarrow table, a Hugging Face Dataset or a "

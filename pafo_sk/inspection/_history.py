@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.labels import read_y
 from pafo_sk._comparisons.messages import listed
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._student.histories import Histories
 from pafo_sk.inspection._drawing import (
     INTERVAL,
@@ -138,7 +138,7 @@ class HistoryDisplay(Display):
                 "Fit with one; its name is the parameter user."
             )
         given = estimator.reader_.read(X_history, estimator)
-        label, _ = read_y(y_history, len(given), estimator.classes_)
+        label, *_ = read_y(y_history, len(given), estimator.classes_, estimator.pos_label_)
         asked = estimator.reader_.read(X, estimator)
         assert given.users is not None, "the reader demands the user column of fit"
         assert asked.users is not None
@@ -161,7 +161,7 @@ class HistoryDisplay(Display):
         for length in lengths:
             rows = position < length
             enrolled = nobody.add(given.users[rows], statistics[rows])
-            margin = estimator.model_.margins(comparisons, enrolled)
+            margin = estimator._signed(estimator.model_.margins(comparisons, enrolled))
             y_pred[length] = estimator.classes_[(margin > 0).astype(int)]
         majority = None if groups is None else majority_of(estimator, groups)
         return cls.from_predictions(

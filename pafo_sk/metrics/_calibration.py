@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.winners import both_labels
 from pafo_sk.metrics._correct import read_winners
 
 
@@ -54,8 +55,11 @@ class Forecasts:
 def read_forecasts(y_true: Any, proba: Any, labels: Any = None) -> Forecasts:
     """Check probabilities against winners."""
     y_true = read_winners(y_true, "y_true")
-    found = np.unique(y_true)
-    labels = found if labels is None else np.asarray(labels)
+    if labels is None:
+        found = np.unique(y_true)
+        named = both_labels(found.tolist()) if len(found) == 1 else None
+        labels = found if named is None else np.sort(named)
+    labels = np.asarray(labels)
     if len(labels) != 2:
         raise ValueError(
             f"The probabilities belong to two labels, and there are {len(labels)}: "
@@ -117,7 +121,8 @@ def calibration_error(
     proba : array-like of shape (n_comparisons, 2) or (n_comparisons,)
         Probabilities of the two labels, as from ``predict_proba``; or those of the second one.
     labels : array-like of shape (2,) or None, default=None
-        The labels of the columns, such as ``model.classes_``. None: those in ``y_true``, sorted.
+        The labels of the columns, such as ``model.classes_``. None: those in ``y_true``, sorted; if
+        only "b" (or "a", 0, 2, ...) is there, it and its counterpart.
     n_bins : int, default=10
         Number of bins between 0.5 and 1. Each contains its upper limit; the first one also
         contains 0.5.

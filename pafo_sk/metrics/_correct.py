@@ -11,6 +11,7 @@ from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.winners import in_order
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ def correct_predictions(y_true: Any, y_pred: Any) -> np.ndarray:
         raise TypeError(
             f"y_true holds labels such as {y_true.tolist()[0]!r}, and y_pred such as "
             f"{y_pred.tolist()[0]!r}; name the winners in the same way, as in fit."
+        )
+    found = in_order(list({*pd.unique(y_true).tolist(), *pd.unique(y_pred).tolist()}))
+    if len(found) > 2:
+        raise ValueError(
+            f"y_true and y_pred hold {len(found)} labels together, {found[:5]!r}, and a comparison "
+            "has two winners to choose from. Name them in the same way in both, as in fit, and "
+            "drop ties."
         )
     return np.asarray(y_true == y_pred, dtype=np.float64)
 

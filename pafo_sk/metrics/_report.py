@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from pafo_sk._comparisons.labels import read_y
+from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import check_one_group_a_user
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._accuracy import majority_code
@@ -147,8 +147,7 @@ def fairness_report(
             "the estimator names as user and group_column."
         )
     predicted, proba = _predict(estimator, X, classes)
-    label, _ = read_y(y, len(predicted), classes)
-    winner = label.astype(np.int64)
+    winner = read_y(y, len(predicted), classes)[0].astype(np.int64)
     n = len(winner)
     user = None if user_values is None else code_labels(user_values, "users", n)
     group = None if group_values is None else code_labels(group_values, "groups", n)

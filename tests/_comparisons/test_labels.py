@@ -79,3 +79,19 @@ def test_columns_of_texts_one_below_the_other():
     texts = Labels.joined(*(Labels.of(list(column), "texts") for column in ("cac", "bca")))
     assert texts.unique.tolist() == ["a", "b", "c"]
     assert texts.codes.tolist() == [2, 0, 2, 1, 2, 0]
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_dates_are_the_same_in_every_unit(unit):
+    days = np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")
+    for values in (days.astype(f"datetime64[{unit}]"), pd.Series(days.astype(f"M8[{unit}]"))):
+        assert Labels.of(values, "users").unique.tolist() == [pd.Timestamp(day) for day in days]
+
+
+@pytest.mark.parametrize(
+    "values", [[2.0**53 + 2, 1.0], np.array([2**24 + 1, 1], dtype=np.float32)], ids=["64", "32"]
+)
+@pytest.mark.parametrize("kind", [np.asarray, pd.Series])
+def test_identifiers_that_floats_do_not_tell_apart(values, kind):
+    with pytest.raises(ValueError, match=r"users holds numbers from \d+ on.*rows.*\[0\]"):
+        Labels.of(kind(values), "users")

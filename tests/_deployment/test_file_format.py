@@ -172,7 +172,7 @@ def test_unfitted_models_are_refused(file, quick):
 def test_users_of_a_type_that_the_file_lacks(data, quick, file):
     X = data.X.assign(user=pd.to_datetime("2026-01-01") + pd.to_timedelta(data.X["user"], "D"))
     model = quick(strategy="pooled").fit(X, data.y)
-    with pytest.raises(TypeError, match=r"datetime.*convert labels and users with str"):
+    with pytest.raises(TypeError, match=r"Timestamp.*convert labels and users with str"):
         model.save(file)
 
 

@@ -328,6 +328,18 @@ def test_pooled_share_goes_to_the_pooled_reward(mixture):
     np.testing.assert_array_equal(mixture.coefficients(sums), [[1, 0, 0, 0]])
 
 
+def test_prototypes_of_a_group_give_way_to_the_pooled_reward(mixture):
+    """And with them their part of the user's taste."""
+    sums = sums_of(mixture, np.array([[1.0, 1.0]] * 4), np.array([1.0, 1, -1, 1]))
+    gate, own = mixture.gate(sums), mixture.coefficients(sums)
+    mixture.to_pooled = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    mixed = mixture.coefficients(sums)
+    np.testing.assert_allclose(mixed[:, 1], own[:, 1])
+    assert mixed[:, 2] == 0
+    np.testing.assert_allclose(mixed[:, 3], own[:, 3] * gate[:, 0])
+    np.testing.assert_allclose(mixed[:, :3].sum(dim=1), 1)
+
+
 def test_rounding_below_zero_is_no_history(mixture):
     """Neighbours are subtracted from sums; what is left may be -1e-16 comparisons."""
     sums = torch.full((1, mixture.n_statistics), -1e-13, dtype=torch.float64)

@@ -19,6 +19,8 @@ from changes import (
 )
 from scipy import sparse
 
+from pafo_sk import LinearHead, RewardNet
+
 
 def polars_none(X):
     return pl.from_pandas(set_column("response_a", ROWS, None)(X))
@@ -227,7 +229,7 @@ BAD_FIT = {
     "y of three texts": (
         target(lambda y: put(np.where(y == 1, "model_a", "model_b").astype(object), ROWS, "tie")),
         ValueError,
-        ["'tie' in 7 rows", FIRST_FIVE, "Drop ties"],
+        ["'tie', in 7 of 200 rows", FIRST_FIVE, "Drop ties"],
     ),
     "y with NaN": (
         target(lambda y: put(y.astype(float), ROWS, np.nan)),
@@ -306,3 +308,20 @@ def test_fit_refuses(name, base, make, fitted, unchanged, check_message):
             with pytest.raises(kind) as caught:
                 estimator.fit(*bad)
             check_message(caught.value, parts)
+
+
+class NanHead(LinearHead):
+    """A head whose rewards are no numbers."""
+
+    def forward(self, items):
+        return super().forward(items) * np.nan
+
+
+@pytest.mark.parametrize("strategy", ["pooled", "pafo"])
+def test_a_model_without_finite_rewards_is_not_kept(strategy, data, quick):
+    model = quick(strategy="pooled").fit(data.X, data.y)
+    before = model.decision_function(data.X)
+    model.set_params(strategy=strategy, reward_net=RewardNet(NanHead, max_epochs=1))
+    with pytest.raises(ValueError, match="NaN or infinite, so the model was not kept"):
+        model.fit(data.X, data.y, groups=data.groups)
+    np.testing.assert_array_equal(model.decision_function(data.X), before)

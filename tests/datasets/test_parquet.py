@@ -98,8 +98,9 @@ def test_fit_and_split(made, npy, tmp_path, quick):
         ([True, False, True], [1, 0, 1], [False, True]),
         (["b", "a", "b"], [1, 0, 1], ["a", "b"]),
         ([2, 1, 2], [1, 0, 1], [1, 2]),
-        ([1, 1, 1], [1, 1, 1], [0, 1]),
-        (["b", "b", "b"], [0, 0, 0], ["b"]),
+        ([2, 2, 2], [1, 1, 1], [1, 2]),
+        ([True, True, True], [1, 1, 1], [False, True]),
+        (["b", "b", "b"], [1, 1, 1], ["a", "b"]),
     ],
 )
 def test_winners(column, winners, names, vectors, tmp_path):
@@ -107,3 +108,31 @@ def test_winners(column, winners, names, vectors, tmp_path):
     data = load_parquet(in_one_file(frame, tmp_path), vectors)
     assert data.y.tolist() == winners
     assert data.target_names == names
+
+
+@pytest.mark.parametrize(
+    ("column", "pos_label", "winners", "names"),
+    [
+        ([1, 1, 1], 1, [1, 1, 1], [None, 1]),
+        (["win", "lose", "win"], "lose", [0, 1, 0], ["win", "lose"]),
+        (["me", "me", "me"], "you", [0, 0, 0], ["me", "you"]),
+    ],
+)
+def test_winners_that_are_named(column, pos_label, winners, names, vectors, tmp_path):
+    frame = pd.DataFrame({"item_a": [0, 1, 2], "item_b": [3, 4, 5], "y": column})
+    data = load_parquet(in_one_file(frame, tmp_path), vectors, pos_label=pos_label)
+    assert (data.y.tolist(), data.target_names) == (winners, names)
+
+
+@pytest.mark.parametrize("label", [1, "me"])
+def test_one_label_that_may_mean_either_side(label, vectors, tmp_path):
+    frame = pd.DataFrame({"item_a": [0, 1, 2], "item_b": [3, 4, 5], "y": [label] * 3})
+    with pytest.raises(ValueError, match=f"holds {label!r} in every row.*pos_label="):
+        load_parquet(in_one_file(frame, tmp_path), vectors)
+
+
+def test_two_labels_that_do_not_name_sides(vectors, tmp_path):
+    frame = pd.DataFrame({"item_a": [0, 1], "item_b": [3, 4], "y": ["win", "lose"]})
+    with pytest.warns(UserWarning, match="'lose' was read as 'response_a won'"):
+        data = load_parquet(in_one_file(frame, tmp_path), vectors)
+    assert data.y.tolist() == [1, 0]

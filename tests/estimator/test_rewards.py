@@ -44,9 +44,11 @@ def test_best_of_n(text_model):
         assert wins[user].idxmax() == best
 
 
-def test_rewards_without_users_are_the_populations(model, data):
-    items = data.X[FEATURES]
-    np.testing.assert_array_equal(model.reward(items), model.reward(items.assign(user="somebody")))
+def test_rewards_of_a_user_who_is_not_known_are_the_populations(model, data):
+    items = data.X[FEATURES].assign(user="somebody")
+    np.testing.assert_array_equal(model.reward(items), model.reward(items.assign(user="else")))
+    with pytest.raises(ValueError, match=r"items has no user column.*items.assign\(user='new'\)"):
+        model.reward(data.X[FEATURES])
 
 
 def test_rewards_find_their_columns(model, data):

@@ -100,3 +100,10 @@ def test_bad_bins():
         calibration_error([1, 0], [0.5, 0.5], n_bins=0)
     with pytest.raises(ValueError, match="n_bins=0"):
         group_metrics([1, 0], [1, 0], [0.5, 0.5], ["x", "y"], n_bins=0)
+
+
+@pytest.mark.parametrize(("label", "column"), [("a", 0), ("b", 1), (0, 0), (2, 1), (True, 1)])
+def test_one_label_that_names_its_side(label, column):
+    proba = np.array([[0.2, 0.8]])
+    expected = abs((proba.argmax() == column) - proba.max())
+    assert calibration_error([label], proba) == pytest.approx(expected)

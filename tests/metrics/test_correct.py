@@ -56,3 +56,8 @@ def test_bad_users_of_groups():
         group_accuracy([1, 0], [1, 0], ["x", "y"], users=["ann"])
     with pytest.raises(ValueError, match=r"users has no value.*\[0\]"):
         group_accuracy([1, 0], [1, 0], ["x", "y"], users=[None, "ann"])
+
+
+def test_winners_named_in_two_ways():
+    with pytest.raises(ValueError, match=r"hold 3 labels together, \[0, 1, 2\]"):
+        group_accuracy([1, 2], [0, 1], ["x", "x"])
