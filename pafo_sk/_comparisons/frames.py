@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -12,10 +12,11 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import FEW, Labels, numbered
 from pafo_sk._comparisons.messages import in_rows, listed
+from pafo_sk._comparisons.tabular import as_frame
 
 
 class Columns:
-    """Named columns of a pandas, polars or pyarrow frame, a Hugging Face dataset or a mapping.
+    """Named columns of a frame, in any form that `as_frame` reads.
 
     Other frames than those of pandas are read through narwhals. Those of pandas are not, because
     narwhals refuses names that occur twice or are no strings, and costs more for a single row; the
@@ -30,10 +31,7 @@ class Columns:
 
     def __init__(self, frame: Any, argument: str = "X"):
         self.argument = argument
-        if isinstance(frame, Mapping):  # a Hugging Face dataset returns one for some rows
-            frame = pd.DataFrame(dict(frame))
-        elif not isinstance(frame, pd.DataFrame) and hasattr(frame, "with_format"):
-            frame = frame.with_format("arrow")[:]
+        frame = as_frame(frame, argument)
         self._pandas = isinstance(frame, pd.DataFrame)
         if self._pandas and frame.columns.nlevels > 1:
             raise ValueError(
@@ -148,12 +146,3 @@ class Columns:
             f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "
             f"{', '.join(map(repr, missing))}; it has {listed(self.names)}.{hint}"
         )
-
-
-def is_frame(X: Any) -> bool:
-    """Return whether ``X`` is a frame of a kind that ``Columns`` reads."""
-    if isinstance(X, np.ndarray | list | tuple):
-        return False
-    if isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "column_names"):
-        return True
-    return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.tabular import is_frame
 
 # Cells of a CSV file that stand for no value, except in columns of text.
 _MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "None", "none", "NULL", "null", "<NA>"]
@@ -29,14 +30,13 @@ def read_csv(path: Path, text_columns: str) -> pd.DataFrame:
 
 def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:
     """Return a table of any library, a Hugging Face Dataset or a dict of columns as pandas."""
-    try:
-        return Columns(frame, argument).to_pandas()
-    except TypeError as error:
+    if not is_frame(frame):
         raise TypeError(
-            f"{argument} must be a pandas, polars or pyarrow table, a Hugging Face Dataset or a "
-            f"dict of columns; got {type(frame).__name__}. Convert it first, for example with "
-            f"pandas.DataFrame({argument})."
-        ) from error
+            f"{argument} must be a pandas, polars or pyarrow table, a Hugging Face Dataset, a "
+            f"dict of columns or a list of records; got {type(frame).__name__}. Convert it first, "
+            f"for example with pandas.DataFrame({argument})."
+        )
+    return Columns(frame, argument).to_pandas()
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> None:

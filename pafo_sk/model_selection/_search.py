@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
@@ -63,6 +64,7 @@ class _GroupSearch(BaseSearchCV):
         ValueError
             If a scorer needs groups and there are none, or their number is wrong.
         """
+        X = in_rows_that_can_be_taken(X)
         groups = self._read_groups(X, params.pop("groups", None))
         with (
             config_context(enable_metadata_routing=True),

@@ -25,10 +25,15 @@ def test_pandas_stays_the_same_object():
     assert to_pandas(frame) is frame
 
 
-@pytest.mark.parametrize("value", [[1, 2], "table.csv", pl.LazyFrame(COLUMNS), None])
+@pytest.mark.parametrize("value", [[1, 2], "table.csv", 3, None])
 def test_no_table(value):
     with pytest.raises(TypeError, match=r"votes must be a .*got \w+.*pandas.DataFrame\(votes\)"):
         to_pandas(value, "votes")
+
+
+def test_a_lazy_table():
+    with pytest.raises(TypeError, match=r"votes is a LazyFrame.*Pass votes.collect\(\)"):
+        to_pandas(pl.LazyFrame(COLUMNS), "votes")
 
 
 def test_rows_and_columns_are_named():
