@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._encoding.fingerprint import reference_for
+from pafo_sk._sealed import is_sealed, seal, unseal
+from pafo_sk._student.histories import Histories
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):
@@ -24,6 +27,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     classes_: np.ndarray
     pos_label_: Any
     reader_: InputReader
+    history_: Histories
 
     @property
     def n_features_in_(self) -> int:
@@ -81,15 +85,39 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
                 setattr(cloned, name, copy.deepcopy(getattr(self, name)))
         return cloned
 
+    def _change_history(self, change: Callable[[Histories], Histories]) -> None:
+        """Replace ``history_`` by what ``change`` makes of it, one thread after another."""
+        # all threads get the same lock; copies and pickles have none until they need one
+        with self.__dict__.setdefault("lock_", Lock()):
+            self.history_ = change(self.history_)
+
     def __getstate__(self) -> dict[str, Any]:
         # a copy: scikit-learn hands out the estimator's own dictionary
         state = dict(super().__getstate__())
+        state.pop("lock_", None)
         if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
             state["encoder"] = reference_for(state["encoder"])
         if "classes_" in state:
             # a search sends unfitted estimators to its workers; what is fitted needs no cache
             state["fit_cache"] = None
+            return seal(state)
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if is_sealed(state):
+            state = unseal(state)
+        elif "classes_" in state:
+            raise ValueError(
+                "This model was saved without a checksum, by an earlier version of pafo_sk. Load "
+                "it with that version, or fit it again."
+            )
+        super().__setstate__(state)
+
+    def __copy__(self) -> ComparisonClassifier:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        copied.__dict__.pop("lock_", None)
+        return copied
 
 
 @contextmanager

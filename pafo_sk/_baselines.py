@@ -74,7 +74,8 @@ def fit_baseline(
     if strategy == "group_dro":
         return fit_group_dro(trainer, groups.codes)
     if strategy == "balanced":
-        pooled = fit_pooled(trainer, row_weights("groups", groups, trainer.user))
+        weight = row_weights("groups", groups, trainer.user, trainer.weight)
+        pooled = fit_pooled(trainer, weight)
     return pooled.without(None), pooled.margins(trainer, 0)
 
 
@@ -90,8 +91,9 @@ def fit_group_dro(trainer: Trainer, group: np.ndarray) -> tuple[nn.Module, np.nd
     tried = run(np.repeat(folds, len(penalties), axis=1), np.tile(penalties, trainer.n_folds))
     axes = {"fold_set": trainer.n_folds, "penalty": len(penalties)}
     margin = trainer.held_out_margins(HeadGrid(tried, axes)).T
-    losses = np.stack([np.bincount(group, log_loss(row, trainer.label)) for row in margin])
-    best = int((losses / np.bincount(group)).max(axis=1).argmin())
+    weight = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
+    losses = np.stack([np.bincount(group, weight * log_loss(m, trainer.label)) for m in margin])
+    best = int((losses / np.bincount(group, weight)).max(axis=1).argmin())
     return run(trainer.seen([()]), penalties[[best]]), margin[best]
 
 
@@ -120,7 +122,7 @@ def _run_dro(
     head = None
     for _ in counted(range(config.dro_rounds)):
         # weights of mean about one, so that the penalty means the same as elsewhere
-        row_weight = np.repeat(group_weight / size * len(trainer), n_folds, axis=0)
+        row_weight = np.repeat(group_weight / size * trainer.total_weight, n_folds, axis=0)
         head = trainer.train(pairs, seen * row_weight, penalty, start=head)
         losses = _block_losses(trainer, head, pairs, len(seen)) * seen
         group_weight = group_weight * np.exp(config.dro_step * by_group(losses) / size)

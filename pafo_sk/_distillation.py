@@ -80,6 +80,7 @@ def _only_better(
     own = specialists.model[group]
     # the rows of the fold must not decide who teaches either
     seen = np.ones(len(label)) if fold is None else (trainer.fold != fold).astype(float)
+    seen = seen if trainer.weight is None else seen * trainer.weight
     least = np.bincount(group, seen * log_loss(teacher, label))
     better = np.ones(len(least), dtype=bool)
     for model, rival in enumerate([common, *others], start=-1):

@@ -17,6 +17,7 @@ from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.weights import counted_rows, item_weights
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
@@ -165,7 +166,8 @@ class PafoRewardEstimator(ComparisonClassifier):
     'group_0'
     """
 
-    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True, "sample_weight": True}
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"sample_weight": True}
 
     # Numbers that shape the fitted model; an ablation sets others in a subclass.
     _training_config: ClassVar[TrainingConfig] = TrainingConfig()
@@ -256,7 +258,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> PafoRewardEstimator:
+    def fit(
+        self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
+    ) -> PafoRewardEstimator:
         """Fit pooled model, specialists and the unified model.
 
         Parameters
@@ -268,6 +272,9 @@ class PafoRewardEstimator(ComparisonClassifier):
         groups : array-like of shape (n,) or None, default=None
             Preference group of every row; a user belongs to one group. None: ``group_column``,
             else what ``missing_groups`` says.
+        sample_weight : array-like of shape (n,) or None, default=None
+            How often each comparison counts, in every step; a row of weight 0 is left out. Two
+            rows with opposite winners and the weight 1/2 are a tie. None: once.
 
         Returns
         -------
@@ -284,16 +291,17 @@ class PafoRewardEstimator(ComparisonClassifier):
             options = StudentOptions.of(self)
             self.reader_ = InputReader()
             given = self.reader_.fit(X, self)
+            given, weight, (y, groups) = counted_rows(given, sample_weight, y=y, groups=groups)
             label, self.classes_, self.pos_label_ = read_y(y, len(given), None, self.pos_label)
             user, users = code_users(given.users, len(given))
-            found = None
+            found, source = None, "groups"
+            if groups is None:
+                groups, source = given.groups, "group_column"
             if groups is not None:
-                found = read_groups(groups, "groups", label, user, users)
-            elif given.groups is not None:
-                found = read_groups(given.groups, "group_column", label, user, users)
+                found = read_groups(groups, source, label, user, users, weight)
             comparisons = given.table()
-            distance_scale = comparisons.unit()
-            trainer = self._trainer(comparisons.scaled(distance_scale), label, user, found)
+            distance_scale = comparisons.unit(item_weights(given, weight))
+            trainer = self._trainer(comparisons, distance_scale, label, user, found, weight)
             expect(most_trained_by(self.strategy, trainer, found, options, self._student_config))
 
             # 0. The pooled model, below which nobody may fall.
@@ -327,7 +335,11 @@ class PafoRewardEstimator(ComparisonClassifier):
                 ranked = rank_candidates(fits)
                 # 4. No group may be worse off than with the pooled model.
                 judge = Judge(
-                    fits.references(), fits.margins_by_length, fits.trainer, fits.one.groups
+                    fits.references(),
+                    fits.margins_by_length,
+                    fits.trainer,
+                    fits.one.groups,
+                    fits.longest_history(),
                 )
                 verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
                 module = fits.final(
@@ -335,33 +347,39 @@ class PafoRewardEstimator(ComparisonClassifier):
                     one.sample(trainer.config.max_taught),
                     verdict.option.pooled_share,
                     verdict.option.prior_factor,
+                    verdict.option.pooled_groups,
                 )
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.history_report_, self.options_report_ = verdict.by_length, verdict.options
                 self.distill_weight_ = verdict.option.candidate.distill_weight
             self.model_ = PersonalisedReward(module.double(), distance_scale)
-            self._keep(found, comparisons, label, users)
+            self._keep(found, comparisons, label, users, weight)
         return self
 
     def _trainer(
         self,
         comparisons: ComparisonTable,
+        distance_scale: float,
         label: np.ndarray,
         user: np.ndarray,
         groups: Groups | None,
+        weight: np.ndarray | None,
     ) -> Trainer:
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
-        comparisons = without_idle_prompts(comparisons, user, n_folds)
+        comparisons = without_idle_prompts(comparisons, user, n_folds, weight)
         group = None if groups is None else groups.codes
+        fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
+        comparisons = comparisons.scaled(distance_scale)
         return Trainer(
             net=RewardNet() if self.reward_net is None else self.reward_net,
             comparisons=comparisons,
-            preconditioner=Preconditioner.of(comparisons),
+            preconditioner=Preconditioner.of(comparisons, weight),
             label=label,
             user=user,
-            fold=fold_of_rows(comparisons, user, n_folds, rng, group),
+            weight=weight,
+            fold=fold,
             n_folds=n_folds,
             device=resolve_device(self.device),
             seed=int(rng.randint(np.iinfo(np.int32).max)),
@@ -374,6 +392,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         comparisons: ComparisonTable,
         label: np.ndarray,
         users: pd.Index,
+        weight: np.ndarray | None,
     ) -> None:
         """Fitted attributes."""
         self.groups_ = None if groups is None else groups.labels
@@ -381,7 +400,7 @@ class PafoRewardEstimator(ComparisonClassifier):
         self.groups_source_ = "none" if groups is None else groups.source
         self.history_ = Histories.empty(self.model_.module.n_statistics)
         if len(users):
-            self._add_to_histories(comparisons, label)
+            self._add_to_histories(comparisons, label, weight)
         self.model_.check_finite(comparisons.items, self.history_)
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -416,27 +435,41 @@ class PafoRewardEstimator(ComparisonClassifier):
         vectors, users = self.reader_.read_items(items, self)
         return self.model_.rewards(vectors, users, self.history_)
 
-    def enroll(self, X: Any, y: Any) -> PafoRewardEstimator:
+    def enroll(self, X: Any, y: Any, sample_weight: Any = None) -> PafoRewardEstimator:
         """Add comparisons to users' histories, of new users or known ones, without retraining.
 
-        Nobody else's predictions change, and the order of calls does not matter.
+        Nobody else's predictions change, and the order of calls does not matter. Several threads
+        may enrol and predict at the same time: a prediction sees an enrolment whole or not at all.
 
         Parameters
         ----------
         X, y
             Comparisons with a user column, and their winners, as in `fit`.
+        sample_weight : array-like of shape (n,) or None, default=None
+            How often each comparison counts; None: once.
 
         Returns
         -------
         self : PafoRewardEstimator
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`, and if a user cannot be told from one whom the model knows: ``True`` and 1,
+            for instance, are equal. Nothing has changed then.
         """
         check_is_fitted(self)
         if not self.reader_.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
         given = self.reader_.read(X, self)
+        given, weight, (y,) = counted_rows(given, sample_weight, y=y)
         label, *_ = read_y(y, len(given), self.classes_, self.pos_label_)
-        self._add_to_histories(given, label)
+        self._add_to_histories(given, label, weight)
         return self
 
-    def _add_to_histories(self, comparisons: Comparisons, label: np.ndarray) -> None:
-        self.history_ = self.model_.enrolled(comparisons, label, self.history_)
+    def _add_to_histories(
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None
+    ) -> None:
+        # scored and, where they are texts, encoded before other threads are kept waiting
+        users, sums = self.model_.sums_by_user(comparisons, label, self.history_, weight)
+        self._change_history(lambda history: history.plus(users, sums))

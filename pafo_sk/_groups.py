@@ -40,7 +40,12 @@ class Groups:
 
 
 def read_groups(
-    groups: Any, name: str, label: np.ndarray, user: np.ndarray, users: pd.Index
+    groups: Any,
+    name: str,
+    label: np.ndarray,
+    user: np.ndarray,
+    users: pd.Index,
+    weight: np.ndarray | None = None,
 ) -> Groups:
     """Validate group labels and order them by size.
 
@@ -55,6 +60,8 @@ def read_groups(
         Code of the user, -1 without.
     users : Index
         Users by code.
+    weight : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once.
     """
     values = Labels.of(groups, name).compact()
     if len(values) != len(label):
@@ -69,17 +76,23 @@ def read_groups(
         )
     check_one_group_a_user(codes, labels, user, users, name)
     _check_sides(codes, labels, label, name)
-    return largest_first(labels, codes, user, name)
+    return largest_first(labels, codes, user, name, weight)
 
 
-def largest_first(labels: Any, codes: np.ndarray, user: np.ndarray, source: str) -> Groups:
+def largest_first(
+    labels: Any,
+    codes: np.ndarray,
+    user: np.ndarray,
+    source: str,
+    weight: np.ndarray | None = None,
+) -> Groups:
     """Order groups by their users (by rows where there are no users), the largest first."""
     if user.min() >= 0:
         group = np.full(user.max() + 1, -1)
         group[user] = codes  # the same in all rows of a user
         size = np.bincount(group[group >= 0], minlength=codes.max() + 1)
     else:
-        size = np.bincount(codes)
+        size = np.bincount(codes, weight)
     order = np.argsort(-size, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
@@ -149,13 +162,17 @@ def check_group_weights(rule: str | dict) -> None:
         )
 
 
-def row_weights(rule: str | dict, groups: Groups, user: np.ndarray) -> np.ndarray:
-    """Weight of every comparison in the student's loss, with mean one.
+def row_weights(
+    rule: str | dict, groups: Groups, user: np.ndarray, count: np.ndarray | None = None
+) -> np.ndarray:
+    """Weight of every comparison in the student's loss, which sum to the number of comparisons.
 
     Parameters
     ----------
     rule : {"rows", "users", "groups"} or dict
         What counts equally; or a weight per group label.
+    count : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once.
     """
     weight = np.ones(len(user))
     if isinstance(rule, dict):
@@ -164,7 +181,8 @@ def row_weights(rule: str | dict, groups: Groups, user: np.ndarray) -> np.ndarra
             raise ValueError(f"group_weights lacks the groups {missing[:5]!r}.")
         weight = np.array([float(rule[label]) for label in groups.labels])[groups.codes]
     elif rule == "groups":
-        weight = 1 / np.bincount(groups.codes)[groups.codes]
+        weight = 1 / np.bincount(groups.codes, count)[groups.codes]
     elif rule == "users" and user.min() >= 0:
-        weight = 1 / np.bincount(user)[user]
-    return weight / weight.mean()
+        weight = 1 / np.bincount(user, count)[user]
+    weight = weight / np.average(weight, weights=count)
+    return weight if count is None else weight * count

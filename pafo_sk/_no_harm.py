@@ -11,7 +11,7 @@ import pandas as pd
 
 from pafo_sk._groups import Groups
 from pafo_sk._pareto_report import NORMAL, Gains, as_index, correct, gains, pareto_report
-from pafo_sk._training.calibration import calibrated_losses
+from pafo_sk._training.calibration import calibrated_losses, mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
 
 # Lengths at which histories are judged, besides their own length.
@@ -34,11 +34,14 @@ class Option:
         Share of the pooled model that is mixed in; 1 is the pooled model itself.
     prior_factor : float
         Factor on the number of comparisons after which a history counts for one half.
+    pooled_groups : tuple of int
+        Codes of groups whose prototypes give way to the pooled model.
     """
 
     candidate: Any
     pooled_share: float = 0.0
     prior_factor: float = 1.0
+    pooled_groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,20 @@ class Judged:
         For every length.
     loss : ndarray of shape (n_users,)
         Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
+    unit_weight : ndarray of shape (n_users,), or None
+        How often each user (or row) counts; None: once.
     """
 
     option: Option
     margins: np.ndarray
     gains: list[Gains]
     loss: np.ndarray
+    unit_weight: np.ndarray | None = None
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean of ``loss``."""
+        return float(np.average(self.loss, weights=self.unit_weight))
 
     @property
     def worst_gain(self) -> float:
@@ -103,24 +114,27 @@ class Judge:
     references : dict of ndarray of shape (n_comparisons,)
         Held-out margins of "pooled" and "specialist".
     margins_of : callable
-        Maps a candidate, lengths and a prior factor to held-out margins by histories of these
-        lengths and of their own, (n_comparisons, n_lengths + 1).
+        Maps a candidate, lengths, a prior factor and codes of groups (see `Option`) to held-out
+        margins by histories of these lengths and of their own, (n_comparisons, n_lengths + 1).
     trainer : Trainer
     groups : Groups
+    longest_history : int or None
+        Most comparisons in the history of a held-out row; None where there are no users.
     """
 
     def __init__(
         self,
         references: dict[str, np.ndarray],
-        margins_of: Callable[[Any, Sequence[int], float], np.ndarray],
+        margins_of: Callable[[Any, Sequence[int], float, Sequence[int]], np.ndarray],
         trainer: Trainer,
         groups: Groups,
+        longest_history: int | None,
     ):
         self.references, self.margins_of = references, margins_of
         self.trainer, self.groups = trainer, groups
         self.pooled_right = correct(references["pooled"], trainer.label)
-        longest = np.bincount(trainer.user).max() - 1 if trainer.user.min() >= 0 else 0
-        self.lengths = [length for length in LENGTHS if length < longest]
+        self.longest_history = longest_history
+        self.lengths = [length for length in LENGTHS if length < (longest_history or 0)]
 
     def judge(self, option: Option, margins: np.ndarray) -> Judged:
         """Judge an option by its held-out margins."""
@@ -130,23 +144,35 @@ class Judge:
             for margin in margins.T
         ]
         losses = [
-            calibrated_losses(margin, trainer.label, trainer.user, group) for margin in margins.T
+            calibrated_losses(margin, trainer.label, trainer.user, group, trainer.weight)
+            for margin in margins.T
         ]
-        return Judged(option, margins, found, np.mean(losses, axis=0))
+        return Judged(option, margins, found, np.mean(losses, axis=0), trainer.unit_weight)
 
     def preferred(self, candidate: Any) -> Judged:
         """Judge a candidate as it is."""
-        return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, 1.0))
+        return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, 1.0, ()))
 
     def mixtures(self, candidate: Any) -> Iterator[Judged]:
         """Judge a candidate nearer to the pooled model in several ways."""
+        losers = tuple(np.flatnonzero(self.preferred(candidate).gains[-1].mean < 0).tolist())
         for factor in PRIOR_FACTORS:
-            margins = self.margins_of(candidate, self.lengths, factor)
+            margins = self.margins_of(candidate, self.lengths, factor, ())
+            if losers:
+                given_way = self.margins_of(candidate, self.lengths, factor, losers)
+                # a candidate without prototypes of its own for these groups is as it was
+                if not np.array_equal(given_way, margins):
+                    yield self.judge(Option(candidate, 0.0, factor, losers), given_way)
             for share in POOLED_SHARES if factor == 1 else (0.0,):
                 pooled = self.references["pooled"][:, None]
                 yield self.judge(
                     Option(candidate, share, factor), (1 - share) * margins + share * pooled
                 )
+
+    def difference(self, one: Judged, other: Judged) -> Gains:
+        """Gains in accuracy of one option over another, by histories of their own length."""
+        right, others = (correct(j.margins[:, -1], self.trainer.label) for j in (one, other))
+        return gains(right - others, self.trainer, self.groups.codes)
 
     def pooled(self, candidate: Any) -> Judged:
         """Judge the pooled model itself."""
@@ -160,8 +186,8 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     A group is harmed if it clearly loses more than ``no_harm`` with histories of any length. If the
     first candidate does harm, the harmless mixture of any candidate with the lowest held-out loss
     is taken, and the pooled model if all do harm. If a group loses by the first candidate, or by
-    that mixture, within the noise, the evidence is thin: among the mixtures within one standard
-    error of the lowest loss, the one by which the worst group gains most is taken.
+    that mixture, within the noise, the evidence is thin: among the mixtures that are as good up to
+    one standard error, the one by which the worst group gains most is taken.
 
     Parameters
     ----------
@@ -181,19 +207,27 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
         for mixture in judge.mixtures(candidate)
     ]
     harmless = [mixture for mixture in seen if not mixture.least_no_harm(no_harm)]
-    chosen = _of_thin_evidence(harmless) if harmless else judge.pooled(candidates[0])
+    chosen = _of_thin_evidence(judge, harmless) if harmless else judge.pooled(candidates[0])
     return _verdict(judge, chosen, seen, no_harm)
 
 
-def _of_thin_evidence(harmless: Sequence[Judged]) -> Judged:
-    """The best mixture; or one as good as it, up to noise, that serves the worst group better."""
-    best = min(harmless, key=lambda mixture: mixture.loss.mean())
+def _of_thin_evidence(judge: Judge, harmless: Sequence[Judged]) -> Judged:
+    """The best mixture; or one as good as it, up to noise, that serves the worst group better.
+
+    A mixture is as good if its loss is within one standard error of the lowest. One that serves the
+    losing groups by the pooled model is also as good if no group's accuracy is lower by more than
+    one standard error, because the pooled model may be less sure of the same answers.
+    """
+    best = min(harmless, key=lambda mixture: mixture.mean_loss)
     if best.worst_gain >= 0 or len(best.loss) < 2:
         return best
 
     def as_good(mixture: Judged) -> bool:
-        lag = mixture.loss - best.loss
-        return bool(lag.mean() <= lag.std(ddof=1) / np.sqrt(len(lag)))
+        lag, error = mean_and_error(mixture.loss - best.loss, best.unit_weight)
+        if lag <= error:
+            return True
+        change = judge.difference(mixture, best)
+        return bool(mixture.option.pooled_groups) and bool((change.mean >= -change.error).all())
 
     return max(filter(as_good, harmless), key=lambda mixture: mixture.worst_gain)
 
@@ -210,7 +244,7 @@ def _verdict(
         report,
         _by_length(judge, chosen),
         options,
-        _status(chosen.option, report) + _refused(chosen, seen[0], judge.groups, no_harm),
+        _status(chosen.option, report, judge) + _refused(chosen, seen[0], judge.groups, no_harm),
     )
 
 
@@ -240,6 +274,7 @@ def _options(groups: Groups, seen: Sequence[Judged], no_harm: float | None) -> p
             **vars(found.option.candidate),
             "pooled_share": found.option.pooled_share,
             "prior_factor": found.option.prior_factor,
+            "pooled_groups": tuple(groups.labels[code] for code in found.option.pooled_groups),
             **dict(zip(groups.labels, found.gains[-1].mean, strict=True)),
             "least_no_harm": found.least_no_harm(0.0 if no_harm is None else no_harm),
         }
@@ -263,8 +298,13 @@ def _refused(chosen: Judged, first: Judged, groups: Groups, no_harm: float | Non
     )
 
 
-def _status(option: Option, report: pd.DataFrame) -> str:
+def _status(option: Option, report: pd.DataFrame, judge: Judge) -> str:
     """One-sentence summary of the report."""
+    if judge.longest_history == 0:
+        return (
+            "nobody has a history, because no user has two comparisons that share neither a prompt "
+            "nor an item; everybody gets the reward of the pooled model until more are enrolled"
+        )
     if option.pooled_share >= 1:
         return (
             "fell back to the pooled model: with anything else a group lost accuracy on held-out "
@@ -274,6 +314,9 @@ def _status(option: Option, report: pd.DataFrame) -> str:
     mended = mixed if option.pooled_share else ""
     if option.prior_factor > 1:
         mended = ", with short histories counting for less"
+    if option.pooled_groups:
+        served = _names(report.index[list(option.pooled_groups)])
+        mended += f", with the pooled model's reward for users who read as {served}"
     clear = report["unified_low"] > 0
     if clear.all():
         return f"every group gains, intervals clear of zero{mended}"

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.weights import whole
 from pafo_sk._groups import Groups
+from pafo_sk._training.calibration import mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
 
 NORMAL = 1.96
@@ -24,19 +26,20 @@ def correct(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.where(margin == 0, 0.5, (margin > 0) == (label > 0.5))
 
 
-def unit_means(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
+def unit_means(
+    values: np.ndarray, unit: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Mean of every unit (a user, or a row where there are no users)."""
-    count = np.bincount(unit)
-    return np.bincount(unit, values) / np.maximum(count, 1)
+    count = np.bincount(unit, weight)
+    return np.bincount(unit, values if weight is None else values * weight) / count
 
 
-def paired_interval(difference: np.ndarray) -> tuple[float, float, float]:
+def paired_interval(
+    difference: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[float, float, float]:
     """Mean of paired differences with a normal 95 % interval; infinite for a single unit."""
-    mean = float(difference.mean())
-    if len(difference) < 2:
-        return mean, -np.inf, np.inf
-    half = NORMAL * float(difference.std(ddof=1)) / np.sqrt(len(difference))
-    return mean, mean - half, mean + half
+    mean, error = mean_and_error(difference, weight)
+    return mean, mean - NORMAL * error, mean + NORMAL * error
 
 
 @dataclass(frozen=True)
@@ -74,29 +77,36 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Gains:
     difference : ndarray of shape (n_comparisons,)
     group : ndarray of int, shape (n_comparisons,)
     """
-    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
-    count = np.bincount(unit)
-    group_of_unit = np.zeros(len(count), dtype=np.int64)
-    group_of_unit[unit] = group
-    n_units = np.bincount(group_of_unit)
-    each = 1 / (count[unit] * n_units[group])
+    unit, group_of_unit = units(trainer, group)
+    times, weight = trainer.unit_weight, 1.0 if trainer.weight is None else trainer.weight
+    n_units = np.bincount(group_of_unit, times)
+    count = np.bincount(unit, trainer.weight if times is None else None)
+    each = weight / (count[unit] * n_units[group])
     mean = np.bincount(group, difference * each)
     influence = (difference - mean[group]) * each
 
-    def variance(cluster: np.ndarray) -> np.ndarray:
-        """Sum over clusters, none of which is in two groups."""
-        squares = np.bincount(cluster, influence) ** 2
+    def variance(cluster: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        """Sum over clusters, none of which is in two groups; a cluster may count several times."""
+        squares = np.bincount(cluster, influence) ** 2 / (1 if times is None else times)
         group_of_cluster = np.zeros(len(squares), dtype=np.int64)
         group_of_cluster[cluster] = group
         return np.bincount(group_of_cluster, squares) * n_units / np.maximum(n_units - 1, 1)
 
-    by_unit = total = variance(unit)
+    by_unit = total = variance(unit, times)
     if (prompts := trainer.comparisons.prompts) is not None:
         by_prompt = variance(pair_codes(group, prompts.codes))
-        by_both = variance(pair_codes(unit, prompts.codes))
+        by_both = variance(pair_codes(unit, prompts.codes), times)
         # in small samples the sum may be negative, or less than what one clustering alone gives
         total = np.maximum.reduce([by_unit + by_prompt - by_both, by_unit, by_prompt])
     return Gains(mean, np.where(n_units > 1, np.sqrt(total), np.inf))
+
+
+def units(trainer: Trainer, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit of every row (a user, or a row where there are no users), and group of every unit."""
+    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(trainer))
+    group_of_unit = np.zeros(int(unit.max()) + 1, dtype=np.int64)
+    group_of_unit[unit] = group
+    return unit, group_of_unit
 
 
 def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:
@@ -110,17 +120,18 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
     Returns
     -------
     DataFrame
-        A row per group: n_users, n_comparisons, the accuracy of every model and, for all but the
-        pooled one, the difference to pooled (``_gain``) with its 95 % interval over users and
-        prompts (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see `reading`.
+        A row per group: n_users, n_comparisons (their summed weight), the accuracy of every model
+        and, for all but the pooled one, the difference to pooled (``_gain``) with its 95 % interval
+        over users and prompts (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see
+        `reading`.
     """
     right = {model: correct(margin, trainer.label) for model, margin in margins.items()}
     by_group = {model: gains(value, trainer, groups.codes).mean for model, value in right.items()}
-    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(trainer))
-    group_of_unit = np.zeros(int(unit.max()) + 1, dtype=np.int64)
-    group_of_unit[unit] = groups.codes
-    n_rows = np.bincount(groups.codes)
-    columns: dict[str, Any] = {"n_users": np.bincount(group_of_unit), "n_comparisons": n_rows}
+    unit, group_of_unit = units(trainer, groups.codes)
+    times = trainer.unit_weight
+    n_rows = np.bincount(groups.codes, trainer.weight)
+    n_units = np.bincount(group_of_unit, times)
+    columns: dict[str, Any] = {"n_users": whole(n_units), "n_comparisons": whole(n_rows)}
     columns |= by_group
     for model in right:
         if model != "pooled":
@@ -129,9 +140,13 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
             columns[f"{model}_low"] = gain.mean - NORMAL * gain.error
             columns[f"{model}_high"] = gain.mean + NORMAL * gain.error
     if "specialist" in right:
-        specialist, pooled = (unit_means(right[name], unit) for name in ("specialist", "pooled"))
+        specialist, pooled = (
+            unit_means(right[name], unit, trainer.weight) for name in ("specialist", "pooled")
+        )
         columns["reads_as"] = [
-            reading(specialist[mine], pooled[mine], int(n_rows[code]))
+            reading(
+                specialist[mine], pooled[mine], n_rows[code], None if times is None else times[mine]
+            )
             for code, mine in enumerate(np.split(*_by_group(group_of_unit)))
         ]
     return pd.DataFrame(columns, index=as_index(groups))
@@ -147,7 +162,12 @@ def _by_group(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1]
 
 
-def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> str:
+def reading(
+    specialist: np.ndarray,
+    pooled: np.ndarray,
+    n_comparisons: float,
+    weight: np.ndarray | None = None,
+) -> str:
     """Whether a group has a taste, or its answers look like chance.
 
     Held-out accuracies of a group's users are compared with one half. Their 95 % intervals over
@@ -157,8 +177,10 @@ def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> s
     ----------
     specialist, pooled : ndarray of shape (n_users,)
         Held-out accuracy of every user with the group's own model, and with the pooled one.
-    n_comparisons : int
+    n_comparisons : float
         Of the group.
+    weight : ndarray of shape (n_users,), or None, default=None
+        How often each user counts; None: once.
 
     Returns
     -------
@@ -170,11 +192,11 @@ def reading(specialist: np.ndarray, pooled: np.ndarray, n_comparisons: int) -> s
     coins = NORMAL * 0.5 / np.sqrt(n_comparisons)
 
     def clear_interval(values: np.ndarray) -> tuple[float, float]:
-        mean, low, high = paired_interval(values)
+        mean, low, high = paired_interval(values, weight)
         return min(low, mean - coins), max(high, mean + coins)
 
     (low, high), (pooled_low, pooled_high) = clear_interval(specialist), clear_interval(pooled)
-    if low > 0.5 and paired_interval(specialist - pooled)[1] > 0:
+    if low > 0.5 and paired_interval(specialist - pooled, weight)[1] > 0:
         return "own taste"
     if max(low, pooled_low) > 0.5:
         return "common taste"

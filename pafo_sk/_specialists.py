@@ -94,11 +94,12 @@ def fit_pooled(trainer: Trainer, weight: np.ndarray | None = None) -> CrossFitte
     Parameters
     ----------
     weight : ndarray of shape (n_comparisons,), or None
-        None: all rows count equally; for the balanced model the inverse of the group's size.
+        None: rows count as often as they have weight; for the balanced model times the inverse of
+        the group's size.
     """
     penalties = np.array(trainer.config.penalties)
     sample, judged = trainer.sample()
-    judged_weight = None if weight is None else weight[sample]
+    judged_weight = judged.weight if weight is None else weight[sample]
     tried = judged.train_grid(
         judged.pairs(judged_weight), judged.fold_sets(1), penalties, {"penalty": len(penalties)}
     )
@@ -126,6 +127,7 @@ def _held_out_losses(
 ) -> np.ndarray:
     """Calibrated held-out loss of every way of training; see `Trainer.held_out_margins`."""
     margins = trainer.held_out_margins(heads)
+    weight = trainer.weight if weight is None else weight
     return np.array([temperature(margin, trainer.label, weight)[1] for margin in margins.T])
 
 
@@ -153,6 +155,7 @@ def _calibrated(
     both have learned from: the factor is the ratio of their temperatures there.
     """
     n_sets = len(fitted.fold_sets)
+    weight = judged.weight if weight is None else weight
     margins = fitted.margins(judged, 0)
     check_finite_rewards(margins)
     scale, _ = temperature(margins, judged.label, weight)
@@ -209,7 +212,7 @@ def _fit_specialist(
     trainer: Trainer, pooled: CrossFitted, shrinkage: float | str
 ) -> CrossFitted | None:
     """The model of one group, whose comparisons ``trainer`` holds; None: the pooled model."""
-    if len(trainer) < trainer.config.min_rows or shrinkage == np.inf:
+    if trainer.total_weight < trainer.config.min_rows or shrinkage == np.inf:
         return None
     _, judged = trainer.sample()
     if isinstance(shrinkage, str):
@@ -250,7 +253,8 @@ def _choose_shrinkage(judged: Trainer, pooled: CrossFitted) -> Choice | None:
     )
     losses = _held_out_losses(judged, tried)
     best = int(losses.argmin())
-    if not losses[best] < temperature(pooled.margins(judged, 0), judged.label)[1]:
+    as_pooled = temperature(pooled.margins(judged, 0), judged.label, judged.weight)[1]
+    if not losses[best] < as_pooled:
         return None
     anchor, number = divmod(best, len(penalties))
     return Choice(float(penalties[number]), bool(anchor), 1.0)

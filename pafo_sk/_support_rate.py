@@ -47,21 +47,23 @@ def support_rate(
     if not len(users):
         return None
     comparisons, label, user = trainer.comparisons, trainer.label, trainer.user
+    weight = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
     low, high = np.minimum(comparisons.a, comparisons.b), np.maximum(comparisons.a, comparisons.b)
     low_won = np.where(comparisons.a == low, label, 1 - label) == 0
     pair = pair_codes(low, high)
     # one vote per user and pair, however often they were asked
     vote = pair_codes(user, pair)
-    n_asked = np.bincount(vote)
-    own = np.bincount(vote, low_won) / n_asked
-    each = 1 / n_asked[vote]
+    n_asked = np.bincount(vote, weight)
+    own = np.bincount(vote, low_won * weight) / n_asked
+    each = weight / n_asked[vote]
     others = np.rint(np.bincount(pair, each)[pair]) - 1
     share_low = (np.bincount(pair, own[vote] * each)[pair] - own[vote]) / np.maximum(others, 1)
     counted = np.where(low_won, share_low, 1 - share_low)
     modelled = expit((2 * label - 1) * margin)
     support = np.where(others >= min_others, counted, modelled)
-    n = np.bincount(user)
-    rate = (np.bincount(user, support) + prior_rows * support.mean()) / (n + prior_rows)
+    n = np.bincount(user, weight)
+    mean = np.average(support, weights=trainer.weight)
+    rate = (np.bincount(user, support * weight) + prior_rows * mean) / (n + prior_rows)
     return pd.Series(rate, index=users, name="support_rate")
 
 

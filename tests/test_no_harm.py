@@ -9,20 +9,26 @@ from pafo_sk._student.training import Candidate
 FIRST, SECOND, THIRD = (Candidate(k, 0) for k in range(3))
 
 
-def mended(pooled, unified, no_harm, *others, data=None, by_length=None):
+def mended(
+    pooled, unified, no_harm, *others, data=None, by_length=None, longest=9, gives_way=False
+):
     """The verdict on ``unified``, with the candidates ``others`` behind it.
 
     With histories of every length a candidate says the same, unless ``by_length`` says what it
-    says with short ones.
+    says with short ones. If it ``gives_way``, groups can be served by the pooled model.
     """
+    trainer, groups = data or judged()
     own = dict(zip((FIRST, SECOND, THIRD), [unified, *others], strict=False))
 
-    def margins_of(candidate, lengths, prior_factor):
+    def margins_of(candidate, lengths, prior_factor, pooled_groups):
         short = own[candidate] if by_length is None else by_length(prior_factor)
-        return np.stack([short] * len(lengths) + [own[candidate]], axis=1)
+        margins = np.stack([short] * len(lengths) + [own[candidate]], axis=1)
+        served = np.isin(groups.codes, pooled_groups) & gives_way
+        return np.where(served[:, None], pooled[:, None], margins)
 
     references = {"pooled": pooled, "specialist": pooled}
-    return ensure_no_harm(Judge(references, margins_of, *(data or judged())), list(own), no_harm)
+    judge = Judge(references, margins_of, trainer, groups, longest)
+    return ensure_no_harm(judge, list(own), no_harm)
 
 
 def test_who_harms_nobody_is_left_alone():
@@ -116,3 +122,21 @@ def test_thin_evidence_favours_the_pooled_model():
     found = mended(pooled, unified, 0.005)
     assert found.option.pooled_share > 0
     assert found.report.loc["most", "unified_gain"] == 0
+
+
+def test_a_group_that_seems_to_lose_gets_the_pooled_model():
+    """The others keep what they gain, which a share of the pooled model for all would cost them."""
+    pooled = margin_with([8] * 15 + [3] * 5)
+    unified = margin_with([7] + [8] * 14 + [9] * 5)
+    found = mended(pooled, unified, 0.005, gives_way=True)
+    assert (found.option.pooled_groups, found.option.pooled_share) == ((0,), 0.0)
+    np.testing.assert_allclose(found.report["unified_gain"], [0, 0.6])
+    assert "the pooled model's reward for users who read as most" in found.status
+    assert ("most",) in found.options["pooled_groups"].tolist()
+
+
+def test_nobody_has_a_history():
+    pooled = margin_with([8] * 15 + [3] * 5)
+    found = mended(pooled, pooled, 0.005, longest=0)
+    assert found.status.startswith("nobody has a history")
+    assert found.by_length.index.get_level_values("n_known").unique().tolist() == ["all"]

@@ -62,7 +62,7 @@ def test_total_is_steady_and_the_bar_never_runs_back(params, most, data, quick, 
 
 def test_bar_counts_the_models_that_are_trained(data, quick, capfd, monkeypatch):
     """The announced total is not too large where the race drops nobody."""
-    monkeypatch.setattr("pafo_sk._student.search.behind", lambda loss, leader, max_lag: False)
+    monkeypatch.setattr("pafo_sk._student.search.behind", lambda *args: False)
     monkeypatch.setattr("pafo_sk._progress._Work.finish", lambda work: None)
     quick(verbose=1).fit(data.X, data.y, groups=data.groups)
     assert shown(capfd.readouterr().err)[-1] == (23, 23)

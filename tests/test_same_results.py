@@ -33,7 +33,7 @@ def repeated():
 def plainly(monkeypatch):
     """No counted rows, no coordinates."""
     monkeypatch.setattr(WeightedPairs, "counted", lambda pairs: pairs)
-    monkeypatch.setattr(Preconditioner, "of", lambda comparisons: None)
+    monkeypatch.setattr(Preconditioner, "of", lambda *_: None)
 
 
 def fit(data, net, **params):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.distinct import check_distinct
 from pafo_sk._comparisons.messages import in_rows
 
 # Up to this many rows a Python loop is faster than pandas.
@@ -65,7 +66,9 @@ class Labels:
                 f"{name} has no value (None or NaN) {in_rows(codes < 0)}. Drop these rows, or give "
                 "them a label of their own."
             )
-        return cls(codes, np.asarray(unique, dtype=object))
+        unique = np.asarray(unique, dtype=object)
+        check_distinct(codes, unique, values, name)
+        return cls(codes, unique)
 
     @classmethod
     def joined(cls, *columns: Labels) -> Labels:

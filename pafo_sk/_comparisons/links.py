@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.repeats import codes_of_repeats
 from pafo_sk._comparisons.table import ComparisonTable
 
 # Prompts tell situations apart if less than this share of a user's other rows has the same prompt.
@@ -24,7 +25,7 @@ MIN_USERS = 3
 
 
 def without_idle_prompts(
-    comparisons: ComparisonTable, user: np.ndarray, n_folds: int
+    comparisons: ComparisonTable, user: np.ndarray, n_folds: int, weight: np.ndarray | None = None
 ) -> ComparisonTable:
     """Drop the prompts unless they tell situations apart, so that they link rows and cut folds.
 
@@ -36,10 +37,12 @@ def without_idle_prompts(
     ----------
     user : ndarray of int, shape (n_comparisons,)
         Code of the user, -1 where unknown.
+    weight : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once.
     """
     prompts = comparisons.prompts
     if prompts is None or (
-        len(np.unique(prompts.codes)) >= 2 * n_folds and _spread(prompts.codes, user)
+        len(np.unique(prompts.codes)) >= 2 * n_folds and _spread(prompts.codes, user, weight)
     ):
         return comparisons
     return comparisons.replaced(prompts=None)
@@ -51,13 +54,15 @@ def fold_of_rows(
     n_folds: int,
     rng: np.random.RandomState,
     group: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Assign every comparison to a fold that holds all rows linked to it.
 
     Rows of one prompt are held out together, because a deployed reward model meets known users on
     new prompts. Without prompts, users are held out whole. The groups are dealt
-    to the folds evenly, and so are users with many and with few rows. Rows are spread at random
-    where there are fewer users than folds.
+    to the folds evenly, and so are users with many and with few rows. Where there are fewer users
+    than folds, rows are spread at random; those of the same two items stay together, unless there
+    are fewer such pairs than folds.
 
     Parameters
     ----------
@@ -65,6 +70,8 @@ def fold_of_rows(
         Code of the user, -1 where unknown.
     group : ndarray of int, shape (n_comparisons,), or None, default=None
         Code of every row's group, where groups are known.
+    weight : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once.
 
     Returns
     -------
@@ -75,24 +82,29 @@ def fold_of_rows(
         return fold_of_prompt[prompts.codes]
     n_users = int(user.max()) + 1
     if user.min() < 0 or n_users < n_folds:
-        return rng.permutation(len(user)) % n_folds
+        code = codes_of_repeats(comparisons)
+        n_distinct = int(code.max()) + 1
+        if n_distinct < n_folds or (weight is None and n_distinct == len(code)):
+            return rng.permutation(len(user)) % n_folds
+        return (rng.permutation(n_distinct) % n_folds)[code]
     group_of_user = np.zeros(n_users, dtype=np.int64)
     group_of_user[user] = 0 if group is None else group
-    order = np.lexsort([rng.random_sample(n_users), -np.bincount(user), group_of_user])
+    order = np.lexsort([rng.random_sample(n_users), -np.bincount(user, weight), group_of_user])
     fold_of_user = np.empty(n_users, dtype=np.int64)
     fold_of_user[order] = np.arange(n_users) % n_folds
     return fold_of_user[user]
 
 
-def _spread(prompt: np.ndarray, user: np.ndarray) -> bool:
+def _spread(prompt: np.ndarray, user: np.ndarray, weight: np.ndarray | None) -> bool:
     """Return whether most of a user's other rows have another prompt than a row."""
-    n_rows = np.bincount(user + 1)[user + 1]
+    n_rows = np.bincount(user + 1, weight)[user + 1]
     several = (n_rows > 1) & (user >= 0)
     if not several.any():
         return True
     pair = pair_codes(user, prompt)
-    on_same_prompt = (np.bincount(pair)[pair] - 1)[several] / (n_rows - 1)[several]
-    return bool(on_same_prompt.mean() < MAX_ON_ONE_PROMPT)
+    on_same_prompt = (np.bincount(pair, weight)[pair] - 1)[several] / (n_rows - 1)[several]
+    counts = None if weight is None else weight[several]
+    return bool(np.average(on_same_prompt, weights=counts) < MAX_ON_ONE_PROMPT)
 
 
 def history_keys(comparisons: ComparisonTable, user: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
 from types import EllipsisType
 from typing import Any
 
@@ -204,15 +205,21 @@ class ComparisonTable:
             return scaled
         return scaled.replaced(items=np.asarray(scaled.vectors()), scale=1.0)
 
-    def unit(self) -> float:
+    def unit(self, item_weight: np.ndarray | None = None) -> float:
         """Return the factor that makes the mean squared distance of two random items one.
 
         Penalties mean the same for items multiplied by it, whatever the scale of the embeddings.
         Items that are not compared do not count.
+
+        Parameters
+        ----------
+        item_weight : ndarray of shape (n_items,), or None, default=None
+            How often each item counts; None: once.
         """
         used = self.used()
-        parts = chunks(self.items, None if len(used) == len(self.items) else used)
-        variance = variance_by_parts(self.items[rows] for rows in parts)
+        parts = [*chunks(self.items, None if len(used) == len(self.items) else used)]
+        weights = None if item_weight is None else (item_weight[rows] for rows in parts)
+        variance = variance_by_parts((self.items[rows] for rows in parts), weights)
         return 1 / np.sqrt(2 * variance) if variance > 0 else 1.0
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -243,16 +250,19 @@ class ComparisonTable:
         return f"ComparisonTable({', '.join(parts)})"
 
 
-def variance_by_parts(parts: Iterable[np.ndarray]) -> float:
+def variance_by_parts(
+    parts: Iterable[np.ndarray], weights: Iterable[np.ndarray] | None = None
+) -> float:
     """Sum the variances of a table's columns in double precision; the table comes in parts."""
-    count, mean, squares = 0, np.zeros(1), np.zeros(1)
-    for part in parts:
+    count, mean, squares = 0.0, np.zeros(1), np.zeros(1)
+    for part, weight in zip(parts, repeat(None) if weights is None else weights, strict=False):
         part = np.asarray(part, dtype=np.float64)
-        n, own_mean = len(part), part.mean(axis=0)
+        n = len(part) if weight is None else weight.sum()
+        own_mean = np.average(part, axis=0, weights=weight)
         total = count + n
         # sums of squares about each part's own mean, and of the means about one another
         apart = (own_mean - mean) ** 2 * count * n / total
-        squares = squares + part.var(axis=0) * n + apart
+        squares = squares + np.average((part - own_mean) ** 2, axis=0, weights=weight) * n + apart
         mean, count = mean + (own_mean - mean) * n / total, total
     return float(squares.sum() / count) if count else 0.0
 

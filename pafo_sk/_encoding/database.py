@@ -75,7 +75,8 @@ class Database:
 
     def files(self) -> list[Path]:
         """Return the databases of the folder, the newest last; seldom is there more than one."""
-        return sorted(self.folder.glob(f"{NAME}-*.sqlite"))
+        named = sorted(self.folder.glob(f"{NAME}-*.sqlite"))
+        return [file for file in named if file.is_file()]  # a link may lead nowhere
 
     @contextmanager
     def session(self) -> Iterator[None]:

@@ -55,6 +55,15 @@ class CandidateFits:
             "specialist": specialists.margins(self.trainer, own),
         }
 
+    def longest_history(self) -> int | None:
+        """Most comparisons that the history of a row holds; None where there are no users."""
+        if self.trainer.user.min() < 0:
+            return None
+        weight = self.trainer.weight
+        counts = np.ones(len(self.trainer)) if weight is None else weight
+        others = _history_index(self.trainer).others(torch.as_tensor(counts)[:, None])
+        return round(float(others.max()))
+
     def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
         """Margins of the rows of some folds, by models that did not see the fold.
 
@@ -74,7 +83,11 @@ class CandidateFits:
         return found
 
     def margins_by_length(
-        self, candidate: Candidate, lengths: Sequence[int], prior_factor: float = 1.0
+        self,
+        candidate: Candidate,
+        lengths: Sequence[int],
+        prior_factor: float = 1.0,
+        pooled_groups: Sequence[int] = (),
     ) -> np.ndarray:
         """Held-out margins by histories of given lengths.
 
@@ -85,6 +98,8 @@ class CandidateFits:
         ----------
         prior_factor : float, default=1.0
             Factor on the prior strength.
+        pooled_groups : sequence of int, default=()
+            Codes of groups whose prototypes give way to the pooled model.
 
         Returns
         -------
@@ -99,8 +114,10 @@ class CandidateFits:
         margins = np.empty(kept.shape)
         modules = self.fitted([(candidate, fold) for fold in range(trainer.n_folds)])
         for fold, module in enumerate(modules):
-            changed = copy.copy(module)  # it shares the parameters
+            changed = copy.deepcopy(module)
             changed.config = self._config(prior_factor)
+            if pooled_groups:
+                changed.to_pooled = self.one.prototypes_of(pooled_groups, candidate, fold)
             out = trainer.fold == fold
             margins[out] = history_margins(changed, trainer, out, kept)
         return margins
@@ -124,6 +141,7 @@ class CandidateFits:
         larger: CandidateTrainer,
         pooled_share: float,
         prior_factor: float,
+        pooled_groups: Sequence[int] = (),
     ) -> HistoryModel:
         """The model of all rows, as the no-harm step wants it.
 
@@ -131,7 +149,7 @@ class CandidateFits:
         ----------
         larger : CandidateTrainer
             With more of the comparisons, from which the model learns on; or ``one`` itself.
-        pooled_share, prior_factor : float
+        pooled_share, prior_factor, pooled_groups
             See `Option`.
         """
         module = self.fitted([(candidate, None)])[0]
@@ -147,6 +165,8 @@ class CandidateFits:
         module = copy.deepcopy(module)
         module.pooled_share = pooled_share
         module.config = self._config(prior_factor)
+        if pooled_groups:
+            module.to_pooled = self.one.prototypes_of(pooled_groups, candidate, None)
         return module
 
     def _config(self, prior_factor: float) -> StudentConfig:
@@ -207,6 +227,7 @@ def history_margins(
     ndarray of shape (n_asked, n_versions)
     """
     kept = np.ones((len(trainer), 1), dtype=bool) if kept is None else kept
+    kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
     owners = trainer.user[asked]
     rows = np.flatnonzero(asked if owners.min() < 0 else np.isin(trainer.user, owners))
     asked, trainer = asked[rows], trainer.of_rows(rows)
@@ -219,9 +240,12 @@ def history_margins(
         torch.as_tensor(comparisons.b),
         torch.as_tensor(2 * trainer.label - 1, dtype=rewards.dtype),
         torch.as_tensor(kept[rows], dtype=rewards.dtype),
-        HistoryIndex(
-            torch.as_tensor(trainer.user),
-            tuple(map(torch.as_tensor, history_keys(comparisons, trainer.user))),
-        ),
+        _history_index(trainer),
     )
     return margins[torch.as_tensor(asked)].numpy().astype(np.float64)
+
+
+def _history_index(trainer: Trainer) -> HistoryIndex:
+    """Which rows share a user, and which of those are linked."""
+    keys = history_keys(trainer.comparisons, trainer.user)
+    return HistoryIndex(torch.as_tensor(trainer.user), tuple(map(torch.as_tensor, keys)))

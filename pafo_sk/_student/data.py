@@ -35,7 +35,7 @@ def personal_margins(
     answer : Tensor of shape (n_comparisons,)
         +1 where b won, -1 where a won.
     kept : Tensor of shape (n_comparisons, n_versions)
-        1 for the rows that each version of the histories may hold, else 0.
+        How often each row counts in the versions of the histories that may hold it, else 0.
 
     Returns
     -------
@@ -62,7 +62,7 @@ class StudentSet(PairData):
     weight, answer : Tensor of shape (n_comparisons,)
         Weight of a comparison, and +1 where b won, -1 where a won.
     kept : Tensor of shape (n_comparisons, n_thinnings)
-        1 for the rows that each thinning keeps in histories.
+        How often each row counts in the thinnings that keep it in histories, else 0.
     user : Tensor of int64, shape (n_comparisons,)
         Code of the user; -1 where there is none.
     keys : tuple of Tensor of int64, shape (n_comparisons,)

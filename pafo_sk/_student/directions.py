@@ -28,7 +28,7 @@ def residual_directions(
     # a sign that does not depend on the linear algebra library
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
     margin = gather_margins(comparisons.vectors() @ vectors, comparisons.a, comparisons.b)
-    spread = np.sqrt((margin**2).mean(axis=0))
+    spread = np.sqrt(np.average(margin**2, axis=0, weights=trainer.weight))
     # a direction along which nothing differs would overflow, and is of no use: it stays unscaled
     return (vectors / np.where(spread > 1e-6, spread, 1.0)).T
 
@@ -51,10 +51,11 @@ def user_vectors(
     ndarray of shape (n_users, n_features)
     """
     comparisons = trainer.comparisons
+    value = value if trainer.weight is None else value * trainer.weight
     shape = (int(user.max()) + 1, len(comparisons.items))
     rows = np.concatenate([user, user])
     columns = np.concatenate([comparisons.b, comparisons.a])
     # summed by item first, so that differences of items are never materialised
     sums = csr_matrix((np.concatenate([value, -value]), (rows, columns)), shape=shape)
-    count = np.bincount(user, minlength=shape[0])[:, None]
+    count = np.bincount(user, trainer.weight, minlength=shape[0])[:, None]
     return (sums @ comparisons.vectors()) / (count + prior_rows)

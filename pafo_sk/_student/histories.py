@@ -7,9 +7,10 @@ nobody else's reward changes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -19,36 +20,88 @@ import torch
 from torch import Tensor
 
 from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.weights import whole
+from pafo_sk._student.known_users import KnownUsers
 
 if TYPE_CHECKING:
     from pafo_sk._student.model import HistoryModel
 
-# Up to this many rows looking up each user is faster than looking up all of them by pandas.
-FEW = 16
+# Users whose sums stand in one array. An enrolment copies the arrays of its users.
+BLOCK = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Histories:
     """Summed statistics of every known user.
 
+    Immutable: additions return new histories, which share with the old ones whatever is the same in
+    both. A reader in another thread sees one state or the next and needs no lock.
+
     Parameters
     ----------
-    users : Index of length n_users
-        Users as given in ``X``.
-    sums : ndarray of shape (n_users, n_statistics)
-        The first column counts comparisons.
+    n_statistics : int
+        The first statistic counts comparisons.
+    n_users : int
+    known : KnownUsers
+        The first ``n_users`` of them are those of these histories.
+    blocks : list of ndarray of shape (BLOCK, n_statistics)
+        Sums of the users by their position; zeros behind the last user.
     """
 
-    users: pd.Index
-    sums: np.ndarray
+    n_statistics: int
+    n_users: int
+    known: KnownUsers
+    blocks: list[np.ndarray]
 
     @classmethod
     def empty(cls, n_statistics: int) -> Histories:
         """Histories of nobody."""
-        return cls(pd.Index([], dtype=object), np.zeros((0, n_statistics)))
+        return cls(n_statistics, 0, KnownUsers(), [])
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Histories:
+        """Histories from what `to_state` returned."""
+        users, sums = state["users"], state["sums"]
+        if len(users) != len(sums):
+            raise ValueError(f"Histories have {len(users)} users and {len(sums)} rows of sums.")
+        nobody = cls(sums.shape[1], 0, KnownUsers(), [])
+        return replace(
+            nobody,
+            n_users=len(users),
+            known=KnownUsers(users),
+            blocks=nobody._blocks_with(np.arange(len(users)), sums),
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """Users, a list, and their sums, an array of shape (n_users, n_statistics)."""
+        return {"users": self.known.first(len(self)), "sums": self.sums}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.to_state()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(vars(self.from_state(state)))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Histories:
+        return self
 
     def __len__(self) -> int:
-        return len(self.users)
+        return self.n_users
+
+    @property
+    def users(self) -> pd.Index:
+        """Users as given in ``X``, in the order of ``sums``."""
+        return pd.Index(self.known.first(len(self)), dtype=object, tupleize_cols=False)
+
+    @property
+    def sums(self) -> np.ndarray:
+        """Sums of all users, (n_users, n_statistics)."""
+        nobody = np.zeros((0, self.n_statistics))
+        return np.concatenate([nobody, *self.blocks])[: len(self)]
+
+    def counts(self) -> pd.Series:
+        """Known comparisons of every user, each as often as its weight says."""
+        return pd.Series(whole(self.sums[:, 0]), index=self.users, name="n_comparisons")
 
     def add(
         self,
@@ -62,42 +115,62 @@ class Histories:
         statistics : ndarray of shape (n, n_statistics), or iterable of parts of it
             Each part with the rows where it stands.
         """
-        codes, named = code_users(users, len(users))
-        position = self.users.get_indexer(named)
-        unknown = np.flatnonzero(position < 0)
-        position[unknown] = len(self) + np.arange(len(unknown))
-        sums = np.concatenate([self.sums, np.zeros((len(unknown), self.sums.shape[1]))])
-        parts = [(slice(None), statistics)] if isinstance(statistics, np.ndarray) else statistics
-        for rows, part in parts:
-            # summing sorted rows user by user is many times faster than adding row by row
-            row = position[codes[rows]]
-            order = np.argsort(row, kind="stable")
-            first = np.flatnonzero(np.diff(row[order], prepend=-1))
-            sums[row[order[first]]] += np.add.reduceat(part[order], first)
-        return Histories(self.users.append(named[unknown]), sums)
+        return self.plus(*sums_by_user(users, statistics, self.n_statistics))
+
+    def plus(self, users: np.ndarray, sums: np.ndarray) -> Histories:
+        """A new object with ``sums`` added to those of ``users``, distinct labels.
+
+        Raises
+        ------
+        ValueError
+            If one of the users cannot be told from a known one.
+        """
+        position = self.known.find(users, len(self))
+        self.known.check_kinds(users, position)
+        new = np.flatnonzero(position < 0)
+        position[new] = len(self) + np.arange(len(new))
+        blocks = self._blocks_with(position, sums)
+        known = self.known.appended(len(self), users[new].tolist())
+        return replace(self, n_users=len(self) + len(new), known=known, blocks=blocks)
+
+    def _blocks_with(self, position: np.ndarray, sums: np.ndarray) -> list[np.ndarray]:
+        """Blocks with ``sums`` added at distinct positions, which may lie behind the last user."""
+        blocks = self.blocks.copy()
+        for number, rows in _by_block(position):
+            changed = np.zeros((BLOCK, self.n_statistics))
+            if number < len(blocks):
+                changed += blocks[number]
+            else:
+                blocks.append(changed)  # in the order of their numbers
+            changed[position[rows] % BLOCK] += sums[rows]
+            blocks[number] = changed
+        return blocks
+
+    def without(self, users: Iterable[Hashable]) -> Histories:
+        """A new object that knows nothing of ``users``; the sums of all others stay as they are.
+
+        Users who are not known are ignored.
+        """
+        gone = self.known.find(users, len(self))
+        kept = np.ones(len(self), dtype=bool)
+        kept[gone[gone >= 0]] = False
+        names = self.known.first(len(self))
+        return self.from_state({"users": list(compress(names, kept)), "sums": self.sums[kept]})
 
     def codes(self, users: Labels | None, n: int) -> np.ndarray:
         """Position of every row's user, -1 where unknown or where no users are given."""
         if users is None:
             return np.full(n, -1)
-        if n <= FEW:
-            return np.array([self._position(user) for user in users], dtype=np.intp)
         if n < len(users.unique):
-            users = users.compact()
-        return self.users.get_indexer(pd.Index(users.unique, dtype=object))[users.codes]
-
-    def _position(self, user: Hashable) -> int:
-        """Position of a user, -1 if unknown."""
-        try:
-            return self.users.get_loc(user)
-        except KeyError:
-            return -1
+            return self.known.find(users, len(self))
+        return self.known.find(users.unique, len(self))[users.codes]
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Sums of the users at ``codes``; zeros, the empty history, for -1."""
-        sums = np.zeros((len(codes), self.sums.shape[1]))
-        known = codes >= 0
-        sums[known] = self.sums[codes[known]]
+        sums = np.zeros((len(codes), self.n_statistics))
+        for number, rows in _by_block(codes):
+            if number >= 0:
+                sums[rows] = self.blocks[number][codes[rows] % BLOCK]
         return sums
 
     def coefficients(self, module: HistoryModel, codes: np.ndarray) -> np.ndarray:
@@ -127,16 +200,42 @@ class Histories:
         """An empty table for a module."""
         n_rewards = self._compute(module, np.array([-1])).shape[1]
         table = np.empty((len(self) + 1, n_rewards))
-        self._tables[module] = table, np.zeros(len(table), dtype=bool)
-        return self._tables[module]
+        made = table, np.zeros(len(table), dtype=bool)
+        self._tables[module] = made
+        return made
 
-    def __getstate__(self) -> dict[str, Any]:
-        # without the tables, which can be computed again
-        return {"users": self.users, "sums": self.sums}
 
-    def counts(self) -> pd.Series:
-        """Known comparisons of every user."""
-        return pd.Series(self.sums[:, 0].astype(int), index=self.users, name="n_comparisons")
+def sums_by_user(
+    users: Labels,
+    statistics: np.ndarray | Iterable[tuple[slice, np.ndarray]],
+    n_statistics: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct users of some rows, and the sum of each one's statistics.
+
+    Parameters
+    ----------
+    statistics
+        As in `Histories.add`.
+    """
+    users = users.compact()
+    sums = np.zeros((len(users.unique), n_statistics))
+    parts = [(slice(None), statistics)] if isinstance(statistics, np.ndarray) else statistics
+    for rows, part in parts:
+        # summing sorted rows user by user is many times faster than adding row by row
+        row = users.codes[rows]
+        order = np.argsort(row, kind="stable")
+        first = np.flatnonzero(np.diff(row[order], prepend=-1))
+        sums[row[order[first]]] += np.add.reduceat(part[order], first)
+    return users.unique, sums
+
+
+def _by_block(position: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Numbers of the blocks in rising order, -1 for nobody, each with the rows that it holds."""
+    block = position // BLOCK
+    order = np.argsort(block, kind="stable")
+    first = np.flatnonzero(np.diff(block[order], prepend=-2))
+    for number, rows in zip(block[order[first]], np.split(order, first)[1:], strict=True):
+        yield int(number), rows
 
 
 def code_users(users: Labels | None, n: int) -> tuple[np.ndarray, pd.Index]:
@@ -144,7 +243,7 @@ def code_users(users: Labels | None, n: int) -> tuple[np.ndarray, pd.Index]:
     if users is None:
         return np.full(n, -1), pd.Index([], dtype=object)
     users = users.compact()
-    return users.codes, pd.Index(users.unique, dtype=object)
+    return users.codes, pd.Index(users.unique, dtype=object, tupleize_cols=False)
 
 
 @dataclass(frozen=True)

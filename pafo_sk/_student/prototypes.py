@@ -27,15 +27,18 @@ class Prototypes:
     head : nn.Module
         n_prototypes rewards.
     share : ndarray of shape (n_prototypes,)
+    group : ndarray of int, shape (n_prototypes,)
+        Code of the group of each; -1 where several groups share it.
     """
 
     head: nn.Module
     share: np.ndarray
+    group: np.ndarray
 
 
 def from_pooled(pooled: CrossFitted, fold: int | None) -> Prototypes:
     """The pooled model that did not see ``fold``, the one prototype of everybody."""
-    return Prototypes(pooled.without(fold), np.ones(1))
+    return Prototypes(pooled.without(fold), np.ones(1), np.array([-1]))
 
 
 def from_specialists(
@@ -48,7 +51,9 @@ def from_specialists(
     owner = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
     _, first = np.unique(owner, return_index=True)
     count = np.bincount(specialists.model[group[first]], minlength=specialists.n_models)
-    return Prototypes(specialists.without(fold), _shares(count))
+    owners = [np.flatnonzero(specialists.model == model) for model in range(specialists.n_models)]
+    owner = np.array([codes[0] if len(codes) == 1 else -1 for codes in owners])
+    return Prototypes(specialists.without(fold), _shares(count), owner)
 
 
 @trained_once
@@ -69,7 +74,7 @@ def from_em(
     share one prototype.
     """
     anchor, own = pooled.without(fold), specialists.without(fold)
-    heads, counts, n_as_pooled = [], [], 0
+    heads, counts, owners, n_as_pooled = [], [], [], 0
     for code, choice in enumerate(specialists.choices):
         of_group = (group == code) & (trainer.fold != fold if fold is not None else True)
         members = trainer.of_rows(np.flatnonzero(of_group))
@@ -81,6 +86,7 @@ def from_em(
             else:
                 heads.append(select_rewards(own, [specialists.model[code]]))
                 counts.append(np.array([len(users)]))
+                owners.append(code)
             continue
         # tastes that cancel leave the group no specialist of its own, but may each be worth one
         penalty = choice.penalty if np.isfinite(choice.penalty) else pooled.choices[0].penalty
@@ -88,10 +94,12 @@ def from_em(
         head, cluster = _cluster_users(members, user, anchor, choice, n_clusters, config)
         heads.append(head)
         counts.append(np.bincount(cluster, minlength=n_clusters))
+        owners += [code] * n_clusters
     if n_as_pooled or not heads:
         heads.append(select_rewards(anchor, [0]))
         counts.append(np.array([n_as_pooled]))
-    return Prototypes(stack_heads(heads), _shares(np.concatenate(counts)))
+        owners.append(-1)
+    return Prototypes(stack_heads(heads), _shares(np.concatenate(counts)), np.array(owners))
 
 
 def _shares(count: np.ndarray) -> np.ndarray:
@@ -170,6 +178,7 @@ def _evidence(
     ndarray of the shape of ``member``
     """
     loss = log_loss(margins_of(heads.module, trainer.comparisons) / scale, trainer.label)
+    loss = loss if trainer.weight is None else loss * trainer.weight[:, None]
     evidence = -np.stack([np.bincount(user, column) for column in loss.T], axis=1)
     share = np.log(member.sum(axis=1, keepdims=True) + 0.5)
     return evidence.reshape(len(evidence), *heads.axes.values()).transpose(1, 0, 2) + share

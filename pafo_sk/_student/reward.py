@@ -12,7 +12,7 @@ import torch
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
 from pafo_sk._comparisons.unread_users import warn_users_of_another_type
-from pafo_sk._student.histories import Histories
+from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 from pafo_sk._training.calibration import check_finite_rewards
 from pafo_sk._training.heads import LinearHead
@@ -82,26 +82,29 @@ class PersonalisedReward:
             found[rows] = statistics
         return found
 
-    def enrolled(
+    def sums_by_user(
         self,
         comparisons: Comparisons,
         label: np.ndarray,
         histories: Histories,
-    ) -> Histories:
-        """Histories with the comparisons added to those of their users."""
+        weight: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Users of the comparisons, and what these add to ``histories``, each so many times."""
         assert comparisons.users is not None
         if histories.codes(comparisons.users, len(comparisons)).max(initial=-1) < 0:
             warn_users_of_another_type(comparisons.users, histories.codes)
-        return histories.add(comparisons.users, self._statistics(comparisons, label))
+        statistics = self._statistics(comparisons, label, weight)
+        return sums_by_user(comparisons.users, statistics, self.module.n_statistics)
 
     @torch.no_grad()
     def _statistics(
-        self, comparisons: Comparisons, label: np.ndarray
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Statistics of every comparison, by blocks of rows."""
+        """Statistics of every comparison times its weight, by blocks of rows."""
         for rows, difference in self._differences(comparisons):
             answer = torch.as_tensor(2 * label[rows] - 1)
-            yield rows, self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            found = self.module.statistics(torch.as_tensor(difference), answer).numpy()
+            yield rows, found if weight is None else found * weight[rows, None]
 
     def _differences(self, comparisons: Comparisons) -> Iterator[tuple[slice, np.ndarray]]:
         """Rewards of b minus those of a, by blocks of rows: (n_rows, n_rewards) each."""

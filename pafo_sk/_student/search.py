@@ -17,7 +17,7 @@ from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.options import StudentOptions
 from pafo_sk._student.training import Candidate
-from pafo_sk._training.calibration import calibrated_losses
+from pafo_sk._training.calibration import calibrated_losses, mean_and_error
 
 
 class Rule(Enum):
@@ -151,14 +151,16 @@ class Race:
         self._judge([best])
         self._judge(rivals)
         for rival in filter(self.losses.__contains__, rivals):
-            gain = self.losses[best] - self.losses[rival]
-            if gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+            gain, error = mean_and_error(
+                self.losses[best] - self.losses[rival], self.fits.trainer.unit_weight
+            )
+            if gain > error:
                 best = rival
         return best
 
     def mean_loss(self, candidate: Candidate) -> float:
         """Mean held-out loss of a judged candidate."""
-        return float(self.losses[candidate].mean())
+        return float(np.average(self.losses[candidate], weights=self.fits.trainer.unit_weight))
 
     def _judge(self, candidates: Sequence[Candidate], *, may_leave: bool = True) -> None:
         """Losses of the candidates, without those that leave the race on the largest fold."""
@@ -172,8 +174,11 @@ class Race:
         started = dict(zip(new, self.fits.held_out(new, [largest]), strict=True))
         rows = trainer.fold == largest
         so_far = {c: self._losses(m, rows) for c, m in {**self.margins, **started}.items()}
-        leader = min(so_far.values(), key=np.mean)
-        kept = [c for c in new if not (may_leave and behind(so_far[c], leader, self.max_lag))]
+        weight = None if trainer.unit_weight is None else trainer.unit_weight[rows]
+        leader = min(so_far.values(), key=lambda loss: np.average(loss, weights=weight))
+        kept = [
+            c for c in new if not (may_leave and behind(so_far[c], leader, self.max_lag, weight))
+        ]
         advance((len(new) - len(kept)) * len(others))
         for candidate, rest in zip(kept, self.fits.held_out(kept, others), strict=True):
             self.margins[candidate] = started[candidate] + rest
@@ -182,12 +187,18 @@ class Race:
     def _losses(self, margin: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
         """Calibrated loss of every user in some rows."""
         trainer, group = self.fits.trainer, self.fits.one.groups.codes
-        return calibrated_losses(margin[rows], trainer.label[rows], trainer.user[rows], group[rows])
+        return calibrated_losses(
+            margin[rows],
+            trainer.label[rows],
+            trainer.user[rows],
+            group[rows],
+            trainer.weights_of(rows),
+        )
 
 
-def behind(loss: np.ndarray, leader: np.ndarray, max_lag: float) -> bool:
+def behind(
+    loss: np.ndarray, leader: np.ndarray, max_lag: float, weight: np.ndarray | None = None
+) -> bool:
     """Whether the losses of users (or rows) are clearly larger than those of the leader."""
-    lag = loss - leader
-    if len(lag) < 2:
-        return False
-    return bool(lag.mean() > max_lag * lag.std(ddof=1) / np.sqrt(len(lag)))
+    lag, error = mean_and_error(loss - leader, weight)
+    return lag > max_lag * error

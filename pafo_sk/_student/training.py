@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._groups import Groups, row_weights
@@ -70,7 +71,8 @@ class CandidateTrainer:
     @cached_property
     def weight(self) -> np.ndarray:
         """Weight of every row in the loss, (n_comparisons,)."""
-        return row_weights(self.options.group_weights, self.groups, self.trainer.user)
+        trainer = self.trainer
+        return row_weights(self.options.group_weights, self.groups, trainer.user, trainer.weight)
 
     @property
     def student(self) -> type[HistoryModel] | None:
@@ -146,6 +148,13 @@ class CandidateTrainer:
             return from_specialists(trainer, self.specialists, group, fold)
         return from_em(trainer, self.pooled, self.specialists, group, fold, number, self.config)
 
+    def prototypes_of(
+        self, groups: Sequence[int], candidate: Candidate, fold: int | None
+    ) -> Tensor:
+        """Return 1 for every prototype that belongs to one of the groups, else 0."""
+        owner = self._prototypes(candidate.n_prototypes, fold).group
+        return torch.as_tensor(np.isin(owner, groups).astype(np.float64))
+
     def _anchor(self, candidate: Candidate, fold: int | None) -> tuple[nn.Module, float]:
         """What prototypes are shrunk towards, and with which penalty."""
         own = self.pooled.choices[0].penalty
@@ -219,6 +228,7 @@ def train_student(
     codes = partial(as_tensor, dtype=torch.int64, device=device)
     rng = np.random.RandomState(trainer.seed)
     kept = rng.random_sample((len(comparisons), len(config.thinning))) < config.thinning
+    kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
     data = StudentSet(
         items=trainer.tables.of(comparisons.vectors(), device),
         a=codes(comparisons.a),

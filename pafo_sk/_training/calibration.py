@@ -49,12 +49,41 @@ def temperature(
 
 
 def calibrated_losses(
-    margin: np.ndarray, label: np.ndarray, user: np.ndarray, group: np.ndarray
+    margin: np.ndarray,
+    label: np.ndarray,
+    user: np.ndarray,
+    group: np.ndarray,
+    weight: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Loss of every user (every row without users) after calibration, groups counting equally."""
-    equal = 1 / np.bincount(group)[group]
-    scale, _ = temperature(margin, label, equal)
-    loss = log_loss(margin / scale, label) * equal / equal.mean()
+    """Loss of every user (every row without users) after calibration, groups counting equally.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once. Without users, the losses are those of the rows
+        counted once.
+    """
+    times = 1.0 if weight is None else weight
+    equal = 1 / np.bincount(group, weight)[group]
+    scale, _ = temperature(margin, label, equal * times)
+    loss = log_loss(margin / scale, label) * equal / np.average(equal, weights=weight)
     if user.min() < 0:
         return loss
-    return np.bincount(user, loss)[np.bincount(user) > 0]
+    return np.bincount(user, loss * times)[np.bincount(user) > 0]
+
+
+def mean_and_error(values: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
+    """Mean and its standard error, which is infinite for a single value.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+    weight : ndarray of shape (n,), or None, default=None
+        How often each value counts; None: once.
+    """
+    n = float(len(values) if weight is None else weight.sum())
+    mean = np.average(values, weights=weight)
+    if n <= 1:
+        return float(mean), np.inf
+    squares = (values - mean) ** 2 if weight is None else weight * (values - mean) ** 2
+    return float(mean), float(np.sqrt(squares.sum() / (n - 1)) / np.sqrt(n))

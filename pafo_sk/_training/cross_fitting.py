@@ -34,7 +34,8 @@ class Trainer:
     """Comparisons of one fit, and how models are trained on them.
 
     Models are cross-fitted: each is trained once for every *fold set*, on all rows but those of
-    these folds. ``memo`` holds what was trained; see `trained_once`.
+    these folds. ``memo`` holds what was trained; see `trained_once`. ``weight`` says how often each
+    comparison counts; None: once.
     """
 
     net: RewardNet
@@ -49,9 +50,24 @@ class Trainer:
     memo: Memo = field(default_factory=Memo)
     preconditioner: Preconditioner | None = None
     tables: ItemTensors = field(default_factory=ItemTensors)
+    weight: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def total_weight(self) -> float:
+        """How many comparisons there are, each as often as it counts."""
+        return len(self) if self.weight is None else float(self.weight.sum())
+
+    @property
+    def unit_weight(self) -> np.ndarray | None:
+        """How often each unit counts: users count once; without users, rows are the units."""
+        return None if self.user.min() >= 0 else self.weight
+
+    def weights_of(self, rows: np.ndarray | slice) -> np.ndarray | None:
+        """Weights of some comparisons."""
+        return None if self.weight is None else self.weight[rows]
 
     def cached_in(self, cache: FitCache | None) -> Trainer:
         """The same, with the memo that a cache has for its content; itself without a cache."""
@@ -59,7 +75,7 @@ class Trainer:
             return self
         of = self.comparisons
         prompt = None if of.prompts is None else of.prompts.codes
-        data = (of.items, of.scale, of.a, of.b, prompt, self.label)
+        data = (of.items, of.scale, of.a, of.b, prompt, self.label, self.weight)
         split = (self.user, self.fold, self.n_folds)
         settings = (str(self.device), self.seed, self.net, self.config)
         return replace(self, memo=cache.memo(*data, *split, *settings))
@@ -82,6 +98,7 @@ class Trainer:
             label=self.label[rows],
             user=user,
             fold=self.fold[rows],
+            weight=self.weights_of(rows),
             memo=Memo(),
         )
 
@@ -151,8 +168,15 @@ class Trainer:
     def pairs(
         self, weight: np.ndarray | None = None, block: np.ndarray | None = None
     ) -> WeightedPairs:
-        """The comparisons by fold (or in other blocks), equal ones counted."""
+        """The comparisons by fold (or in other blocks), equal ones counted.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_comparisons,), or None, default=None
+            None: every row counts as often as it has weight.
+        """
         comparisons = self.comparisons
+        weight = self.weight if weight is None else weight
         weight = np.ones(len(self)) if weight is None else weight
         block = self.fold if block is None else block
         return WeightedPairs(comparisons.a, comparisons.b, self.label, weight, block).counted()

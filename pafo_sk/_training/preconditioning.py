@@ -59,15 +59,25 @@ class Preconditioner:
     curvature: np.ndarray
 
     @classmethod
-    def of(cls, comparisons: ComparisonTable) -> Preconditioner:
-        """That of some of the comparisons, spread evenly over their rows."""
+    def of(cls, comparisons: ComparisonTable, weight: np.ndarray | None = None) -> Preconditioner:
+        """That of some of the comparisons, spread evenly over their rows.
+
+        Parameters
+        ----------
+        weight : ndarray of shape (n_comparisons,), or None, default=None
+            How often each row counts; None: once.
+        """
         step = -(-len(comparisons) // MAX_ROWS)
         a, b = comparisons.a[::step], comparisons.b[::step]
         difference = comparisons.vectors(b) - comparisons.vectors(a)
+        total = float(len(difference))
+        if weight is not None:
+            total = weight[::step].sum()
+            difference *= np.sqrt(weight[::step])[:, None]
         if difference.shape[1] > MAX_FEATURES:
-            return cls(None, (difference**2).mean(axis=0) / 4)
+            return cls(None, (difference**2).sum(axis=0) / total / 4)
         curvature, basis = np.linalg.eigh((difference.T @ difference).astype(np.float64))
-        return cls(basis, np.maximum(curvature, 0) / len(difference) / 4)
+        return cls(basis, np.maximum(curvature, 0) / total / 4)
 
     def apply(self, head: LinearHead, penalty: Tensor) -> None:
         """Let the head be trained in the coordinates, until `remove`.

@@ -3,10 +3,13 @@
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from pafo_sk._warnings import warn_caller
+
+SHA256 = "[0-9a-fA-F]{64}"
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,16 @@ def fetch(
     """Return the path of `remote` in `folder`; download it if needed, and check it in any case.
 
     The file is checked against `sha256`, else against the digest of `remote`, else against the
-    one that was recorded beside the file at its first use.
+    one that was recorded beside the file at its first use. A record that is no digest, which a full
+    disk may leave, is written again.
     """
-    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+    if sha256 is not None and not re.fullmatch(SHA256, sha256):
         raise ValueError(f"sha256 must be 64 hexadecimal digits; got {sha256!r}.")
     path = folder / remote.filename
     note = path.with_name(path.name + ".sha256")
     expected = sha256 or remote.sha256
     if expected is None and note.is_file():
-        expected = note.read_text(encoding="ascii").split()[0]
+        expected = _recorded(note)
     if not path.is_file():
         if not download_if_missing:
             raise FileNotFoundError(
@@ -79,6 +83,23 @@ def _download(url: str, path: Path, expected: str | None) -> None:
     except ValueError as error:  # how pooch reports another digest
         message = f"Wrong checksum of the download of {url} (nothing was kept; try again)"
         raise OSError(f"{message}: {error}") from error
+    # pooch moves a temporary file, which nobody else may read, to its place
+    like = path.with_name(path.name + ".permissions")
+    like.touch()
+    path.chmod(stat.S_IMODE(like.stat().st_mode))
+    like.unlink()
+
+
+def _recorded(note: Path) -> str | None:
+    """Return the digest in a note, or None with a warning if it holds something else."""
+    words = note.read_text(encoding="ascii", errors="replace").split()
+    if words and re.fullmatch(SHA256, words[0]):
+        return words[0].lower()
+    warn_caller(
+        f"{note} holds no checksum, so earlier changes of the file go unnoticed. It is recorded "
+        "again. Pass sha256= to check it."
+    )
+    return None
 
 
 def _record(digest: str, note: Path) -> None:

@@ -118,14 +118,14 @@ class GateDisplay(Display):
         groups = required_groups(estimator, X, groups, caller)
         first = ~pd.Series(users).duplicated().to_numpy()
         users, groups = users[first], groups[first]
-        codes = estimator.history_.codes(Labels.of(users, "users"), len(users))
+        histories = estimator.history_
+        codes = histories.codes(Labels.of(users, "users"), len(users))
         if (codes < 0).any():
             raise ValueError(
                 f"{caller}: the model knows nothing of {(codes < 0).sum()} users: "
                 f"{listed(users[codes < 0].tolist())}. Enrol them with model.enroll(X, y), or "
                 "leave them out."
             )
-        histories = estimator.history_
         return cls.from_predictions(
             gate(histories.of(codes)),
             groups,

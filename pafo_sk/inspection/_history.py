@@ -140,20 +140,18 @@ class HistoryDisplay(Display):
         given = estimator.reader_.read(X_history, estimator)
         label, *_ = read_y(y_history, len(given), estimator.classes_, estimator.pos_label_)
         asked = estimator.reader_.read(X, estimator)
-        known = estimator.history_.users
         assert given.users is not None, "the reader demands the user column of fit"
         assert asked.users is not None
-        given_users, asked_users = np.asarray(given.users), np.asarray(asked.users)
-        for name, users in {"X_history": given_users, "X": asked_users}.items():
-            familiar = pd.unique(users[pd.Index(users, dtype=object).isin(known)])
+        for name, users in {"X_history": given.users, "X": asked.users}.items():
+            familiar = users[estimator.history_.codes(users, len(users)) >= 0].compact()
             if len(familiar):
                 raise ValueError(
-                    f"{name} holds {len(familiar)} users that the model knows already: "
-                    f"{listed(familiar.tolist())}. Leave users out of fit, and pass their "
+                    f"{name} holds {len(familiar.unique)} users that the model knows already: "
+                    f"{listed(familiar.unique.tolist())}. Leave users out of fit, and pass their "
                     "comparisons here."
                 )
-        owner = pd.Series(given_users)
-        position = owner.groupby(owner, sort=False).cumcount().to_numpy()
+        owner = given.users.codes
+        position = pd.Series(owner).groupby(owner, sort=False).cumcount().to_numpy()
         lengths = _checked_lengths(lengths, int(position.max()) + 1)
         # the texts are encoded once for all lengths
         comparisons, history = asked.table(), given.table()
@@ -166,7 +164,9 @@ class HistoryDisplay(Display):
             margin = estimator._signed(estimator.model_.margins(comparisons, enrolled))
             y_pred[length] = estimator.classes_[(margin > 0).astype(int)]
         majority = None if groups is None else majority_of(estimator, groups)
-        return cls.from_predictions(y, y_pred, asked_users, groups, majority=majority, ax=ax)
+        return cls.from_predictions(
+            y, y_pred, np.asarray(asked.users), groups, majority=majority, ax=ax
+        )
 
     @classmethod
     def from_predictions(

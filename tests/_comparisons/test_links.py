@@ -105,6 +105,17 @@ def test_rows_are_spread_without_users_and_with_fewer_users_than_folds():
         assert np.bincount(fold).tolist() == [22] * 3
 
 
+def test_equal_pairs_stay_together_without_users():
+    a, b, nobody = np.arange(60) % 12, 12 + np.arange(60) % 12, np.full(60, -1)
+    items = np.random.RandomState(1).normal(size=(24, 2))
+    fold = cut(ComparisonTable(items, a, b), nobody)
+    assert np.bincount(fold).tolist() == [20] * 3
+    assert np.array_equal(fold, np.tile(fold[:12], 5))
+    once, weight = ComparisonTable(items, a[:12], b[:12]), np.full(12, 5.0)
+    weighted = fold_of_rows(once, nobody[:12], 3, np.random.RandomState(0), None, weight)
+    assert np.array_equal(weighted, fold[:12])
+
+
 PER_USER, N_USERS = 12, 20
 
 

@@ -151,9 +151,9 @@ def test_blocks_of_rows_are_put_together(made, table, model, monkeypatch):
 
     def everything():
         comparisons = model.reader_.read(table, model)
-        enrolled = model.model_.enrolled(comparisons, label, model.history_)
+        _, sums = model.model_.sums_by_user(comparisons, label)
         statistics = model.model_.statistics(comparisons, label)
-        return model.decision_function(table), enrolled.sums, statistics
+        return model.decision_function(table), sums, statistics
 
     at_once = everything()
     monkeypatch.setattr(reward, "BLOCK", 7)

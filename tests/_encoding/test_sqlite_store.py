@@ -182,11 +182,14 @@ def test_folder_of_another_version(name, tmp_path, texts, quick, letter_encoder)
 def test_foreign_and_missing_files_do_not_stop_a_store(tmp_path, letters):
     encode_texts(["a"], letters, cache=tmp_path)
     (tmp_path / "notes.txt").write_text("ours")
-    (tmp_path / "folder.sqlite").mkdir()
+    (tmp_path / "._x").touch()
+    for name in ("folder", "pafo_sk-embeddings-2-000009-folder"):
+        (tmp_path / f"{name}.sqlite").mkdir()
+    (tmp_path / "pafo_sk-embeddings-2-000008-link.sqlite").symlink_to("nothing")
     encode_texts(["a", "b"], letters, cache=tmp_path)
     assert letters.asked == ["a", "b"]
     for path in tmp_path.glob("*embeddings*.sqlite"):
-        path.unlink()
+        path.rmdir() if path.is_dir() else path.unlink()
     SqliteStore(tmp_path)
     encode_texts(["a"], letters, cache=tmp_path)
     assert letters.asked == ["a", "b", "a"]

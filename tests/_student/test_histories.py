@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pafo_sk import ComparisonTable, LinearHead
 from pafo_sk._comparisons.labels import Labels, as_objects
 from pafo_sk._comparisons.links import history_keys, reference_item
-from pafo_sk._student.histories import FEW, Histories, HistoryIndex, code_users
+from pafo_sk._student.histories import BLOCK, Histories, HistoryIndex, code_users
 from pafo_sk._student.model import HistoryMixture
 from pafo_sk._student.reward import PersonalisedReward
 
@@ -101,6 +101,88 @@ def test_order_of_additions_does_not_matter(rows, cut):
     )
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.lists(st.integers(0, 5 * BLOCK), max_size=40)),
+        max_size=8,
+    )
+)
+@example([(0, list(range(3 * BLOCK))), (1, [BLOCK, 0, 9999, 0]), (1, [8888]), (0, [7777])])
+def test_histories_that_branch_stay_apart(steps):
+    """Each step adds users to one of the states before; every state must stay what it was."""
+    states = [(Histories.empty(2), {})]
+    for parent, added in steps:
+        histories, expected = states[parent % len(states)]
+        statistics = np.stack([np.ones(len(added)), np.arange(len(added))], axis=1)
+        expected = {user: list(sums) for user, sums in expected.items()}
+        for user, row in zip(added, statistics, strict=True):
+            expected[user] = (np.array(expected.get(user, [0, 0])) + row).tolist()
+        states.append((histories.add(people(added), statistics), expected))
+    everybody = people(range(5 * BLOCK + 1))
+    for histories, expected in states:
+        assert dict(zip(histories.users, histories.sums.tolist(), strict=True)) == expected
+        found = histories.of(histories.codes(everybody, len(everybody)))
+        wanted = [expected.get(user, [0, 0]) for user in everybody]
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        [2**53, 2**53 + 1, 1.5, 2**64],
+        [("x", float("nan")), "a\ud800", b"a", (1, ("y", 2))],
+        [True, False, "1", 0.5],
+    ],
+    ids=["large numbers", "unusual", "truth values"],
+)
+def test_identities_are_kept_as_given(kinds):
+    histories = Histories.empty(1).add(people(kinds), np.ones((len(kinds), 1)))
+    again = pickle.loads(pickle.dumps(histories))
+    for found in (histories, again.add(people(kinds[:1]), np.ones((1, 1)))):
+        assert list(map(type, found.users)) == list(map(type, kinds))
+        assert found.codes(people(kinds), len(kinds)).tolist() == list(range(len(kinds)))
+        assert len(found) == len(kinds)
+
+
+def test_truth_values_are_no_numbers():
+    histories = Histories.empty(1).add(people([1, 0.0]), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=r"User True cannot be told from 1.*strings"):
+        histories.add(people(["new", True]), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=r"User 0 cannot be told from False"):
+        Histories.empty(1).add(people([False]), np.ones((1, 1))).add(people([0]), np.ones((1, 1)))
+    assert histories.codes(people(["new"]), 1).tolist() == [-1]
+    assert len(histories.add(people(["new"]), np.ones((1, 1)))) == 3
+
+
+def test_without_forgets_and_leaves_the_others():
+    statistics = np.random.default_rng(0).normal(size=(2 * BLOCK, 3))
+    histories = Histories.empty(3).add(people(range(2 * BLOCK)), statistics)
+    fewer = histories.without([5, BLOCK, "unknown"])
+    others = [user for user in range(2 * BLOCK) if user not in (5, BLOCK)]
+    assert fewer.users.tolist() == others
+    np.testing.assert_array_equal(fewer.sums, statistics[others])
+    assert fewer.codes(people([5, BLOCK, 6]), 3).tolist() == [-1, -1, 5]
+    assert len(histories) == 2 * BLOCK
+    # nothing of them is left in what is saved
+    assert b"a person" not in pickle.dumps(
+        Histories.empty(1).add(people(["a person"]), np.ones((1, 1))).without(["a person"])
+    )
+
+
+def test_a_plain_state():
+    statistics = np.random.default_rng(0).normal(size=(3, 2))
+    histories = Histories.empty(2).add(people(["u", 2, ("v",)]), statistics)
+    state = histories.to_state()
+    assert state["users"] == ["u", 2, ("v",)]
+    np.testing.assert_array_equal(Histories.from_state(state).sums, statistics)
+    nobody = Histories.from_state(Histories.empty(2).to_state())
+    assert len(nobody.add(people("u"), np.ones((1, 2)))) == 1
+    with pytest.raises(ValueError, match="3 users and 2 rows"):
+        Histories.from_state({**state, "sums": statistics[:2]})
+    with pytest.raises(ValueError, match="twice"):
+        Histories.from_state({**state, "users": ["u", 1, True]})
+
+
 def test_unknown_users_have_the_empty_history():
     histories = Histories.empty(2).add(people([1, 2]), np.ones((2, 2)))
     codes = histories.codes(people([2, "2", ("2",), 2.0, 7]), 5)
@@ -119,7 +201,7 @@ def test_users_of_any_kind():
     assert index[0] == ("a", 1)
 
 
-@pytest.mark.parametrize("n", [1, FEW, FEW + 1, 3 * FEW])
+@pytest.mark.parametrize("n", [1, 12, 13, 50])
 def test_few_users_are_found_as_many_are(n):
     here, day, nan = frozenset("ab"), pd.Timestamp("2020-01-01"), float("nan")
     known = ["a", np.str_("b"), 1, 2.5, ("a", 1), ("a", nan), False, day, b"a", here]
@@ -156,7 +238,7 @@ def test_coefficients_are_computed_once_for_those_who_are_asked_for(mixture):
     assert (more.coefficients(mixture, np.array([3])) != expected[4]).any()
     other.pooled_share = 1.0
     assert histories.coefficients(other, np.array([3]))[0, 0] == 1
-    assert set(vars(pickle.loads(pickle.dumps(histories)))) == {"users", "sums"}
+    assert not pickle.loads(pickle.dumps(histories))._tables
 
 
 # The mixture
@@ -244,6 +326,18 @@ def test_pooled_share_goes_to_the_pooled_reward(mixture):
     np.testing.assert_allclose(mixed[:, 0], 0.25 + 0.75 * own[:, 0])
     mixture.pooled_share = 1.0
     np.testing.assert_array_equal(mixture.coefficients(sums), [[1, 0, 0, 0]])
+
+
+def test_prototypes_of_a_group_give_way_to_the_pooled_reward(mixture):
+    """And with them their part of the user's taste."""
+    sums = sums_of(mixture, np.array([[1.0, 1.0]] * 4), np.array([1.0, 1, -1, 1]))
+    gate, own = mixture.gate(sums), mixture.coefficients(sums)
+    mixture.to_pooled = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    mixed = mixture.coefficients(sums)
+    np.testing.assert_allclose(mixed[:, 1], own[:, 1])
+    assert mixed[:, 2] == 0
+    np.testing.assert_allclose(mixed[:, 3], own[:, 3] * gate[:, 0])
+    np.testing.assert_allclose(mixed[:, :3].sum(dim=1), 1)
 
 
 def test_rounding_below_zero_is_no_history(mixture):

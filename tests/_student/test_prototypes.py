@@ -20,6 +20,7 @@ def test_from_the_pooled_model():
     start = from_pooled(pooled, 1)
     assert torch.equal(start.head.weight, pooled.without(1).weight)
     assert start.share.tolist() == [1]
+    assert start.group.tolist() == [-1]
 
 
 def test_from_the_specialists():
@@ -29,6 +30,7 @@ def test_from_the_specialists():
     start = from_specialists(trainer, specialists, group, 2)
     assert torch.equal(start.head.weight, specialists.without(2).weight)
     np.testing.assert_allclose(start.share, [5.5 / 9, 3.5 / 9])
+    assert start.group.tolist() == [0, 1]
 
 
 def test_em_finds_the_tastes_that_a_label_hides():
@@ -64,4 +66,5 @@ def test_groups_with_few_users_keep_their_specialist():
     pooled, specialists = fitted(trainer, group, 1.0)
     start = from_em(trainer, pooled, specialists, group, None, 3, CONFIG)
     assert len(start.share) == 3 + 1
+    assert start.group.tolist() == [0, 0, 0, 1]
     torch.testing.assert_close(start.head.weight[3], specialists.without(None).weight[1])

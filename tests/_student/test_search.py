@@ -35,7 +35,12 @@ class Fits:
         n = N_USERS * EACH
         user = np.repeat(np.arange(N_USERS), EACH)
         self.trainer = SimpleNamespace(
-            fold=np.arange(n) % 3, n_folds=3, label=np.ones(n), user=user
+            fold=np.arange(n) % 3,
+            n_folds=3,
+            label=np.ones(n),
+            user=user,
+            unit_weight=None,
+            weights_of=lambda rows: None,
         )
         groups = SimpleNamespace(codes=np.zeros(n, dtype=int))
         student = HistoryMixture if self.personal else None

@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import json
+import os
+import stat
 import sys
 import threading
 
@@ -112,6 +114,27 @@ def test_trust_on_first_use(server, tmp_path):
     with pytest.raises(OSError, match=DIGEST):  # another file at the same address
         fetch(remote, tmp_path)
     assert names(tmp_path) == ["a.json.sha256"]
+
+
+@pytest.mark.parametrize("left", ["", "abc", "\x00" * 65])
+def test_a_damaged_note_is_written_again(server, tmp_path, left):
+    remote = RemoteFile("a.json", server.url + "/file")
+    path = fetch(remote, tmp_path)
+    (tmp_path / "a.json.sha256").write_text(left)
+    with pytest.warns(UserWarning, match=r"a\.json\.sha256 holds no checksum"):
+        assert fetch(remote, tmp_path) == path
+    assert (tmp_path / "a.json.sha256").read_text().split() == [DIGEST]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o077, 0o600)])
+def test_permissions_are_those_of_the_umask(server, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        fetch(RemoteFile("a.json", server.url + "/file"), tmp_path)
+    finally:
+        os.umask(before)
+    assert names(tmp_path) == ["a.json", "a.json.sha256"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {mode}
 
 
 def test_a_file_of_the_users_own_is_checked_but_kept(tmp_path):

@@ -1,6 +1,8 @@
 """What enrolled comparisons change, and for whom."""
 
 import copy
+import pickle
+import threading
 
 import numpy as np
 import pandas as pd
@@ -94,6 +96,63 @@ def test_a_model_is_not_changed_through_its_copy(personal, data, newcomers):
     other.enroll(X, y)
     assert len(personal.history_) == n_known == 20
     assert len(other.history_) == 23
+
+
+def test_threads_enrol_and_nothing_is_lost(personal, newcomers):
+    X, y = newcomers
+    model = copy.copy(personal)
+    blocked = threading.Barrier(8)
+
+    def enrol(thread):
+        blocked.wait()
+        for i in range(20):
+            rows = slice(3 * i, 3 * i + 3)
+            model.enroll(X[rows].assign(user=["same", f"{thread}", f"{thread} {i}"]), y[rows])
+
+    threads = [threading.Thread(target=enrol, args=(thread,)) for thread in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = model.history_.counts()
+    assert len(counts) == 20 + 1 + 8 + 160
+    assert counts["same"] == 160
+    assert (counts[list("01234567")] == 20).all()
+    assert len(pickle.loads(pickle.dumps(model)).history_) == len(counts)
+    assert len(personal.history_) == 20
+
+
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [
+        (["new", True], "'user' of X holds True in row 1 and 1 in row 2"),
+        ([True, "new"], "User True cannot be told from 1, whom the model knows"),
+        ([2.0**53, 0.5], r"2\*\*53 or more in 30 of 90 rows"),
+    ],
+    ids=["in a column", "known", "rounded"],
+)
+def test_users_that_cannot_be_told_apart_change_nothing(users, message, personal, newcomers):
+    X, y = newcomers
+    model = copy.copy(personal)
+    column = pd.Series([users[0], users[1], 1 if users[0] == "new" else "other"] * 30, dtype=object)
+    with pytest.raises(ValueError, match=message):
+        model.enroll(X.assign(user=column), y)
+    assert model.history_ is personal.history_
+
+
+def test_unusual_identities_are_trained_and_enrolled(data, quick):
+    """Large integers beside numbers, tuples, and strings that have no encoding."""
+    names = [2**53 + i for i in range(8)] + [0.5, ("u", 1), ("u", float("nan")), "u\ud800"]
+    names += [f"u{i}" for i in range(8)]
+    users = pd.Series([names[user] for user in data.X["user"]], dtype=object)
+    model = quick().fit(data.X.assign(user=users), data.y, groups=data.groups)
+    plain = quick().fit(data.X, data.y, groups=data.groups)
+    new = data.X[:3].assign(user=pd.Series([2**53 + 1, 2**60, 1.5], dtype=object))
+    again = pickle.loads(pickle.dumps(model)).enroll(new, [0, 1, 1])
+    assert len(again.history_) == 22
+    np.testing.assert_array_equal(
+        model.decision_function(data.X.assign(user=users)), plain.decision_function(data.X)
+    )
 
 
 def test_labels_of_enrolment_are_those_of_fit(data, quick):

@@ -1,0 +1,53 @@
+"""Labels that cannot be told apart are refused, because two users would become one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._comparisons.messages import in_rows
+
+# Beyond this number floating-point numbers have rounded neighbouring integers to one.
+EXACT = 2.0**53
+BOOLS = (bool, np.bool_)
+NUMBERS = (int, float, np.number, np.bool_)
+
+
+def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str) -> None:
+    """Raise if different labels may have become one.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n,)
+    unique : ndarray of object, shape (n_unique,)
+        The distinct labels by code.
+    values : array-like of shape (n,)
+        The labels as given.
+    name : str
+        What the user calls them.
+    """
+    kinds = set(map(type, unique))
+    if any(issubclass(kind, float | np.floating) for kind in kinds):
+        large = [isinstance(n, float | np.floating) and abs(float(n)) >= EXACT for n in unique]
+        if any(large):
+            rows = np.array(large)[codes]
+            raise ValueError(
+                f"{name} holds floating-point numbers of 2**53 or more {in_rows(rows)}. Integers "
+                "of this size become equal when they are stored so. Read the labels again as "
+                'strings or whole numbers, for instance pd.read_csv(..., dtype={"user": "Int64"}).'
+            )
+    of_one_kind = isinstance(values, pd.Categorical) or values.dtype.kind != "O"
+    if of_one_kind or not any(issubclass(kind, NUMBERS) for kind in kinds):
+        return
+    for number in (0, 1):
+        rows = np.flatnonzero(np.isin(codes, np.flatnonzero(unique == number)))
+        is_bool = np.array([isinstance(value, BOOLS) for value in values[rows]], dtype=bool)
+        if is_bool.any() and not is_bool.all():
+            found = [rows[is_bool][0], rows[~is_bool][0]]
+            raise ValueError(
+                f"{name} holds {values[found[0]]!r} in row {found[0]} and {values[found[1]]!r} in "
+                f"row {found[1]}, which Python regards as equal. Convert the labels to strings: "
+                ".astype(str)."
+            )

@@ -1,0 +1,38 @@
+"""Which comparisons are repeated: they hold the same two items, on whichever side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._comparisons.memory_map import chunks
+from pafo_sk._comparisons.table import ComparisonTable
+
+
+def codes_of_repeats(comparisons: ComparisonTable) -> np.ndarray:
+    """Number the distinct pairs of items by what they hold, wherever in the table they stand.
+
+    Returns
+    -------
+    ndarray of int, shape (n_comparisons,)
+        The same for a pair whatever other rows there are, up to the codes that others take.
+    """
+    used = comparisons.used()
+    rank = np.zeros(len(comparisons.items), dtype=np.int64)
+    rank[used] = np.unique(_hashes(comparisons.items, used), return_inverse=True)[1]
+    a, b = rank[comparisons.a], rank[comparisons.b]
+    pair = np.minimum(a, b) * (rank.max() + 1) + np.maximum(a, b)
+    return np.unique(pair, return_inverse=True)[1]
+
+
+def _hashes(items: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Hash some items by their exact values, (n_rows,)."""
+    # odd factors, so that the order of an item's values matters
+    factors = 2 * np.arange(items.shape[1], dtype=np.uint64) + 1
+    found = []
+    for part in chunks(items, rows):
+        # the same in every precision, in which 0.0 and -0.0 are one number
+        values = items[part].astype(np.float64) + 0.0
+        hashes = pd.util.hash_array(values.ravel()).reshape(values.shape)
+        found.append((hashes * factors).sum(axis=1, dtype=np.uint64))
+    return np.concatenate(found)

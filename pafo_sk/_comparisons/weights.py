@@ -1,0 +1,102 @@
+"""Weights of comparisons: how often each of them counts."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.pairs import Comparisons, Pairs
+from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._sklearn_compat import num_samples, safe_indexing
+
+
+def read_weight(sample_weight: Any, n: int) -> np.ndarray | None:
+    """Check the weights of ``n`` comparisons; None where every comparison counts once.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,) or None
+    """
+    if sample_weight is None:
+        return None
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "sample_weight must hold numbers, one for each row of X; convert it, for instance with "
+            "pandas.to_numeric."
+        ) from None
+    if weight.shape != (n,):
+        raise ValueError(
+            f"sample_weight has the shape {weight.shape} for {n} rows of X; give one number per "
+            "row, or leave it out if every comparison counts once."
+        )
+    wrong = ~np.isfinite(weight) | (weight < 0)
+    if wrong.any():
+        raise ValueError(
+            f"sample_weight must be finite and not negative, and is not {in_rows(wrong)}: "
+            f"{weight[wrong][0]}. Give these rows the weight 0, which leaves them out."
+        )
+    if not weight.any():
+        raise ValueError(
+            f"sample_weight is zero in all {n} rows, and at least one number must be non-zero: a "
+            "row of weight 0 is left out."
+        )
+    return None if (weight == 1).all() else weight
+
+
+def counted_rows(
+    comparisons: Comparisons, sample_weight: Any, **columns: Any
+) -> tuple[Comparisons, np.ndarray | None, list[Any]]:
+    """Leave out the comparisons of weight zero, and with them their values in other columns.
+
+    Parameters
+    ----------
+    **columns : array-like of shape (n,) or None
+        Such as y and groups, by the names that the user knows.
+
+    Returns
+    -------
+    comparisons : Comparisons
+    weight : ndarray of shape (n,) or None
+        None where every comparison counts once.
+    columns : list
+    """
+    n = len(comparisons)
+    weight = read_weight(sample_weight, n)
+    if weight is None or weight.all():
+        return comparisons, weight, list(columns.values())
+    for name, values in columns.items():
+        if values is not None and num_samples(values) != n:
+            raise ValueError(
+                f"{name} has {num_samples(values)} values for {n} rows of X; give one per row."
+            )
+    rows = np.flatnonzero(weight)
+    kept = [None if v is None else safe_indexing(v, rows) for v in columns.values()]
+    return _of_rows(comparisons, rows), read_weight(weight[rows], len(rows)), kept
+
+
+def item_weights(comparisons: Comparisons, weight: np.ndarray | None) -> np.ndarray | None:
+    """How often each item of a table counts: pairs have two each, other forms each item once."""
+    return np.repeat(weight, 2) if weight is not None and isinstance(comparisons, Pairs) else None
+
+
+def whole(counts: np.ndarray) -> np.ndarray:
+    """Counts as integers, if none of them has a fraction."""
+    rounded = np.rint(counts).astype(np.int64)
+    return rounded if np.array_equal(rounded, counts) else counts
+
+
+def _of_rows(comparisons: Comparisons, rows: np.ndarray) -> Comparisons:
+    """Some comparisons, as if there had never been any others."""
+    if isinstance(comparisons, ComparisonTable):
+        part = comparisons[rows]
+        return part.replaced(prompts=None if part.prompts is None else part.prompts.compact())
+    values = {field.name: getattr(comparisons, field.name) for field in fields(comparisons)}
+    parts = {k: v[rows] for k, v in values.items() if isinstance(v, Labels | np.ndarray)}
+    parts = {k: v.compact() if isinstance(v, Labels) else v for k, v in parts.items()}
+    return replace(comparisons, **parts)
