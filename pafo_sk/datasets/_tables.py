@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._comparisons.tabular import is_frame
 
 # Cells of a CSV file that stand for no value, except in columns of text.
@@ -80,17 +79,3 @@ def check_present(column: pd.Series, name: str) -> None:
     """Raise for rows without a value."""
     problem = f"frame: no value in {name!r}"
     check_rows(column.isna(), problem, " Drop these rows or fill them in.")
-
-
-def check_rows(
-    bad: ArrayLike, problem: str, remedy: str = "", numbers: np.ndarray | None = None
-) -> None:
-    """Raise ValueError with the `problem` and the first five rows where `bad` is true.
-
-    `numbers` are the numbers of the rows in the user's table, if they are a part of it.
-    """
-    rows = np.flatnonzero(np.asarray(bad))
-    if len(rows):
-        shown = ", ".join(map(str, (rows if numbers is None else numbers[rows])[:5]))
-        where = f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows, first {shown}"
-        raise ValueError(f"{problem} in {where}.{remedy}")

@@ -6,7 +6,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from pafo_sk.datasets._tables import check_columns, check_rows, to_pandas
+from pafo_sk._comparisons.messages import check_rows
+from pafo_sk.datasets._tables import check_columns, to_pandas
 
 COLUMNS = {"text": ["a", "b"], "number": [1, 2]}
 
