@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from pafo_sk._comparisons.finite import check_finite, with_finite_items
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.unread_users import warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import (
