@@ -18,8 +18,8 @@ from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._encoding.fingerprint import reference_for
-from pafo_sk._sklearn_compat import num_samples
 from pafo_sk._sealed import is_sealed, seal, unseal
+from pafo_sk._sklearn_compat import num_samples
 from pafo_sk._student.histories import Histories
 
 
