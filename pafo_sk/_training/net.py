@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from inspect import signature
+from inspect import signature, unwrap
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,13 @@ from pafo_sk._training.weighted_pairs import WeightedPairs
 
 # Below this many numbers a second torch thread costs more than it saves.
 SMALL = 50_000_000
+
+
+class _LBFGS(torch.optim.LBFGS):
+    """L-BFGS that does not import torch's compiler, which takes a process one to two seconds."""
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
 
 
 class RewardNet(NeuralNet):
@@ -136,7 +143,8 @@ class RewardNet(NeuralNet):
         convex = getattr(self.module, "convex", False)
         net: RewardNet = clone(self)
         optimizer = self.optimizer or (torch.optim.LBFGS if convex else torch.optim.Adam)
-        full_batch = optimizer is torch.optim.LBFGS
+        optimizer = _LBFGS if optimizer is torch.optim.LBFGS else optimizer
+        full_batch = optimizer is _LBFGS
         decided = {
             "lr": 1.0 if full_batch else 3e-3,
             "max_epochs": 1 if full_batch else 30,
@@ -154,7 +162,7 @@ class RewardNet(NeuralNet):
 
     def can_be_preconditioned(self) -> bool:
         """Whether L-BFGS trains on all rows at once: then coordinates change its speed alone."""
-        return self.optimizer is torch.optim.LBFGS and self.batch_size == -1
+        return self.optimizer is _LBFGS and self.batch_size == -1
 
     def draws_globally(self) -> bool:
         """Whether something of the user's own may draw from torch's global generators."""

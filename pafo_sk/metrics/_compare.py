@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._clusters import clustered_mean

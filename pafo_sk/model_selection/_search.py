@@ -19,6 +19,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
 from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
@@ -68,6 +69,7 @@ class _GroupSearch(BaseSearchCV):
             If a scorer needs groups and there are none, if their number is wrong, or if the weights
             cannot be used.
         """
+        X = in_rows_that_can_be_taken(X)
         read_weight(params.get("sample_weight"), num_samples(X))
         groups = self._read_groups(X, params.pop("groups", None))
         with (
