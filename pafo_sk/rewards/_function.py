@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pafo_sk.datasets._conversations import read_conversations, render_all
+from pafo_sk._comparisons.conversations import read_conversations, render_all
 
 
 class RewardFunction:
