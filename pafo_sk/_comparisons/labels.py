@@ -60,7 +60,7 @@ class Labels:
             try:
                 codes, unique = factorized(values)
             except TypeError:
-                raise _not_hashable(values, name) from None
+                raise not_hashable(values, name) from None
         if codes.min(initial=0) < 0:
             raise ValueError(
                 f"{name} has no value (None or NaN) {in_rows(codes < 0)}. Drop these rows, or give "
@@ -184,7 +184,8 @@ def _check_exact(values: np.ndarray, name: str) -> None:
         )
 
 
-def _not_hashable(values: Any, name: str) -> TypeError:
+def not_hashable(values: Any, name: str) -> TypeError:
+    """Return an error that says which rows hold something that is no label."""
     wrong = np.array([not pd.api.types.is_hashable(value) for value in values])
     found = type(values[int(wrong.argmax())]).__name__
     return TypeError(

@@ -107,7 +107,10 @@ class InputReader(BaseEstimator):
         if columns is not None:
             columns.require([] if names is None else names)
             items = columns.drop(special) if names is None else columns.select(names)
-        vectors = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        try:
+            vectors = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        except (TypeError, ValueError) as error:
+            raise _no_numbers("items", error) from None
         check_finite(vectors, "items")
         if vectors.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -263,7 +266,11 @@ class InputReader(BaseEstimator):
                 ensure_all_finite=False,
                 ensure_min_samples=least,
             )
+        except TypeError as error:
+            raise _no_numbers("X", error) from None
         except ValueError as error:
+            if str(error).startswith(("could not convert", "setting an array element")):
+                raise _no_numbers("X", error) from None
             if reset or "feature" not in str(error):
                 raise
             # scikit-learn says what differs, and not what to do about it
@@ -376,6 +383,11 @@ def _check_n_rows(n: int, least: int) -> None:
             f"X has {n} sample(s), and at least {least} are needed"
             f"{'; check the filter that made X.' if n == 0 else '.'}"
         )
+
+
+def _no_numbers(name: str, error: Exception) -> Exception:
+    """Return an error of the same type that says which argument could not be read as numbers."""
+    return type(error)(f"{name} must hold numbers: {error}. Convert its columns, or drop them.")
 
 
 def _check_real(X: Any) -> None:
