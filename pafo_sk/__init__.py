@@ -11,7 +11,7 @@ from pafo_sk._training.heads import LinearHead, MLPHead
 from pafo_sk._training.net import RewardNet
 
 if TYPE_CHECKING:
-    from pafo_sk import datasets, distributed, inspection, metrics, model_selection
+    from pafo_sk import datasets, distributed, inspection, metrics, model_selection, rewards
 
 __version__ = "0.1.0"
 
@@ -29,6 +29,7 @@ __all__ = [
     "inspection",
     "metrics",
     "model_selection",
+    "rewards",
 ]
 
 _SUBMODULES = {name for name in __all__ if name.islower()}

@@ -16,9 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._deployment.checksum import checksum
+from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
-from pafo_sk._sealed import is_sealed, seal, unseal
 from pafo_sk._student.histories import Histories
+
+# Format of a fitted estimator in a pickle.
+PICKLE_FORMAT = 1
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):
@@ -100,12 +104,16 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         if "classes_" in state:
             # a search sends unfitted estimators to its workers; what is fitted needs no cache
             state["fit_cache"] = None
-            return seal(state)
+            state = {name: value for name, value in state.items() if name not in FITTED}
+            state |= {"pickle_format": PICKLE_FORMAT, "fitted": to_state(self)}
+            state["checksum"] = checksum(state)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if is_sealed(state):
-            state = unseal(state)
+        # of the three names one may be damaged
+        if {"pickle_format", "fitted", "checksum"} & set(state):
+            state = _checked(state)
+            state |= from_state(state.pop("fitted"))
         elif "classes_" in state:
             raise ValueError(
                 "This model was saved without a checksum, by an earlier version of pafo_sk. Load "
@@ -114,10 +122,32 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
 
     def __copy__(self) -> ComparisonClassifier:
-        copied = type(self).__new__(type(self))
-        copied.__dict__.update(self.__dict__)
+        # without a way through plain values: a copy shares what the estimator has
+        copied = object.__new__(type(self))
+        copied.__dict__.update(vars(self))
         copied.__dict__.pop("lock_", None)
+        if "enrolled_keys_" in vars(self):
+            copied.enrolled_keys_ = self.enrolled_keys_.copy()
         return copied
+
+
+def _checked(state: dict[str, Any]) -> dict[str, Any]:
+    """The state in a pickle without format and checksum, or ValueError if it is not readable."""
+    state = dict(state)
+    saved = state.pop("checksum", None)
+    whole = saved == checksum(state)
+    written = state.pop("pickle_format", None)
+    if isinstance(written, int) and written > PICKLE_FORMAT:
+        raise ValueError(
+            f"This model was pickled by a newer version of pafo_sk, in the format {written}; this "
+            f"one reads formats up to {PICKLE_FORMAT}. Upgrade pafo_sk."
+        )
+    if not whole or "fitted" not in state:
+        raise ValueError(
+            "The saved model is damaged: its content does not match its checksum. Load another "
+            "copy of the file, or save the model again."
+        )
+    return state
 
 
 @contextmanager

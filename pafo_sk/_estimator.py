@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from pafo_sk._base import ComparisonClassifier, fitted_afresh
+from pafo_sk._base import fitted_afresh
 from pafo_sk._baselines import most_trained_by, one_reward
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
-from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.weights import counted_rows, item_weights
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._deployment.lifecycle import Lifecycle
+from pafo_sk._deployment.reward_methods import RewardMethods
+from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
@@ -43,7 +44,7 @@ from pafo_sk._training.net import RewardNet
 from pafo_sk._training.preconditioning import Preconditioner
 
 
-class PafoRewardEstimator(ComparisonClassifier):
+class PafoRewardEstimator(Lifecycle, RewardMethods):
     """Reward model that serves minority and majority users, from comparisons of responses.
 
     A frozen encoder turns responses into vectors. `fit` trains a pooled Bradley-Terry model, a
@@ -402,74 +403,4 @@ class PafoRewardEstimator(ComparisonClassifier):
         if len(users):
             self._add_to_histories(comparisons, label, weight)
         self.model_.check_finite(comparisons.items, self.history_)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.
-
-        As scikit-learn wants, they are positive for ``classes_[1]``: they are ``r(a) - r(b)`` if
-        that means that response_a won, see ``pos_label``.
-
-        Parameters
-        ----------
-        X : comparisons, in the form given to `fit`
-            Users that are not known get the population's reward.
-        """
-        check_is_fitted(self)
-        return self._signed(self.model_.margins(self.reader_.read(X, self), self.history_))
-
-    def reward(self, items: Any) -> np.ndarray:
-        """One reward per (user, prompt, response) row: for best-of-n, or to train a policy.
-
-        Parameters
-        ----------
-        items : frame or array of shape (n, n_features)
-            A frame with the column ``response`` (and ``prompt`` and the user column where `fit` had
-            them), or item vectors where `fit` was given numbers.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Rewards; only differences within one user and prompt have a meaning.
-        """
-        check_is_fitted(self)
-        vectors, users = self.reader_.read_items(items, self)
-        return self.model_.rewards(vectors, users, self.history_)
-
-    def enroll(self, X: Any, y: Any, sample_weight: Any = None) -> PafoRewardEstimator:
-        """Add comparisons to users' histories, of new users or known ones, without retraining.
-
-        Nobody else's predictions change, and the order of calls does not matter. Several threads
-        may enrol and predict at the same time: a prediction sees an enrolment whole or not at all.
-
-        Parameters
-        ----------
-        X, y
-            Comparisons with a user column, and their winners, as in `fit`.
-        sample_weight : array-like of shape (n,) or None, default=None
-            How often each comparison counts; None: once.
-
-        Returns
-        -------
-        self : PafoRewardEstimator
-
-        Raises
-        ------
-        ValueError, TypeError
-            As in `fit`, and if a user cannot be told from one whom the model knows: ``True`` and 1,
-            for instance, are equal. Nothing has changed then.
-        """
-        check_is_fitted(self)
-        if not self.reader_.has_users_:
-            raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
-        given = self.reader_.read(X, self)
-        given, weight, (y,) = counted_rows(given, sample_weight, y=y)
-        label, *_ = read_y(y, len(given), self.classes_, self.pos_label_)
-        self._add_to_histories(given, label, weight)
-        return self
-
-    def _add_to_histories(
-        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None
-    ) -> None:
-        # scored and, where they are texts, encoded before other threads are kept waiting
-        users, sums = self.model_.sums_by_user(comparisons, label, self.history_, weight)
-        self._change_history(lambda history: history.plus(users, sums))
+        self.reward_scale_ = RewardScale.of_fit(self.model_, comparisons)

@@ -103,6 +103,19 @@ def letter_encoder():
     return LetterEncoder()
 
 
+class Letters:
+    """Counts letters, and has no name of its own."""
+
+    def encode(self, texts):
+        return np.array([[text.count(c) for c in "abcdef"] for text in texts], dtype=float)
+
+
+@pytest.fixture(scope="session")
+def text_model(texts, quick):
+    """A fitted model of texts; shared, so tests must not change it."""
+    return quick(encoder=Letters()).fit(texts.X, texts.y, groups=texts.groups)
+
+
 def _text_comparisons(seed=0, n_users=12, n_comparisons=10):
     rng = np.random.RandomState(seed)
     n = n_users * n_comparisons

@@ -11,7 +11,7 @@ IN_A_FRESH_PROCESS = """
 import sys
 import pafo_sk
 
-submodules = ["datasets", "distributed", "inspection", "metrics", "model_selection"]
+submodules = ["datasets", "distributed", "inspection", "metrics", "model_selection", "rewards"]
 assert set(pafo_sk.__all__) <= set(dir(pafo_sk))
 assert "pafo_sk._estimator" in sys.modules
 for name in submodules:

@@ -30,6 +30,7 @@ from pafo_sk import (
     inspection,
     metrics,
     model_selection,
+    rewards,
 )
 
 
@@ -121,6 +122,22 @@ def draw(model: PafoRewardEstimator, X: pd.DataFrame, y: np.ndarray, groups: np.
     inspection.UserAccuracyDisplay.from_estimator(model, X, y, kind="lorenz").plot(kind="lorenz")
     inspection.HistoryDisplay.from_estimator(model, X, y, X, y, groups, lengths=[1, 2])
     inspection.GateDisplay.from_estimator(model, X, groups).plot(cmap="magma")
+
+
+def deploy(model: PafoRewardEstimator, X: pd.DataFrame, y: np.ndarray, folder: Path) -> np.ndarray:
+    model.save(folder / "reward.pafo", hash_users=True)
+    loaded: PafoRewardEstimator = PafoRewardEstimator.load(folder / "reward.pafo").warm_up()
+    loaded.enroll(X, y, keys=range(len(y))).forget(["ann"])
+    items = X[["prompt", "user"]].assign(response="yes")
+    function: rewards.RewardFunction = loaded.as_reward_func(user_column="user")
+    values: list[float] = function(["why?"], ["because"], user=["ann"])
+    module: rewards.RewardModule = loaded.to_module()
+    vectors, coefficients = loaded.item_vectors(items), loaded.user_coefficients(X["user"])
+    print(module, values, vectors @ loaded.reward_vector(["ann"]).T, coefficients)
+    counts: pd.Series = loaded.known_users_
+    print(counts, loaded.reward(items, standardize="user"))
+    ranks: np.ndarray = loaded.rank(items)
+    return ranks
 
 
 def search(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> PafoRewardEstimator:

@@ -154,7 +154,7 @@ def as_objects(values: list) -> np.ndarray:
 
 
 def _one_dimensional(values: Any, name: str) -> Any:
-    """Return an array of integers, truth values, dates or objects."""
+    """Return an array of numbers, truth values, dates or objects."""
     if isinstance(values, str):
         raise TypeError(
             f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
@@ -165,23 +165,7 @@ def _one_dimensional(values: Any, name: str) -> Any:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
     if values.dtype.kind == "M":  # numpy makes numbers of some units, and dates of others
         return pd.DatetimeIndex(values).array
-    if values.dtype.kind == "f":
-        _check_exact(values, name)
-    return values if values.dtype.kind in "biu" else values.astype(object, copy=False)
-
-
-def _check_exact(values: np.ndarray, name: str) -> None:
-    """Raise for whole numbers so large that neighbours are the same number."""
-    limit = 2.0 ** (np.finfo(values.dtype).nmant + 1)
-    with np.errstate(invalid="ignore"):
-        beyond = np.isfinite(values) & (np.abs(values) >= limit)
-    if beyond.any():
-        raise ValueError(
-            f"{name} holds numbers from {limit:.0f} on in {values.dtype} {in_rows(beyond)}: "
-            f"{values.dtype} does not tell whole numbers of this size apart, so that different "
-            "labels may have become one. Read them as integers or strings; in an array of numbers, "
-            "number the labels first: pd.factorize(labels)[0]."
-        )
+    return values if values.dtype.kind in "biuf" else values.astype(object, copy=False)
 
 
 def _not_hashable(values: Any, name: str) -> TypeError:

@@ -69,7 +69,7 @@ def load_encoder(
     name = os.fspath(encoder)
     folder, stamp = Path(name).expanduser(), None
     place = name.removeprefix("sentence-transformers/")
-    if _holds_model(folder):
+    if holds_model(folder):
         place = os.path.realpath(folder)
         # The time stamp, because a model saved again in the same folder is another one.
         stamp = max(file.stat().st_mtime_ns for file in folder.rglob("*"))
@@ -109,13 +109,14 @@ def check_params(encode_params: dict[str, Any] | None) -> dict[str, Any]:
     return params
 
 
-def _holds_model(folder: Path) -> bool:
+def holds_model(folder: Path) -> bool:
+    """Return whether a folder looks like that of a saved model."""
     return any((folder / file).is_file() for file in ("modules.json", "config.json"))
 
 
 def _load(name: str, folder: Path, hub: bool) -> Any:
     """Open the model from the first place that has it."""
-    if _holds_model(folder):
+    if holds_model(folder):
         try:
             return _open(str(folder))
         except Exception as error:

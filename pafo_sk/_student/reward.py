@@ -69,16 +69,18 @@ class PersonalisedReward:
 
     def rewards(self, items: np.ndarray, users: Labels | None, histories: Histories) -> np.ndarray:
         """Reward of every item for the user beside it, (n_items,)."""
-        return self._weighing(users, len(items), histories)(slice(None), self._rewards(items))
+        return self._weighing(users, len(items), histories)(slice(None), self.all_rewards(items))
 
     def check_finite(self, items: np.ndarray, histories: Histories) -> None:
         """Raise if rewards of the first items, or of the known users, are not finite."""
-        check_finite_rewards(self._rewards(items[:CHECKED]), self.population, histories.sums)
+        check_finite_rewards(self.all_rewards(items[:CHECKED]), self.population, histories.sums)
 
-    def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
+    def statistics(
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
+    ) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
         found = np.empty((len(label), self.module.n_statistics))
-        for rows, statistics in self._statistics(comparisons, label):
+        for rows, statistics in self._statistics(comparisons, label, weight):
             found[rows] = statistics
         return found
 
@@ -113,12 +115,13 @@ class PersonalisedReward:
             yield slice(None), _in_chunks(self._linear, values, comparisons.differences)
             return
         table = comparisons.table()
-        rewards = self._rewards(table.items)
+        rewards = self.all_rewards(table.items)
         for start in range(0, len(table), BLOCK):
             rows = slice(start, start + BLOCK)
             yield rows, gather_margins(rewards, table.a[rows], table.b[rows])
 
-    def _rewards(self, items: np.ndarray) -> np.ndarray:
+    def all_rewards(self, items: np.ndarray) -> np.ndarray:
+        """All rewards of every item that coefficients combine, (n_items, n_rewards)."""
         return _in_chunks(self._module if self.weight is None else self._linear, items)
 
     def _linear(self, items: np.ndarray) -> np.ndarray:

@@ -2,18 +2,10 @@
 
 import copy
 
-import numpy as np
 import pytest
 
 from pafo_sk import MLPHead, RewardNet
 from pafo_sk.datasets import make_preferences
-
-
-class Letters:
-    """An encoder that counts letters."""
-
-    def encode(self, texts):
-        return np.array([[text.count(c) for c in "abcdef"] for text in texts], dtype=float)
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +36,3 @@ def pair_models(quick):
         kind: quick(reward_net=net).fit(pairs.X, pairs.y, groups=pairs.groups)
         for kind, net in nets.items()
     }
-
-
-@pytest.fixture(scope="session")
-def text_model(texts, quick):
-    return quick(encoder=Letters()).fit(texts.X, texts.y, groups=texts.groups)

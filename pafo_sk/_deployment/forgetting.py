@@ -1,0 +1,74 @@
+"""Users are forgotten: their histories, support rates, keys, and reports that are theirs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._deployment.hashed_users import HashedUsers
+from pafo_sk._student.histories import Histories
+from pafo_sk._student.known_users import KnownUsers
+from pafo_sk._warnings import warn_caller
+
+
+def forget_users(estimator: Any, users: Any) -> None:
+    """Remove users from a fitted estimator; everybody else's numbers stay bit-equal."""
+    labels = Labels.of(users, "users")
+
+    def change(history: Histories) -> Histories:
+        unknown = history.codes(labels, len(labels)) < 0
+        if unknown.any():
+            warn_caller(
+                f"forget: users holds labels that the model does not know {in_rows(unknown)}. "
+                "Nothing was there to be forgotten; check that they are written as in fit."
+            )
+        gone = list(labels.unique)
+        known = history.known
+        names = known.hashes(gone) if isinstance(known, HashedUsers) else gone
+        rate = estimator.support_rate_
+        if rate is not None:
+            estimator.support_rate_ = rate[KnownUsers(names).find(rate.index, len(names)) < 0]
+        if "enrolled_keys_" in vars(estimator):
+            estimator.enrolled_keys_ = estimator.enrolled_keys_.without(gone)
+        if not unknown.all():
+            _forget_reports(estimator, gone)
+        left = history.without(gone)
+        if isinstance(known, HashedUsers):
+            left = replace(left, known=HashedUsers(known.salt, left.known.first(len(left))))
+        return left
+
+    estimator._change_history(change)
+
+
+def _forget_reports(estimator: Any, users: list[Hashable]) -> None:
+    """Remove the rows of groups that are one user, or that have the name of one.
+
+    Nobody can tell whether the user of such a group is among those who are forgotten.
+    """
+    report: pd.DataFrame | None = estimator.pareto_report_
+    if report is None:
+        return
+    small = (report["n_users"] < 2).to_numpy()
+    gone = {label for label, one in zip(report.index, small, strict=True) if one or label in users}
+    if not gone:
+        return
+    estimator.pareto_report_ = report[_kept(report.index, gone)]
+    if (by_length := estimator.history_report_) is not None:
+        kept = _kept(by_length.index.get_level_values(0), gone)
+        estimator.history_report_ = by_length[kept]
+    if (options := estimator.options_report_) is not None:
+        estimator.options_report_ = options.loc[:, _kept(options.columns, gone)]
+    estimator.groups_ = [group for group in estimator.groups_ if group not in users]
+    estimator.pareto_status_ = (
+        "users were forgotten, and with them what was reported of groups of one user"
+    )
+
+
+def _kept(labels: pd.Index, gone: set[Hashable]) -> np.ndarray:
+    return np.array([label not in gone for label in labels], dtype=bool)
