@@ -19,7 +19,6 @@ from pafo_sk._comparisons.weights import counted_rows, item_weights
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.lifecycle import Lifecycle
 from pafo_sk._deployment.reward_methods import RewardMethods
-from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
@@ -30,7 +29,7 @@ from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import fit_pooled, fit_specialists
 from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
-from pafo_sk._student.histories import Histories, code_users
+from pafo_sk._student.histories import code_users
 from pafo_sk._student.model import HistoryModel
 from pafo_sk._student.options import STUDENT, StudentOptions
 from pafo_sk._student.reward import PersonalisedReward
@@ -386,21 +385,3 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             seed=int(rng.randint(np.iinfo(np.int32).max)),
             config=self._training_config,
         ).cached_in(self.fit_cache)
-
-    def _keep(
-        self,
-        groups: Groups | None,
-        comparisons: ComparisonTable,
-        label: np.ndarray,
-        users: pd.Index,
-        weight: np.ndarray | None,
-    ) -> None:
-        """Fitted attributes."""
-        self.groups_ = None if groups is None else groups.labels
-        self.majority_ = None if groups is None else groups.labels[0]
-        self.groups_source_ = "none" if groups is None else groups.source
-        self.history_ = Histories.empty(self.model_.module.n_statistics)
-        if len(users):
-            self._add_to_histories(comparisons, label, weight)
-        self.model_.check_finite(comparisons.items, self.history_)
-        self.reward_scale_ = RewardScale.of_fit(self.model_, comparisons)

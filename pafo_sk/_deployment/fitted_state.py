@@ -28,8 +28,12 @@ from pafo_sk._training.heads import LinearHead, MLPHead
 
 # Fitted attributes that stay as they are, and frames.
 PLAIN = (
-    *("groups_", "majority_", "groups_source_", "pareto_status_", "distill_weight_"),
     "pos_label_",
+    "groups_",
+    "majority_",
+    "groups_source_",
+    "pareto_status_",
+    "distill_weight_",
 )
 FRAMES = ("pareto_report_", "history_report_", "options_report_")
 FITTED = (
@@ -103,6 +107,7 @@ def from_state(state: dict[str, Any]) -> dict[str, Any]:
     found |= {name: frame_from(state[name]) for name in FRAMES if name in state}
     found["reader_"] = _reader(state["reader_"])
     found["classes_"] = _classes(**state["classes_"])
+    _require(found["pos_label_"] in found["classes_"].tolist(), "no class means response_b")
     model = found["model_"] = state["model_"]
     if isinstance(model, dict):
         model = found["model_"] = model_from(**model)

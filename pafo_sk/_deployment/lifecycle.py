@@ -11,9 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from pafo_sk._base import ComparisonClassifier
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons
+from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.weights import counted_rows
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.enrolled_keys import EnrolledKeys
+from pafo_sk._deployment.reward_scale import RewardScale
+from pafo_sk._groups import Groups
 from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.reward import PersonalisedReward
 
@@ -21,6 +24,7 @@ from pafo_sk._student.reward import PersonalisedReward
 class Lifecycle(ComparisonClassifier):
     """Methods that change the histories, or that take the model elsewhere."""
 
+    user: str | int | None
     model_: PersonalisedReward
     enrolled_keys_: EnrolledKeys
 
@@ -59,18 +63,34 @@ class Lifecycle(ComparisonClassifier):
         check_is_fitted(self)
         if not self.reader_.has_users_:
             raise ValueError("enroll needs a model fitted with users; X of fit had no user column.")
+        if keys is not None and sample_weight is not None:
+            raise ValueError("enroll takes keys or sample_weight, because a key counts once.")
         given = self.reader_.read(X, self)
-        if keys is not None and len(keys) != len(given):
-            raise ValueError(
-                f"keys has {len(keys)} labels for {len(given)} comparisons; give one for each."
-            )
-        given, weight, (y, keys) = counted_rows(given, sample_weight, y=y, keys=keys)
+        given, weight, (y,) = counted_rows(given, sample_weight, y=y)
         label, *_ = read_y(y, len(given), self.classes_, self.pos_label_)
         if keys is None:
             self._add_to_histories(given, label, weight)
         else:
-            self._enroll_once(given, label, weight, Labels.of(keys, "keys"))
+            self._enroll_once(given, label, Labels.of(keys, "keys"))
         return self
+
+    def _keep(
+        self,
+        groups: Groups | None,
+        comparisons: ComparisonTable,
+        label: np.ndarray,
+        users: pd.Index,
+        weight: np.ndarray | None,
+    ) -> None:
+        """Fitted attributes."""
+        self.groups_ = None if groups is None else groups.labels
+        self.majority_ = None if groups is None else groups.labels[0]
+        self.groups_source_ = "none" if groups is None else groups.source
+        self.history_ = Histories.empty(self.model_.module.n_statistics)
+        if len(users):
+            self._add_to_histories(comparisons, label, weight)
+        self.model_.check_finite(comparisons.items, self.history_)
+        self.reward_scale_ = RewardScale.of_fit(self.model_, comparisons)
 
     def _add_to_histories(
         self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None
@@ -79,19 +99,20 @@ class Lifecycle(ComparisonClassifier):
         users, sums = self.model_.sums_by_user(comparisons, label, self.history_, weight)
         self._change_history(lambda history: history.plus(users, sums))
 
-    def _enroll_once(
-        self, given: Comparisons, label: np.ndarray, weight: np.ndarray | None, keys: Labels
-    ) -> None:
+    def _enroll_once(self, given: Comparisons, label: np.ndarray, keys: Labels) -> None:
         """Add the comparisons whose keys are new for their users."""
+        if len(keys) != len(label):
+            raise ValueError(
+                f"keys has {len(keys)} labels for {len(label)} comparisons; give one for each."
+            )
         assert given.users is not None
-        users, statistics = given.users, self.model_.statistics(given, label, weight)
+        users, statistics = given.users, self.model_.statistics(given, label)
 
         def change(history: Histories) -> Histories:
             known = self.__dict__.setdefault("enrolled_keys_", EnrolledKeys())
             digests = known.digests_of(users, keys)
             new = np.flatnonzero(known.unseen(digests))
-            found = sums_by_user(users[new], statistics[new], statistics.shape[1])
-            changed = history.plus(*found)
+            changed = history.plus(*sums_by_user(users[new], statistics[new], statistics.shape[1]))
             known.digests.update(digests)
             return changed
 
@@ -146,8 +167,10 @@ class Lifecycle(ComparisonClassifier):
         """
         check_is_fitted(self)
         if self.reader_.form_ == "text":
-            item = {name: ["-"] for name in ("response", "prompt")}
-            vectors, users = self.reader_.read_items(pd.DataFrame(item), self, need_users=False)
+            item: dict[Any, list] = {name: ["-"] for name in ("response", "prompt")}
+            if self.reader_.has_users_:
+                item[self.user] = ["-"]
+            vectors, users = self.reader_.read_items(pd.DataFrame(item), self)
             self.model_.rewards(vectors, users, self.history_)
         return self
 

@@ -62,7 +62,7 @@ class RewardMethods(ComparisonClassifier):
             0 and variance 1 over the reference set for every user; "population" by the mean and
             deviation of the population's reward, the same for all. No group is asked for.
         reference : items or None, default=None
-            The reference set, in the form of ``items``; its users are not read. None: the items
+            The reference set, in the form of ``items``; of any users. None: the items
             that were compared in `fit`, or 20,000 of them.
 
         Returns

@@ -80,10 +80,17 @@ class RewardFunction:
         if "prompt" in reader.feature_names_in_:
             _check_length("prompts", prompts, n)
             frame["prompt"] = _texts(prompts, "prompts")
-        nobody = object()  # equal to no user
         if reader.has_users_:
-            frame[self.estimator.user] = [nobody] * n
-        if self.user_column is not None and reader.has_users_:
+            frame[self.estimator.user] = self._users(columns, n)
+        items = pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in frame.items()})
+        rewards = self.estimator.reward(items, standardize=self.standardize)
+        found: list[float] = rewards.tolist()
+        return found
+
+    def _users(self, columns: dict[str, Any], n: int) -> list:
+        """Users of the rows; an object that equals no user where there is none."""
+        users: list = [None] * n
+        if self.user_column is not None:
             if self.user_column not in columns:
                 raise ValueError(
                     f"The batch has no column {self.user_column!r}; it has {sorted(columns)}. Add "
@@ -92,13 +99,9 @@ class RewardFunction:
                 )
             users = list(columns[self.user_column])
             _check_length(self.user_column, users, n)
-            frame[self.estimator.user] = [
-                nobody if pd.api.types.is_scalar(user) and pd.isna(user) else user for user in users
-            ]
-        items = pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in frame.items()})
-        rewards = self.estimator.reward(items, standardize=self.standardize)
-        found: list[float] = rewards.tolist()
-        return found
+        nobody = object()
+        missing = [pd.api.types.is_scalar(user) and pd.isna(user) for user in users]
+        return [nobody if no else user for user, no in zip(users, missing, strict=True)]
 
 
 def _texts(values: Sequence, name: str) -> list[str]:
