@@ -34,8 +34,8 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
             rows = np.array(large)[codes]
             raise ValueError(
                 f"{name} holds floating-point numbers of {exact:.0f} or more {in_rows(rows)}. "
-                "Integers of this size become equal when they are stored so. Read the labels again as "
-                'strings or whole numbers, for instance pd.read_csv(..., dtype={"user": "Int64"}).'
+                "Integers of this size become equal when they are stored so. Read the labels again "
+                'as strings or whole numbers, such as pd.read_csv(..., dtype={"user": "Int64"}).'
             )
     of_one_kind = isinstance(values, pd.Categorical) or values.dtype.kind != "O"
     if of_one_kind or not any(issubclass(kind, NUMBERS) for kind in kinds):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.distinct import check_distinct
 from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 
 # Up to this many rows a Python loop is faster than pandas.
 FEW = 64
@@ -52,6 +53,9 @@ class Labels:
             values = values.array
         if isinstance(values, pd.arrays.NumpyExtensionArray):
             values = values.to_numpy()
+        if isinstance(values, pd.DataFrame) and values.shape[1] > 1:  # every combination is a label
+            values = list(values.itertuples(index=False, name=None))
+        check_unmasked(values, name)
         if isinstance(values, pd.Categorical):
             codes, unique = values.codes, values.categories
         else:
@@ -159,10 +163,17 @@ def _one_dimensional(values: Any, name: str) -> Any:
         raise TypeError(
             f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
         )
+    if not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"{name} is {values!r}; pass one label per row, for instance a column of X."
+        )
     # element by element, because labels that are tuples must not become columns
     values = np.asarray(values) if hasattr(values, "__array__") else as_objects(list(values))
     if values.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
+        raise ValueError(
+            f"{name} must be one-dimensional, and has the shape {values.shape}. For the "
+            "combinations of several columns pass a DataFrame of them."
+        )
     if values.dtype.kind == "M":  # numpy makes numbers of some units, and dates of others
         return pd.DatetimeIndex(values).array
     return values if values.dtype.kind in "biuf" else values.astype(object, copy=False)
