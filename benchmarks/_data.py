@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _library import join_prompt
+from _library import load_encoder, within_window
 from _scorers import score
 
 from pafo_sk import datasets
 
+ENCODER = "all-MiniLM-L6-v2"
 TEXTS = ["response_a", "response_b"]
 DSP_USERS = {"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
+DSP_NOISE = 0.1  # share of labels that load_dsp flips by default
 N_KNOWN = 38  # comparisons of a simulated user
 UNSEEN_LENGTHS = (0, 4, 12, 30)
 
@@ -52,12 +54,14 @@ class Case:
     Methods learn from ``train``, and ``test`` holds other comparisons of the same users.
     ``history`` holds known comparisons of users who are not in ``train`` (the first n of each are
     used), and ``unseen`` holds the comparisons that test them. ``clean`` holds noiseless rows for
-    the oracle.
+    the oracle. Where the labels of ``test`` have no noise, ``observed`` holds the same rows with
+    labels as noisy as those of ``train``, on which promises made from training rows are checked.
     """
 
     train: Part
     test: Part
     majority: object
+    observed: Part | None = None
     history: Part | None = None
     unseen: Part | None = None
     clean: Part | None = None
@@ -93,6 +97,8 @@ def _case(train: Part, test: Part, **more: Part) -> Case:
     """Make a case whose majority has most training users, and keep known users in the test."""
     by_user = pd.Series(train.groups).groupby(train.users).first()
     known = np.isin(test.users, by_user.index)
+    if "observed" in more:
+        more["observed"] = more["observed"][known]
     return Case(train, test[known], by_user.value_counts().index[0], **more)
 
 
@@ -118,11 +124,16 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
     known, new = order[:cut], order[cut:]
     one_each = dict.fromkeys(DSP_USERS, 1)
     clean = draw(known, n_comparisons=3 * cut, noise=0, users=one_each)
+    train, test = draw(known, n_comparisons=N_KNOWN), draw(new, n_comparisons=120, noise=0)
+    history = strangers(draw(known, n_comparisons=max(UNSEEN_LENGTHS)))
+    unseen = strangers(draw(new, n_comparisons=120, noise=0))
+    flipped = np.where(rng.random_sample(len(test)) < DSP_NOISE, 1 - test.y, test.y)
     return _case(
-        draw(known, n_comparisons=N_KNOWN),
-        draw(new, n_comparisons=120, noise=0),
-        history=strangers(draw(known, n_comparisons=max(UNSEEN_LENGTHS))),
-        unseen=strangers(draw(new, n_comparisons=120, noise=0)),
+        train,
+        test,
+        observed=Part(test.X, flipped, test.groups),
+        history=history,
+        unseen=unseen,
         clean=clean if labels == "domain" else None,
     )
 
@@ -242,9 +253,9 @@ def synthetic(folder: Path, seed: int) -> Case:
             frame.loc[rows, label].to_numpy(),
             frame.loc[rows, "group"].to_numpy(dtype=object),
         )
-        for rows, label in ((known, "y"), (~known, "y_clean"))
+        for rows, label in ((known, "y"), (~known, "y_clean"), (~known, "y"))
     ]
-    return _case(*parts)
+    return _case(*parts[:2], observed=parts[2])
 
 
 SOURCES = {
@@ -275,18 +286,22 @@ def data_home(given: str | None) -> Path:
     return Path(home)
 
 
-def texts_of(case: Case) -> list[str]:
+def texts_of(case: Case, encoder: str = ENCODER) -> list[str]:
     """List every text that is encoded for a case; there are none in numeric data."""
     found: dict[str, None] = {}
     for part in (case.train, case.test, case.history, case.unseen, case.clean):
         if part is not None and TEXTS[0] in part.X:
             for side in TEXTS:
-                found |= dict.fromkeys(joined(part.X, side))
+                found |= dict.fromkeys(joined(part.X, side, encoder))
     return list(found)
 
 
-def joined(X: pd.DataFrame, side: str) -> list[str]:
-    """Join prompts and responses as the library does."""
-    if "prompt" not in X:
-        return X[side].tolist()
-    return list(map(join_prompt, X["prompt"], X[side]))
+def joined(X: pd.DataFrame, side: str, encoder: str = ENCODER) -> list[str]:
+    """Join prompts and responses as the library does, within the encoder's window."""
+    prompts = X["prompt"].tolist() if "prompt" in X else [""] * len(X)
+    pairs = list(zip(prompts, X[side], strict=True))
+    unique = list(dict.fromkeys(pairs))
+    some_prompts, responses = zip(*unique, strict=True)
+    texts, _ = within_window(some_prompts, responses, load_encoder(encoder))
+    text_of = dict(zip(unique, texts, strict=True))
+    return [text_of[pair] for pair in pairs]

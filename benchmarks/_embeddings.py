@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from _data import ENCODER
 from _library import (
     LayerStore,
     block_scales,
@@ -22,7 +23,6 @@ from _library import (
 
 from pafo_sk import EmbeddingStore
 
-ENCODER = "all-MiniLM-L6-v2"
 # The estimator's default.
 PARAMS = {"layers": "auto"}
 

@@ -15,7 +15,7 @@ from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.memory_store import address_of
 from pafo_sk._encoding.sqlite_store import SqliteStore
 from pafo_sk._encoding.store import memory_store, open_store
-from pafo_sk._encoding.truncation import join_prompt
+from pafo_sk._encoding.truncation import join_prompt, within_window
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.heads import squared_distance
@@ -46,5 +46,6 @@ __all__ = [
     "scaled_blocks",
     "squared_distance",
     "vector_settings",
+    "within_window",
     "write_partition",
 ]

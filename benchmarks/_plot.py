@@ -23,6 +23,7 @@ STYLES = {
     "specialists": ("#CC79A7", "<"),
     "oracle": ("#CC79A7", "+"),
     "pafo": ("#D55E00", "*"),
+    "pafo_no_labels": ("#D55E00", "d"),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,12 @@ class Promise:
     promised: float
     kept: float
     held: bool
+
+
+def observed(run: dict[str, Any], results: UserResults) -> UserResults:
+    """Take the answers on labels as noisy as those of the training rows, where there are such."""
+    right = run["right"].get("observed")
+    return results if right is None else replace(results, right=np.array(right))
 
 
 def promises(

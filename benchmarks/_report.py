@@ -13,7 +13,7 @@ from _data import SOURCES, UNSEEN_LENGTHS
 from _measures import UserResults, headroom, paired_difference, summarise
 from _methods import ABLATIONS, METHODS
 from _plot import draw
-from _promises import promises
+from _promises import observed, promises
 from _promises import summary as summary_of
 from _runs import Store
 
@@ -126,8 +126,7 @@ def _compare(
             for seed in seeds
             for promise in promises(
                 runs[method, seed]["chosen"].get("promised", {}),
-                results[method][seed],
-                results["pooled"][seed],
+                *(observed(runs[name, seed], results[name][seed]) for name in (method, "pooled")),
             )
         )
         row["both_gain"] = sum(min(pair) > 0 for pair in zip(gains[::2], gains[1::2], strict=True))
@@ -243,7 +242,8 @@ def _promises(summary: dict[str, Any]) -> str:
     ]
     return (
         "## Promised and kept\n\nGain of PAFO over pooled in points, means over groups and seeds: "
-        "as `pareto_report_` promised from held-out training rows, and as the test gave. An "
+        "as `pareto_report_` promised from held-out training rows, and as the test gave. Labels of "
+        "the test are here as noisy as those of the training rows, where these have noise. An "
         "interval held if, widened by the test's own, it holds the test's gain.\n\n"
         + _grid(header, rows)
     )

@@ -174,7 +174,10 @@ def _answers(task: Task, method: Method) -> dict[str, Any]:
     start = time.perf_counter()
     fitted = method.fit(task)
     seconds = time.perf_counter() - start + before * task.base_used
-    right = {"known": _judge(fitted.known(), case.test, case).right.tolist()}
+    known = fitted.known()
+    right = {"known": _judge(known, case.test, case).right.tolist()}
+    if case.observed is not None:
+        right["observed"] = _judge(known, case.observed, case).right.tolist()
     if case.unseen is not None:
         for n in UNSEEN_LENGTHS:
             margin = fitted.unseen(n)

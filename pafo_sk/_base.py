@@ -15,10 +15,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.checksum import checksum
 from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
+from pafo_sk._sklearn_compat import num_samples
 from pafo_sk._student.histories import Histories
 
 # Format of a fitted estimator in a pickle.
@@ -65,7 +67,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         """Accuracy of the predicted winners; a label that `fit` did not see is an error."""
         check_is_fitted(self)
         read_y(y, None, self.classes_)
-        return super().score(X, y, sample_weight)
+        return super().score(X, y, read_weight(sample_weight, num_samples(y)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Bradley-Terry probabilities of the two classes, (n, 2)."""

@@ -34,6 +34,8 @@ class Choice:
     temperature: float
 
 
+# Margins of a model of all rows are at most this many times those of one that lacks a fold.
+MOST_LARGER = 2.0
 AS_POOLED = Choice(np.inf, False, 1.0)
 
 
@@ -145,13 +147,30 @@ def _start(trainer: Trainer, tried: HeadGrid) -> nn.Module | None:
 def _calibrated(
     fitted: CrossFitted, choice: Choice, judged: Trainer, weight: np.ndarray | None = None
 ) -> CrossFitted:
-    """A single model with its margins divided by one temperature, and the choice that says so."""
+    """A single model with its margins divided by a temperature, and the choice that says so.
+
+    The model of all rows, the first one, has a temperature of its own. A penalty is the same for it
+    as for the models that lack a fold, and weighs less against more rows, so that its margins are
+    larger by a factor that may be well above one. How much larger they are is seen on rows that
+    both have learned from: the factor is the ratio of their temperatures there.
+    """
+    n_sets = len(fitted.fold_sets)
     weight = judged.weight if weight is None else weight
     margins = fitted.margins(judged, 0)
     check_finite_rewards(margins)
     scale, _ = temperature(margins, judged.label, weight)
+    another = (judged.fold + 1) % judged.n_folds
+    seen = [
+        temperature(
+            judged.margins_by_row(fitted.heads, fold_set=one, model=0), judged.label, weight
+        )
+        for one in (0, np.array([fitted.fold_sets.index((k,)) for k in another]))
+    ]
+    ratio = np.clip(seen[0][0] / seen[1][0], 1 / MOST_LARGER, MOST_LARGER)
+    whole, others = (fitted.heads.select(fold_set=index) for index in ([0], range(1, n_sets)))
+    module = stack_heads([_divided(whole, scale * ratio).module, _divided(others, scale).module])
     choices = [replace(choice, temperature=scale)]
-    return replace(fitted, heads=_divided(fitted.heads, scale), choices=choices)
+    return replace(fitted, heads=HeadGrid(module, fitted.heads.axes), choices=choices)
 
 
 @trained_once

@@ -87,7 +87,8 @@ def test_clone_shares_an_encoder_object(letter_encoder, tiny_encoder):
 def test_clone_keeps_requests():
     with config_context(enable_metadata_routing=True):
         model = PafoRewardEstimator().set_fit_request(groups=False)
-        assert clone(model).get_metadata_routing().fit.requests["groups"] is False
+        requests = clone(model).get_metadata_routing().fit.requests
+        assert requests == {"groups": False, "sample_weight": True}
 
 
 def test_parameters():

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from made_groups import APART, fitted, trainer_of
+from scipy.special import expit
 
-from pafo_sk import MLPHead, RewardNet
+from pafo_sk import ComparisonTable, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._specialists import Choice, fit_pooled, fit_specialists, with_pairs
+from pafo_sk._training.calibration import temperature
 from pafo_sk._training.config import TrainingConfig
 
 MAX_SPECIALISTS = TrainingConfig().max_specialists
@@ -103,3 +105,18 @@ def test_models_that_lack_a_pair_of_folds_are_what_they_would_be_alone():
     choice = pooled.choices[0]
     alone = part.train_grid(part.pairs(), [()], np.array(choice.penalty)).module.weight
     torch.testing.assert_close(of_pair[0], alone / choice.temperature, atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("seed", [0, 9])
+def test_the_model_of_all_rows_is_calibrated_itself(seed):
+    """With few items any penalty ranks them; margins must be those of maximum likelihood."""
+    rng = np.random.default_rng(seed)
+    a, users = rng.integers(8, size=3000), rng.integers(60, size=3000)
+    b = (a + 1 + rng.integers(7, size=3000)) % 8
+    y = (rng.random(3000) < expit(rng.normal(size=8) @ (np.eye(8)[b] - np.eye(8)[a]).T)).astype(int)
+    X = ComparisonTable(np.eye(8), a, b, users=users)
+    margin = (
+        PafoRewardEstimator(strategy="pooled", random_state=seed).fit(X, y).decision_function(X)
+    )
+    # the best factor of the margins on the rows that they were fitted to
+    assert temperature(margin, y)[0] == pytest.approx(1, abs=0.1)

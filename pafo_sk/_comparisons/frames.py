@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.conversations import (
+    is_list,
+    is_messages,
+    read_conversations,
+    render_all,
+)
 from pafo_sk._comparisons.labels import FEW, Labels, numbered
 from pafo_sk._comparisons.messages import in_rows, listed
+from pafo_sk._comparisons.tabular import as_frame
 
 
 class Columns:
-    """Named columns of a pandas, polars or pyarrow frame, a Hugging Face dataset or a mapping.
+    """Named columns of a frame, in any form that `as_frame` reads.
 
     Other frames than those of pandas are read through narwhals. Those of pandas are not, because
     narwhals refuses names that occur twice or are no strings, and costs more for a single row; the
@@ -30,10 +38,7 @@ class Columns:
 
     def __init__(self, frame: Any, argument: str = "X"):
         self.argument = argument
-        if isinstance(frame, Mapping):  # a Hugging Face dataset returns one for some rows
-            frame = pd.DataFrame(dict(frame))
-        elif not isinstance(frame, pd.DataFrame) and hasattr(frame, "with_format"):
-            frame = frame.with_format("arrow")[:]
+        frame = as_frame(frame, argument)
         self._pandas = isinstance(frame, pd.DataFrame)
         if self._pandas and frame.columns.nlevels > 1:
             raise ValueError(
@@ -81,7 +86,7 @@ class Columns:
         return self._frame[name]
 
     def texts(self, name: str) -> Labels:
-        """Return one column of strings; anything else in it raises."""
+        """Return one column of strings or of conversations, as texts; anything else raises."""
         column = self._column(name)
         few = column.to_list() if len(column) <= FEW else [None]
         if all(isinstance(text, str) for text in few):
@@ -89,12 +94,23 @@ class Columns:
         try:  # Arrow's strings and categories are numbered without one Python string per row
             codes, unique = pd.factorize(column.array if self._pandas else column.to_numpy())
         except TypeError:  # something in it has no hash
-            raise self._no_texts(name) from None
+            return self._rendered(name)
         unique = np.asarray(unique, dtype=object)
         kind = pd.api.types.infer_dtype(unique, skipna=False)
         if len(codes) and (kind != "string" or codes.min() < 0):
             raise self._no_texts(name)
         return Labels(codes, unique)
+
+    def _rendered(self, name: Hashable) -> Labels:
+        """Return one column of conversations as texts; anything else in it raises."""
+        values = self.values(name)
+        if not any(map(is_messages, values)):
+            raise self._no_texts(str(name))
+        column = pd.Series(list(values), dtype=object)
+        messages = read_conversations(
+            column, str(name), strings_as_prompts=True, source=self.argument
+        )
+        return Labels(*numbered(render_all(messages, column.index).to_list()))
 
     def _no_texts(self, name: str) -> ValueError | TypeError:
         values = self.values(name).astype(object)
@@ -107,22 +123,30 @@ class Columns:
             )
         wrong = np.array([not isinstance(value, str) for value in values])
         found = sorted({type(value).__name__ for value in values[wrong][:100]})
+        remedy = f"Convert it: {self.argument}[{name!r}].astype(str)."
+        if any(map(is_list, values[wrong][:100])):
+            remedy = "A text is one string, or a list of messages {'role': ..., 'content': ...}."
         return TypeError(
             f"Column {name!r} of {self.argument} must hold strings, and holds {', '.join(found)} "
-            f"{in_rows(wrong)}. Convert it: {self.argument}[{name!r}].astype(str)."
+            f"{in_rows(wrong)}. {remedy}"
         )
 
     def labels(self, name: Hashable) -> Labels:
         """Return one column of hashable labels without missing values (users, groups)."""
-        return Labels.of(self.values(name), f"column {name!r} of {self.argument}")
+        values = self.values(name)
+        if len(values) and is_messages(values[0]):
+            return self._rendered(name)
+        return Labels.of(values, f"column {name!r} of {self.argument}")
 
     def looks_like_text(self, ignored: Sequence[Hashable]) -> bool:
-        """Return whether a column other than ``ignored`` holds strings in its first rows."""
+        """Return whether a column other than ``ignored`` begins with strings or messages."""
         for name in self.names:
             if name in ignored:
                 continue
             values = self.values(name)
-            if values.dtype.kind in "OUS" and any(isinstance(v, str) for v in values[:100]):
+            if values.dtype.kind in "OUS" and any(
+                isinstance(value, str) or is_messages(value) for value in values[:100]
+            ):
                 return True
         return False
 
@@ -132,15 +156,18 @@ class Columns:
         if not missing:
             return
         present = [name for name in self.names if isinstance(name, str)]
-        hints = []
-        for name in missing:
-            near = difflib.get_close_matches(name, [n for n in present if n not in names], n=1)
-            if near:
-                hints.append(
-                    f"{near[0]!r} looks like {name!r}: X.rename(columns={{{near[0]!r}: {name!r}}})"
-                )
-        if {"chosen", "rejected"} <= set(present):
-            hints.append("pafo_sk.datasets.from_chosen_rejected(X) converts chosen/rejected frames")
+        hints = _loaders(present)
+        nearest = {
+            name: difflib.get_close_matches(name, [n for n in present if n not in names], n=1)
+            for name in missing
+        }
+        near = [found[0] for found in nearest.values() if found]
+        if not hints and len(set(near)) == len(near):  # one column cannot be both responses
+            hints = [
+                f"{found[0]!r} looks like {name!r}: X.rename(columns={{{found[0]!r}: {name!r}}})"
+                for name, found in nearest.items()
+                if found
+            ]
         if not hints:
             hints.append(f"rename the column that holds it to {missing[0]!r}, or add it")
         hint = f" {'; '.join(hints)}."
@@ -150,10 +177,18 @@ class Columns:
         )
 
 
-def is_frame(X: Any) -> bool:
-    """Return whether ``X`` is a frame of a kind that ``Columns`` reads."""
-    if isinstance(X, np.ndarray | list | tuple):
-        return False
-    if isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "column_names"):
-        return True
-    return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
+def _loaders(names: Sequence[str]) -> list[str]:
+    """Return the loader that converts a frame with such columns, if there is one."""
+    lower = {name.lower() for name in names}
+    pair = re.compile(r"(conversation|messages|model|assistant|response|answer|text)s?_[ab12]")
+    loader, form = "", ""
+    if {"chosen", "rejected"} <= lower:
+        loader, form = "from_chosen_rejected(X)", "chosen/rejected frames"
+    elif {"conversation_a", "conversation_b"} <= lower:
+        loader, form = "from_arena(X)", "votes of an arena"
+    elif not any(map(pair.fullmatch, lower)):  # a row for each response
+        if lower & {"rank", "ranking", "ranks"}:
+            loader, form = "from_rankings(X, ...)", "rankings"
+        elif lower & {"score", "rating", "ratings", "stars", "grade", "overall_score"}:
+            loader, form = "from_ratings(X, ...)", "tables of rated responses"
+    return [f"pafo_sk.datasets.{loader} converts {form}"] if loader else []

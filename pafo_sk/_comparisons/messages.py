@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def first_rows(mask: np.ndarray) -> list[int]:
@@ -22,3 +23,17 @@ def listed(names: Sequence[Hashable]) -> str:
     if len(names) <= 10:
         return repr(list(names))
     return f"{', '.join(map(repr, names[:8]))} ... {names[-1]!r} ({len(names)} columns)"
+
+
+def check_rows(
+    bad: ArrayLike, problem: str, remedy: str = "", numbers: np.ndarray | None = None
+) -> None:
+    """Raise ValueError with the `problem` and the first five rows where `bad` is true.
+
+    `numbers` are the numbers of the rows in the user's table, if they are a part of it.
+    """
+    rows = np.flatnonzero(np.asarray(bad))
+    if len(rows):
+        shown = ", ".join(map(str, (rows if numbers is None else numbers[rows])[:5]))
+        where = f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows, first {shown}"
+        raise ValueError(f"{problem} in {where}.{remedy}")

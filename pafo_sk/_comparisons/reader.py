@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from pafo_sk._comparisons.finite import check_finite, with_finite_items
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.unread_users import warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import (
@@ -66,8 +67,13 @@ class InputReader(BaseEstimator):
         """Check that X agrees with the X of `fit`, and return its comparisons."""
         return self._read(X, estimator, reset=False)
 
-    def read_items(self, items: Any, estimator: Any) -> tuple[np.ndarray, Labels | None]:
-        """Return the vectors and the users of single responses, one per row."""
+    def read_items(
+        self, items: Any, estimator: Any, *, need_users: bool = True
+    ) -> tuple[np.ndarray, Labels | None]:
+        """Return the vectors and the users of single responses, one per row.
+
+        With ``need_users`` a model that was fitted with users asks for them.
+        """
         if isinstance(items, ComparisonTable):
             raise TypeError(
                 "items is a ComparisonTable, and reward takes vectors, a row for each: "
@@ -92,7 +98,7 @@ class InputReader(BaseEstimator):
             assert columns is not None
             columns.require(["response"] + ["prompt"] * with_prompt)
             _check_n_rows(len(columns), 1)
-            self._check_has_users(users is not None, "items", estimator)
+            self._check_has_users(users is not None or not need_users, "items", estimator)
             prompts = columns.texts("prompt") if with_prompt else None
             encode = self._encoder(estimator, reset=False)
             responses = [columns.texts("response")]
@@ -109,7 +115,7 @@ class InputReader(BaseEstimator):
                 f"{self.n_features_in_}. {self._features_of_fit(estimator)}"
             )
         if columns is not None or self.form_ == "difference":  # vectors of a table have no users
-            self._check_has_users(users is not None, "items", estimator)
+            self._check_has_users(users is not None or not need_users, "items", estimator)
         # torch refuses the negative strides of a reversed view
         return np.ascontiguousarray(vectors), users
 

@@ -27,13 +27,13 @@ def read_weight(sample_weight: Any, n: int) -> np.ndarray | None:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            "sample_weight must hold numbers, one for each row of X; convert it, for instance with "
-            "pandas.to_numeric."
+            "sample_weight must hold numbers, one for each comparison; convert it, for instance "
+            "with pandas.to_numeric."
         ) from None
     if weight.shape != (n,):
         raise ValueError(
-            f"sample_weight has the shape {weight.shape} for {n} rows of X; give one number per "
-            "row, or leave it out if every comparison counts once."
+            f"sample_weight has the shape {weight.shape} for {n} comparisons; give one number for "
+            "each, or leave it out if every comparison counts once."
         )
     wrong = ~np.isfinite(weight) | (weight < 0)
     if wrong.any():
@@ -83,6 +83,20 @@ def counted_rows(
 def item_weights(comparisons: Comparisons, weight: np.ndarray | None) -> np.ndarray | None:
     """How often each item of a table counts: pairs have two each, other forms each item once."""
     return np.repeat(weight, 2) if weight is not None and isinstance(comparisons, Pairs) else None
+
+
+def rows_that_count(weight: np.ndarray, repeated: bool) -> np.ndarray:
+    """Rows without those of weight zero, each as often as it counts where ``repeated``."""
+    if not repeated:
+        return np.flatnonzero(weight)
+    times = np.rint(weight).astype(np.int64)
+    if (times != weight).any():
+        raise ValueError(
+            "Without users every comparison is a unit of its own, so that sample_weight must hold "
+            f"whole numbers, and does not {in_rows(times != weight)}. Pass users as well, or "
+            "leave ties out."
+        )
+    return np.repeat(np.arange(len(weight)), times)
 
 
 def whole(counts: np.ndarray) -> np.ndarray:

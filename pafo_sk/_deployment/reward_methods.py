@@ -11,9 +11,10 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._student.reward import PersonalisedReward
 
@@ -129,7 +130,7 @@ class RewardMethods(ComparisonClassifier):
             As in `reward`.
         """
         check_is_fitted(self)
-        return self.reader_.read_items(items, self)[0]
+        return self.reader_.read_items(items, self, need_users=False)[0]
 
     def user_coefficients(self, users: Any) -> np.ndarray:
         """Weights by which each user's reward combines the model's rewards, (n, n_rewards).

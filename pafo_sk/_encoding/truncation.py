@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._encoding.encode import encodable
-from pafo_sk._encoding.fingerprint import prompt_of
+from pafo_sk._encoding.fingerprint import encoder_facts, prompt_of, revision_of
 from pafo_sk._encoding.loading import check_params
+from pafo_sk._encoding.memory_store import address_of
 from pafo_sk._warnings import warn_caller
 
 # What `within_window` does, for ``encoder_info_``.
@@ -68,11 +69,14 @@ def within_window(
         return texts, longer
     tokenizer, instruction = model.tokenizer, prompt_of(model, check_params(encode_params))
     room = window - tokenizer.num_special_tokens_to_add()
+    # Texts that were found to fit are not looked at again.
+    facts = encoder_facts[model].setdefault("fitting", {})
+    fitting: set[bytes] = facts.setdefault((revision_of(model), window, instruction), set())
     # No token is shorter than a byte, so short texts need no tokenizer.
     rows = [
         row
         for row, text in enumerate(texts)
-        if len((instruction + encodable(text)).encode()) > room
+        if len((instruction + encodable(text)).encode()) > room and address_of(text) not in fitting
     ]
     if not rows:
         return texts, longer
@@ -81,6 +85,8 @@ def within_window(
     of_responses = _tokens([responses[row] for row in rows], tokenizer)
     for row, of_prompt, of_response in zip(rows, of_prompts, of_responses, strict=True):
         longer[row] = len(of_prompt) + len(of_response) > room
+        if not longer[row]:
+            fitting.add(address_of(texts[row]))
         if longer[row] and getattr(tokenizer, "is_fast", False):
             response = _without_middle(responses[row], of_response, room)
             prompt = _end(prompts[row], of_prompt, max(room - len(of_response), 0))

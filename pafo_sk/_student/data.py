@@ -98,7 +98,7 @@ class StudentSet(PairData):
         alone = int(self.user.max()) + 1 + torch.arange(len(self), device=self.user.device)
         owner = torch.where(self.user < 0, alone, self.user)
         owners, counts = torch.unique(owner, return_counts=True)
-        order = torch.randperm(len(owners))
+        order = torch.randperm(len(owners), generator=self.generator)
         position = torch.empty_like(order)
         position[order] = torch.arange(len(owners))
         n_before = torch.cumsum(counts[order], 0) - 1

@@ -75,10 +75,12 @@ class PersonalisedReward:
         """Raise if rewards of the first items, or of the known users, are not finite."""
         check_finite_rewards(self.all_rewards(items[:CHECKED]), self.population, histories.sums)
 
-    def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
+    def statistics(
+        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
+    ) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
         found = np.empty((len(label), self.module.n_statistics))
-        for rows, statistics in self._statistics(comparisons, label):
+        for rows, statistics in self._statistics(comparisons, label, weight):
             found[rows] = statistics
         return found
 

@@ -18,13 +18,20 @@ from pafo_sk._specialists import CrossFitted
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import StudentSet
 from pafo_sk._student.directions import residual_directions
-from pafo_sk._student.model import HistoryModel, plain_model
+from pafo_sk._student.model import HistoryMixture, HistoryModel, plain_model
 from pafo_sk._student.options import StudentOptions
 from pafo_sk._student.prototypes import Prototypes, from_em, from_pooled, from_specialists
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.heads import LinearHead, emptied, select_rewards
 from pafo_sk._training.losses import DistillationLoss
-from pafo_sk._training.net import RewardNet, as_tensor, finished, seeded, threads_for
+from pafo_sk._training.net import (
+    RewardNet,
+    as_tensor,
+    draw_from,
+    finished,
+    seeded,
+    threads_for,
+)
 from pafo_sk._training.preconditioning import remove
 
 
@@ -129,12 +136,14 @@ class CandidateTrainer:
                 trainer, pooled, candidate.n_directions, self.config.direction_prior_rows
             )
             directions.weight.data[: len(start)] = torch.as_tensor(start)
-        module = self.student(
-            select_rewards(prototypes.head, range(len(prototypes.share))),
-            select_rewards(pooled, [0]),
-            directions,
-            share=prototypes.share,
-        )
+        own = self.student is not HistoryMixture
+        with seeded(trainer.seed, torch.device("cpu"), everything=own):
+            module = self.student(
+                select_rewards(prototypes.head, range(len(prototypes.share))),
+                select_rewards(pooled, [0]),
+                directions,
+                share=prototypes.share,
+            )
         module.direction_penalty = candidate.direction_penalty
         module.config = self.config
         return module
@@ -242,11 +251,17 @@ def train_student(
         anchor=copy.deepcopy(anchor).to(device),
         anchor_penalty=anchor_penalty,
     )
-    with seeded(trainer.seed, device), threads_for(data.items.numel()):
+    own = type(module) is not HistoryMixture or trainer.net.draws_globally()
+    with (
+        seeded(trainer.seed, device, everything=own) as generator,
+        threads_for(data.items.numel()),
+    ):
+        data = replace(data, generator=generator)
         if len(data) > 2 * config.rows_at_once:
             data = replace(data, pieces=tuple(data.batches(config.rows_at_once)))
         fitted = student_net(trainer.net, module, config, **distillation).resolved()
         fitted.set_params(device=str(device)).initialize()
+        draw_from(generator, fitted.module_)
         fitted.module_.train().requires_grad_(True)
         fitted.module_.reference.requires_grad_(False)
         if trainer.preconditioner and fitted.can_be_preconditioned():

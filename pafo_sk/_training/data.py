@@ -33,6 +33,8 @@ class PairData(Dataset):
         Items that are scored, so that batches share one table; None: all of them.
     pieces : tuple of PairData, default=()
         Data that add up to these, to be worked on one after the other; empty: all at once.
+    generator : torch.Generator or None, default=None
+        What batches are drawn from, on the CPU; None: torch's global generator.
     """
 
     items: Tensor
@@ -42,6 +44,7 @@ class PairData(Dataset):
     weight: Tensor
     used: Tensor | None = None
     pieces: tuple[Self, ...] = ()
+    generator: torch.Generator | None = None
 
     # Fields with a value for every comparison, beside the items.
     by_row: ClassVar[tuple[str, ...]] = ("target", "weight")
@@ -112,7 +115,7 @@ class TrainingSet(PairData):
 
     def batches(self, size: int) -> Iterator[TrainingSet]:
         """Random batches of ``size`` comparisons."""
-        for rows in torch.randperm(len(self)).split(size):
+        for rows in torch.randperm(len(self), generator=self.generator).split(size):
             yield self.take(rows)
 
     def weights(self, rows: slice = slice(None)) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,9 @@ class MLPHead(nn.Module):
         Units of the hidden layer.
     dropout : float, default=0.0
         Share of hidden units dropped in training.
+    generator : torch.Generator or None, default=None
+        What the start and the dropout are drawn from; None: torch's global generator. `fit` passes
+        one.
 
     Examples
     --------
@@ -114,28 +118,44 @@ class MLPHead(nn.Module):
 
     convex = False
 
-    def __init__(self, n_features: int, n_rewards: int = 1, hidden: int = 64, dropout: float = 0.0):
+    def __init__(
+        self,
+        n_features: int,
+        n_rewards: int = 1,
+        hidden: int = 64,
+        dropout: float = 0.0,
+        generator: torch.Generator | None = None,
+    ):
         super().__init__()
+        self.dropout, self.generator = dropout, generator
         bound = math.sqrt(3 / n_features)
         self.linear = nn.Parameter(torch.zeros(n_rewards, n_features))
         self.inner = nn.Parameter(
-            torch.empty(n_rewards, hidden, n_features).uniform_(-bound, bound)
+            torch.empty(n_rewards, hidden, n_features).uniform_(-bound, bound, generator=generator)
         )
         self.bias = nn.Parameter(torch.zeros(n_rewards, hidden))
         # starts at zero: the head begins as the linear one and departs from it where that pays
         self.outer = nn.Parameter(torch.zeros(n_rewards, hidden))
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, items: Tensor) -> Tensor:
         """Rewards of shape (n_items, n_rewards)."""
         hidden = torch.einsum("nd,rhd->nrh", items, self.inner) + self.bias
-        hidden = self.dropout(torch.nn.functional.gelu(hidden))
+        hidden = torch.nn.functional.gelu(hidden)
+        if self.training and self.dropout:
+            # torch's own dropout takes no generator
+            kept = torch.empty_like(hidden).bernoulli_(1 - self.dropout, generator=self.generator)
+            hidden = hidden * kept.div_(1 - self.dropout)
         return items @ self.linear.T + (hidden * self.outer).sum(dim=-1)
 
     def rescale(self, factor: float) -> None:
         """Multiply the rewards."""
         self.linear.data *= factor
         self.outer.data *= factor
+
+
+def takes_generator(head: Any) -> bool:
+    """Whether a head's class takes a generator, and then draws from no other."""
+    return "generator" in signature(head).parameters
 
 
 def check_head(head: nn.Module, n_rewards: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
-from inspect import signature
+from inspect import signature, unwrap
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.data import IndexIterator, PairData, TrainingSet
-from pafo_sk._training.heads import LinearHead, check_head
+from pafo_sk._training.heads import LinearHead, check_head, takes_generator
 from pafo_sk._training.item_tensors import ItemTensors
 from pafo_sk._training.losses import BradleyTerryLoss
 from pafo_sk._training.preconditioning import Preconditioner, remove
@@ -25,6 +26,13 @@ from pafo_sk._training.weighted_pairs import WeightedPairs
 
 # Below this many numbers a second torch thread costs more than it saves.
 SMALL = 50_000_000
+
+
+class _LBFGS(torch.optim.LBFGS):
+    """L-BFGS that does not import torch's compiler, which takes a process one to two seconds."""
+
+    add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = unwrap(torch.optim.Optimizer.zero_grad)
 
 
 class RewardNet(NeuralNet):
@@ -39,7 +47,11 @@ class RewardNet(NeuralNet):
     ----------
     module : class of nn.Module, default=LinearHead
         Called with ``n_features`` and ``n_rewards``; maps items ``(n_items, n_features)`` to
-        rewards ``(n_items, n_rewards)``. The first dimension of every parameter is the reward.
+        rewards ``(n_items, n_rewards)``. The first dimension of every parameter is the reward. A
+        class of your own that takes ``generator`` gets a ``torch.Generator`` and must draw all its
+        numbers from it; its fits are then the same in threads as one after the other. For any other
+        class torch's global generator is seeded while it trains and put back afterwards, so train
+        it in one thread at a time, or in processes.
     criterion : class of nn.Module, default=BradleyTerryLoss
         Maps margins and targets to one loss per comparison and head.
     optimizer : class of torch optimizer or None, default=None
@@ -131,7 +143,8 @@ class RewardNet(NeuralNet):
         convex = getattr(self.module, "convex", False)
         net: RewardNet = clone(self)
         optimizer = self.optimizer or (torch.optim.LBFGS if convex else torch.optim.Adam)
-        full_batch = optimizer is torch.optim.LBFGS
+        optimizer = _LBFGS if optimizer is torch.optim.LBFGS else optimizer
+        full_batch = optimizer is _LBFGS
         decided = {
             "lr": 1.0 if full_batch else 3e-3,
             "max_epochs": 1 if full_batch else 30,
@@ -149,7 +162,13 @@ class RewardNet(NeuralNet):
 
     def can_be_preconditioned(self) -> bool:
         """Whether L-BFGS trains on all rows at once: then coordinates change its speed alone."""
-        return self.optimizer is torch.optim.LBFGS and self.batch_size == -1
+        return self.optimizer is _LBFGS and self.batch_size == -1
+
+    def draws_globally(self) -> bool:
+        """Whether something of the user's own may draw from torch's global generators."""
+        head_is_known = self.module is LinearHead or takes_generator(self.module)
+        parts = (self.criterion, self.iterator_train, self.callbacks)
+        return not head_is_known or parts != (BradleyTerryLoss, IndexIterator, "disable")
 
     def check_training_readiness(self) -> None:
         if self.optimizer is None:
@@ -258,13 +277,20 @@ def train_heads(
         penalty=tensor(penalty),
         anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
     )
-    with seeded(seed, device), threads_for(data.items.numel() + len(pairs) * len(penalty)):
+    with (
+        seeded(seed, device, everything=net.draws_globally()) as generator,
+        threads_for(data.items.numel() + len(pairs) * len(penalty)),
+    ):
+        data = replace(data, generator=generator)
         fitted = net.resolved(torch.finfo(dtype).eps).set_params(
             module__n_features=items.shape[1],
             module__n_rewards=len(penalty),
             device=str(device),
         )
+        if takes_generator(net.module):
+            fitted.set_params(module__generator=generator)
         fitted.initialize()
+        draw_from(generator, fitted.module_)
         check_head(fitted.module_, len(penalty))
         fitted.module_.to(dtype)
         if start is not None:
@@ -286,18 +312,40 @@ def as_tensor(array: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor
 def finished(module: Any) -> Any:
     """A trained module on the CPU and without gradients, so that its pickle is small."""
     module = module.to("cpu").eval().requires_grad_(False)
+    draw_from(None, module)
     for parameter in module.parameters():
         parameter.grad = None
     return module
 
 
+def draw_from(generator: torch.Generator | None, module: nn.Module) -> None:
+    """Let the heads within a module that draw numbers draw them from a generator."""
+    parts: Iterable[Any] = module.modules()
+    for part in parts:
+        if "generator" in vars(part):
+            device = next(part.parameters()).device
+            if generator is not None and device.type != "cpu":
+                generator = torch.Generator(device).manual_seed(generator.initial_seed())
+            part.generator = generator
+
+
 @contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block; the caller's generators are left as they were."""
+def seeded(seed: int, device: torch.device, *, everything: bool) -> Iterator[torch.Generator]:
+    """A generator on the CPU for one training.
+
+    Parameters
+    ----------
+    everything : bool
+        Whether something may draw from torch's global generators. They are then seeded inside the
+        block, and left as they were found, unless another thread draws from them meanwhile.
+    """
+    if not everything:
+        yield torch.Generator().manual_seed(seed)
+        return
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        yield
+        yield torch.default_generator
 
 
 @contextmanager

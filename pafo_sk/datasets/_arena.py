@@ -8,9 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._conversations import (
+from pafo_sk._comparisons.conversations import (
     check_differences,
     check_responses,
     parse_strings,
@@ -18,7 +16,10 @@ from pafo_sk.datasets._conversations import (
     render_all,
     split_conversations,
 )
-from pafo_sk.datasets._tables import check_columns, check_present, check_rows, to_pandas
+from pafo_sk._comparisons.messages import check_rows
+from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
+from pafo_sk.datasets._bunch import text_bunch
+from pafo_sk.datasets._tables import check_columns, check_present, to_pandas
 
 _WINNERS = {
     "model_a": 0.0,

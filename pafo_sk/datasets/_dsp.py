@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._dsp_file import REMOTES, find_dsp, read_dsp
 from pafo_sk.datasets._remote import fetch, get_data_home
-from pafo_sk.datasets._tables import check_rows
 from pafo_sk.datasets._users import draw_rows
 
 _USERS = MappingProxyType({"academy": 60, "business": 20, "entertainment": 12, "literature": 8})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk.datasets._remote import RemoteFile, fetch, get_data_home
-from pafo_sk.datasets._tables import check_rows
 
 _RAW = (
     "https://raw.githubusercontent.com/Linear95/DSP/ec099cf332cfdac0d1b0d644844ba60459144092/data/"

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
-from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._conversations import (
+from pafo_sk._comparisons.conversations import (
     Messages,
     check_differences,
     check_responses,
@@ -18,7 +17,9 @@ from pafo_sk.datasets._conversations import (
     render_all,
     split_conversations,
 )
-from pafo_sk.datasets._tables import check_columns, check_present, check_rows, to_pandas
+from pafo_sk._comparisons.messages import check_rows
+from pafo_sk.datasets._bunch import text_bunch
+from pafo_sk.datasets._tables import check_columns, check_present, to_pandas
 
 _DESCR = """\
 Comparisons from chosen and rejected responses

@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._tables import check_columns, check_rows, read_csv, to_pandas
+from pafo_sk.datasets._tables import check_columns, read_csv, to_pandas
 
 _DESCR = """\
 PersonalLLM

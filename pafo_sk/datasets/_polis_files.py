@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._warnings import warn_caller
-from pafo_sk.datasets._tables import check_columns, check_rows, read_csv
+from pafo_sk.datasets._tables import check_columns, read_csv
 
 _GROUP_FILES = ("participants-votes.csv", "participant-votes.csv")  # older and newer exports
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.datasets._ratings import PAIRING, read_responses
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
-from pafo_sk.datasets._tables import check_columns, check_rows
+from pafo_sk.datasets._tables import check_columns
 
 _DESCR = """\
 PRISM

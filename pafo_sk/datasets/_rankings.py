@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._comparisons.conversations import is_list
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import validate_params
-from pafo_sk.datasets._conversations import is_list
 from pafo_sk.datasets._ratings import PAIRING, joined, read_responses
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
-from pafo_sk.datasets._tables import check_rows, to_pandas
+from pafo_sk.datasets._tables import to_pandas
 
 _DESCR = """\
 Comparisons from rankings

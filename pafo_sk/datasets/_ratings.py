@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
+from pafo_sk._comparisons.conversations import parse_strings, read_conversations, render_all
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._conversations import parse_strings, read_conversations, render_all
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
-from pafo_sk.datasets._tables import check_present, check_rows, read_columns, to_pandas
+from pafo_sk.datasets._tables import check_present, read_columns, to_pandas
 
 _RATINGS = """\
 Comparisons from ratings

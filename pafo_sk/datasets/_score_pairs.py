@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from pafo_sk._comparisons.messages import check_rows
 from pafo_sk.datasets._bunch import text_bunch
-from pafo_sk.datasets._tables import check_rows
 from pafo_sk.datasets._users import split_rows
 
 _ROWS = """\

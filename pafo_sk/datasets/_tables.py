@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.messages import check_rows
+from pafo_sk._comparisons.tabular import is_frame
 
 # Cells of a CSV file that stand for no value, except in columns of text.
 _MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "None", "none", "NULL", "null", "<NA>"]
@@ -29,14 +29,13 @@ def read_csv(path: Path, text_columns: str) -> pd.DataFrame:
 
 def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:
     """Return a table of any library, a Hugging Face Dataset or a dict of columns as pandas."""
-    try:
-        return Columns(frame, argument).to_pandas()
-    except TypeError as error:
+    if not is_frame(frame):
         raise TypeError(
-            f"{argument} must be a pandas, polars or pyarrow table, a Hugging Face Dataset or a "
-            f"dict of columns; got {type(frame).__name__}. Convert it first, for example with "
-            f"pandas.DataFrame({argument})."
-        ) from error
+            f"{argument} must be a pandas, polars or pyarrow table, a Hugging Face Dataset, a "
+            f"dict of columns or a list of records; got {type(frame).__name__}. Convert it first, "
+            f"for example with pandas.DataFrame({argument})."
+        )
+    return Columns(frame, argument).to_pandas()
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> None:
@@ -80,17 +79,3 @@ def check_present(column: pd.Series, name: str) -> None:
     """Raise for rows without a value."""
     problem = f"frame: no value in {name!r}"
     check_rows(column.isna(), problem, " Drop these rows or fill them in.")
-
-
-def check_rows(
-    bad: ArrayLike, problem: str, remedy: str = "", numbers: np.ndarray | None = None
-) -> None:
-    """Raise ValueError with the `problem` and the first five rows where `bad` is true.
-
-    `numbers` are the numbers of the rows in the user's table, if they are a part of it.
-    """
-    rows = np.flatnonzero(np.asarray(bad))
-    if len(rows):
-        shown = ", ".join(map(str, (rows if numbers is None else numbers[rows])[:5]))
-        where = f"row {shown}" if len(rows) == 1 else f"{len(rows)} rows, first {shown}"
-        raise ValueError(f"{problem} in {where}.{remedy}")

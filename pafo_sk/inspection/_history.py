@@ -33,7 +33,8 @@ STYLES = {"majority": MAJORITY, "minority": MINORITY, "all": MAJORITY}
 class HistoryDisplay(Display):
     """Accuracy against the number of known comparisons of a user.
 
-    Create one with `from_estimator` or `from_predictions`. All parameters are stored as attributes.
+    Create one with `from_report`, `from_estimator` or `from_predictions`. All parameters are stored
+    as attributes.
 
     Parameters
     ----------
@@ -203,6 +204,56 @@ class HistoryDisplay(Display):
         sides = ["all"] * len(users) if groups is None else two_sides(groups, users, majority)
         report = accuracy_table(y_true, y_pred, sides, users, reference=0)
         return cls(report, sorted(y_pred)).plot(ax)
+
+    @classmethod
+    def from_report(cls, estimator: Any, *, ax: Axes | None = None) -> HistoryDisplay:
+        """Draw ``history_report_``, what held-out rows of `fit` said of every length.
+
+        Groups other than the majority are drawn together, their users counting equally.
+
+        Parameters
+        ----------
+        estimator : PafoRewardEstimator
+            Fitted with groups and users.
+        ax
+            As in `plot`.
+
+        Returns
+        -------
+        HistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If the model has no such report.
+        """
+        caller = f"{cls.__name__}.from_report"
+        require_matplotlib(caller)
+        require_reward_estimator(estimator, caller)
+        report = getattr(estimator, "history_report_", None)
+        lengths = [] if report is None else report.index.unique("n_known").drop("all").tolist()
+        if not lengths:
+            raise ValueError(
+                f"{caller} needs a model that was fitted with groups, and with users who have "
+                "histories. Pass comparisons of other users to HistoryDisplay.from_estimator."
+            )
+        assert report is not None
+        n_users = estimator.pareto_report_["n_users"]
+        is_majority = n_users.index == estimator.majority_
+        rows = {}
+        for side, mine in {"majority": is_majority, "minority": ~is_majority}.items():
+            share = n_users[mine] / n_users[mine].sum()
+            row: dict[Any, float] = {"n_users": n_users[mine].sum()}
+            for length in lengths:
+                found = report.xs(length, level="n_known").loc[share.index]
+                gain = (share * found["unified_gain"]).sum()
+                halves = share * (found["unified_high"] - found["unified_gain"])
+                half = np.sqrt((halves**2).sum())
+                row[length] = (share * found["unified"]).sum()
+                row[f"{length}_gain"] = gain
+                row[f"{length}_low"], row[f"{length}_high"] = gain - half, gain + half
+            rows[side] = row
+        return cls(pd.DataFrame.from_dict(rows, orient="index"), lengths).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> HistoryDisplay:
         """Draw.

@@ -14,11 +14,12 @@ from pafo_sk.metrics._correct import (
     correct_predictions,
     equal_user_means,
     group_sizes,
+    rows_with_weight,
 )
 from pafo_sk.metrics._tail import cvar
 
 
-def user_accuracy(y_true: Any, y_pred: Any, users: Any) -> pd.Series:
+def user_accuracy(y_true: Any, y_pred: Any, users: Any, *, sample_weight: Any = None) -> pd.Series:
     """Compute the accuracy of every user.
 
     Parameters
@@ -27,6 +28,8 @@ def user_accuracy(y_true: Any, y_pred: Any, users: Any) -> pd.Series:
         Winners, and predicted winners.
     users : array-like of shape (n_comparisons,)
         User of every comparison.
+    sample_weight : array-like of shape (n_comparisons,) or None, default=None
+        How often each comparison counts; one of weight 0 is left out. None: once.
 
     Returns
     -------
@@ -45,12 +48,16 @@ def user_accuracy(y_true: Any, y_pred: Any, users: Any) -> pd.Series:
     {'ann': 0.5, 'bob': 1.0}
     """
     correct = correct_predictions(y_true, y_pred)
-    user = code_labels(users, "users", len(correct))
-    accuracy = np.bincount(user.codes, correct) / np.bincount(user.codes)
+    coded = code_labels(users, "users", len(correct))
+    weight, correct, (user,) = rows_with_weight(sample_weight, correct, coded)
+    assert user is not None
+    accuracy = equal_user_means(correct, user, user, weight)
     return pd.Series(accuracy, index=user.labels, name="accuracy")
 
 
-def user_cvar(y_true: Any, y_pred: Any, users: Any, alpha: float = 0.1) -> float:
+def user_cvar(
+    y_true: Any, y_pred: Any, users: Any, alpha: float = 0.1, *, sample_weight: Any = None
+) -> float:
     """Compute the mean accuracy of the worst-served share ``alpha`` of the users.
 
     This is `cvar` of `user_accuracy`.
@@ -61,6 +68,8 @@ def user_cvar(y_true: Any, y_pred: Any, users: Any, alpha: float = 0.1) -> float
         As in `user_accuracy`.
     alpha : float in (0, 1], default=0.1
         Share of the users; 1 means all of them.
+    sample_weight
+        As in `user_accuracy`.
 
     Returns
     -------
@@ -78,10 +87,12 @@ def user_cvar(y_true: Any, y_pred: Any, users: Any, alpha: float = 0.1) -> float
     >>> user_cvar([0, 1, 1, 1], [0, 0, 1, 1], users=["ann", "ann", "bob", "cy"], alpha=1 / 3)
     0.5
     """
-    return cvar(user_accuracy(y_true, y_pred, users), alpha)
+    return cvar(user_accuracy(y_true, y_pred, users, sample_weight=sample_weight), alpha)
 
 
-def group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> pd.Series:
+def group_accuracy(
+    y_true: Any, y_pred: Any, groups: Any, users: Any = None, *, sample_weight: Any = None
+) -> pd.Series:
     """Compute the accuracy of every group.
 
     Parameters
@@ -93,6 +104,8 @@ def group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> 
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. Every user of a group then counts equally; a user with rows in
         several groups counts in each of them. None: every comparison counts equally.
+    sample_weight : array-like of shape (n_comparisons,) or None, default=None
+        How often each comparison counts; one of weight 0 is left out. None: once.
 
     Returns
     -------
@@ -114,12 +127,14 @@ def group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> 
     >>> group_accuracy(y_true, y_pred, groups=["x", "x", "x", "y"], users=users).to_dict()
     {'x': 0.5, 'y': 0.0}
     """
-    correct, group, user = _read(y_true, y_pred, groups, users)
-    accuracy = equal_user_means(correct, group, user)
+    correct, group, user, weight = _read(y_true, y_pred, groups, users, sample_weight)
+    accuracy = equal_user_means(correct, group, user, weight)
     return pd.Series(accuracy, index=group.labels, name="accuracy")
 
 
-def worst_group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float:
+def worst_group_accuracy(
+    y_true: Any, y_pred: Any, groups: Any, users: Any = None, *, sample_weight: Any = None
+) -> float:
     """Compute the accuracy of the group with the lowest accuracy.
 
     ``min_g accuracy_g`` over the groups that occur, which group distributionally robust
@@ -127,7 +142,7 @@ def worst_group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = Non
 
     Parameters
     ----------
-    y_true, y_pred, groups, users
+    y_true, y_pred, groups, users, sample_weight
         As in `group_accuracy`.
 
     Returns
@@ -150,10 +165,12 @@ def worst_group_accuracy(y_true: Any, y_pred: Any, groups: Any, users: Any = Non
     >>> worst_group_accuracy([0, 1, 1, 1], [0, 0, 1, 1], groups=["x", "x", "y", "y"])
     0.5
     """
-    return float(group_accuracy(y_true, y_pred, groups, users).min())
+    return float(group_accuracy(y_true, y_pred, groups, users, sample_weight=sample_weight).min())
 
 
-def group_gap(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float:
+def group_gap(
+    y_true: Any, y_pred: Any, groups: Any, users: Any = None, *, sample_weight: Any = None
+) -> float:
     """Compute the difference between the largest and the smallest accuracy of a group.
 
     ``max_g accuracy_g - min_g accuracy_g``, which fairlearn calls the difference of accuracy
@@ -161,7 +178,7 @@ def group_gap(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float
 
     Parameters
     ----------
-    y_true, y_pred, groups, users
+    y_true, y_pred, groups, users, sample_weight
         As in `group_accuracy`.
 
     Returns
@@ -185,19 +202,25 @@ def group_gap(y_true: Any, y_pred: Any, groups: Any, users: Any = None) -> float
     >>> group_gap([0, 1, 1, 1], [0, 0, 1, 1], groups=["x", "x", "y", "y"])
     0.5
     """
-    accuracy = group_accuracy(y_true, y_pred, groups, users)
+    accuracy = group_accuracy(y_true, y_pred, groups, users, sample_weight=sample_weight)
     _check_two_groups(accuracy.index, "group_gap")
     return float(accuracy.max() - accuracy.min())
 
 
 def majority_accuracy(
-    y_true: Any, y_pred: Any, groups: Any, users: Any = None, majority: Hashable = None
+    y_true: Any,
+    y_pred: Any,
+    groups: Any,
+    users: Any = None,
+    majority: Hashable = None,
+    *,
+    sample_weight: Any = None,
 ) -> float:
     """Compute the accuracy of the largest group.
 
     Parameters
     ----------
-    y_true, y_pred, groups, users
+    y_true, y_pred, groups, users, sample_weight
         As in `group_accuracy`.
     majority : label or None, default=None
         The group that counts as the majority. None: the one with most users (without users, most
@@ -220,13 +243,19 @@ def majority_accuracy(
     >>> majority_accuracy([0, 1, 1], [0, 0, 0], groups=["x", "x", "y"])
     0.5
     """
-    correct, group, user = _read(y_true, y_pred, groups, users)
-    code = majority_code(group, user, majority)
-    return float(equal_user_means(correct, group, user)[code])
+    correct, group, user, weight = _read(y_true, y_pred, groups, users, sample_weight)
+    code = majority_code(group, user, majority, weight)
+    return float(equal_user_means(correct, group, user, weight)[code])
 
 
 def minority_accuracy(
-    y_true: Any, y_pred: Any, groups: Any, users: Any = None, majority: Hashable = None
+    y_true: Any,
+    y_pred: Any,
+    groups: Any,
+    users: Any = None,
+    majority: Hashable = None,
+    *,
+    sample_weight: Any = None,
 ) -> float:
     """Compute the accuracy of all users outside the largest group.
 
@@ -234,7 +263,7 @@ def minority_accuracy(
 
     Parameters
     ----------
-    y_true, y_pred, groups, users
+    y_true, y_pred, groups, users, sample_weight
         As in `group_accuracy`.
     majority : label or None, default=None
         The group that is left out, as in `majority_accuracy`.
@@ -255,26 +284,31 @@ def minority_accuracy(
     >>> minority_accuracy([0, 1, 1, 0], [0, 0, 0, 0], groups=["x", "x", "y", "z"])
     0.5
     """
-    correct, group, user = _read(y_true, y_pred, groups, users)
-    code = majority_code(group, user, majority)
+    correct, group, user, weight = _read(y_true, y_pred, groups, users, sample_weight)
+    code = majority_code(group, user, majority, weight)
     _check_two_groups(group.labels, "minority_accuracy")
     side = Coded((group.codes != code).astype(np.int64), pd.Index(["majority", "minority"]))
-    return float(equal_user_means(correct, side, user)[1])
+    return float(equal_user_means(correct, side, user, weight)[1])
 
 
 def _read(
-    y_true: Any, y_pred: Any, groups: Any, users: Any
-) -> tuple[np.ndarray, Coded, Coded | None]:
-    """Correctness, group and user of every row."""
+    y_true: Any, y_pred: Any, groups: Any, users: Any, sample_weight: Any
+) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None]:
+    """Correctness, group, user and weight of every row that counts."""
     correct = correct_predictions(y_true, y_pred)
+    coded = code_labels(groups, "groups", len(correct))
     user = None if users is None else code_labels(users, "users", len(correct))
-    return correct, code_labels(groups, "groups", len(correct)), user
+    weight, correct, (group, user) = rows_with_weight(sample_weight, correct, coded, user)
+    assert group is not None
+    return correct, group, user, weight
 
 
-def majority_code(group: Coded, user: Coded | None, majority: Hashable) -> int:
+def majority_code(
+    group: Coded, user: Coded | None, majority: Hashable, weight: np.ndarray | None = None
+) -> int:
     """Code of the majority: the group named, or the one with most users."""
     if majority is None:
-        size = group_sizes(group, user)
+        size = group_sizes(group, user, weight)
         largest = np.flatnonzero(size == size.max()).tolist()
         return min(largest, key=lambda code: str(group.labels[code]))
     code = group.labels.get_indexer(pd.Index([majority], dtype=object, tupleize_cols=False))[0]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import both_labels
 from pafo_sk.metrics._correct import read_winners
 
@@ -26,6 +27,10 @@ class Forecasts:
     proba: np.ndarray
     winner: np.ndarray
 
+    def of_rows(self, rows: np.ndarray) -> Forecasts:
+        """Those of some comparisons."""
+        return Forecasts(self.proba[rows], self.winner[rows])
+
     def log_losses(self) -> np.ndarray:
         """Log loss of every comparison, kept finite as in scikit-learn's `log_loss`."""
         p_winner = self.proba[np.arange(len(self.winner)), self.winner]
@@ -43,11 +48,15 @@ class Forecasts:
         return np.searchsorted(limits, confidence, side="left"), correct - confidence
 
     def calibration_errors(
-        self, group: np.ndarray, n_groups: int, weight: np.ndarray, n_bins: int
+        self, group: np.ndarray, n_groups: int, weight: np.ndarray | None, n_bins: int
     ) -> np.ndarray:
         """`calibration_error` of every group."""
         bins, gap = self.binned_gaps(n_bins)
-        gap = np.bincount(group * n_bins + bins, weight * gap, minlength=n_groups * n_bins)
+        gap = np.bincount(
+            group * n_bins + bins,
+            gap if weight is None else weight * gap,
+            minlength=n_groups * n_bins,
+        )
         total = np.bincount(group, weight, minlength=n_groups)
         return np.abs(gap).reshape(n_groups, n_bins).sum(axis=1) / total
 
@@ -91,19 +100,6 @@ def read_forecasts(y_true: Any, proba: Any, labels: Any = None) -> Forecasts:
     return Forecasts(proba, (y_true == labels[1]).astype(np.int64))
 
 
-def read_weight(sample_weight: Any, n: int) -> np.ndarray:
-    """Weights of the comparisons, ones by default."""
-    if sample_weight is None:
-        return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n,) or not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
-        raise ValueError(
-            f"sample_weight must hold {n} numbers that are finite, not negative and not all zero, "
-            "one for each comparison."
-        )
-    return weight
-
-
 def calibration_error(
     y_true: Any, proba: Any, *, labels: Any = None, n_bins: int = 10, sample_weight: Any = None
 ) -> float:
@@ -127,7 +123,7 @@ def calibration_error(
         Number of bins between 0.5 and 1. Each contains its upper limit; the first one also
         contains 0.5.
     sample_weight : array-like of shape (n_comparisons,) or None, default=None
-        Weights of the comparisons.
+        How often each comparison counts; None: once.
 
     Returns
     -------
@@ -155,5 +151,5 @@ def calibration_error(
     """
     forecasts = read_forecasts(y_true, proba, labels)
     weight = read_weight(sample_weight, len(forecasts.winner))
-    group = np.zeros(len(weight), dtype=np.int64)
+    group = np.zeros(len(forecasts.winner), dtype=np.int64)
     return float(forecasts.calibration_errors(group, 1, weight, n_bins)[0])

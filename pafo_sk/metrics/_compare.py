@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import is_frame
+from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._clusters import clustered_mean
 from pafo_sk.metrics._correct import correct_predictions, read_winners
@@ -37,6 +39,7 @@ def compare(
     groups: Any = None,
     *,
     users: Any = None,
+    sample_weight: Any = None,
     reference: str | None = None,
     confidence_level: float = 0.95,
 ) -> pd.DataFrame:
@@ -56,7 +59,7 @@ def compare(
         Fitted estimators by name. Instead of an estimator, an array of predicted winners, or of
         margins (numbers that are not labels in y; a positive one means that the second of the
         sorted labels wins), of shape (n_comparisons,). A list of dictionaries with the same names:
-        one for every seed, and then X, y, groups and users are lists as well.
+        one for every seed, and then all columns are lists as well.
     X : comparisons, or list of them
         None is allowed where no model is an estimator.
     y : array-like of shape (n_comparisons,), or list of them
@@ -67,6 +70,9 @@ def compare(
     users : array-like of shape (n_comparisons,), list of them, or None, default=None
         User of every comparison. None: the user column of the first estimator; without one, every
         comparison counts equally, as a user of its own.
+    sample_weight : array-like of shape (n_comparisons,), list of them, or None, default=None
+        How often each comparison counts; one of weight 0 is left out. Whole numbers, where users
+        are not known. None: once.
     reference : str or None, default=None
         Name of the model with which the others are compared. None: the first one.
     confidence_level : float in (0, 1), default=0.95
@@ -116,7 +122,7 @@ def compare(
     >>> bool((table["difference"] > 0).all())
     True
     """
-    seeds = _seeds(models, X, y, groups, users)
+    seeds = _seeds(models, X, y, groups, users, sample_weight)
     names = list(seeds[0][0])
     reference = names[0] if reference is None else reference
     if len(names) < 2 or reference not in names:
@@ -136,7 +142,7 @@ def compare(
                 continue
             difference = part.correct[name] - part.correct[reference]
             interval = clustered_mean(difference, weight, clusters).interval(confidence_level)
-            row = (group, name, int(clusters[0].max()) + 1, len(weight))
+            row = (group, name, int(clusters[0].max()) + 1, whole(part.count.sum()).item())
             gain = accuracy[name] - accuracy[reference]
             found.append((*row, accuracy[name], accuracy[reference], gain, *interval))
     columns = ["group", "model", "n_users", "n_comparisons", "accuracy", "reference"]
@@ -151,7 +157,7 @@ class _Rows:
     Attributes
     ----------
     correct : dict of ndarray of shape (n,)
-    group, user, seed : ndarray of shape (n,)
+    group, user, seed, count : ndarray of shape (n,)
     prompt : ndarray of shape (n,), or None
     """
 
@@ -160,6 +166,7 @@ class _Rows:
     user: np.ndarray
     prompt: np.ndarray | None
     seed: np.ndarray
+    count: np.ndarray
 
     @classmethod
     def stacked(cls, seeds: list[_Rows]) -> _Rows:
@@ -171,6 +178,7 @@ class _Rows:
             np.concatenate([part.user for part in seeds]),
             np.concatenate(prompts) if len(prompts) == len(seeds) else None,
             np.repeat(np.arange(len(seeds)), [len(part.user) for part in seeds]),
+            np.concatenate([part.count for part in seeds]),
         )
 
     def __getitem__(self, mask: np.ndarray) -> _Rows:
@@ -180,6 +188,7 @@ class _Rows:
             self.user[mask],
             None if self.prompt is None else self.prompt[mask],
             self.seed[mask],
+            self.count[mask],
         )
 
     def weight(self) -> np.ndarray:
@@ -188,7 +197,8 @@ class _Rows:
         seed_of_pair = np.empty(pair.max() + 1, dtype=np.int64)
         seed_of_pair[pair] = pd.factorize(self.seed)[0]
         n_users = np.bincount(seed_of_pair)[seed_of_pair]
-        return (1 / (np.bincount(pair) * n_users * (seed_of_pair.max() + 1)))[pair]
+        each = 1 / (np.bincount(pair, self.count) * n_users * (seed_of_pair.max() + 1))
+        return self.count * each[pair]
 
     def clusters(self) -> list[np.ndarray]:
         """Codes of the users, the prompts and the seeds."""
@@ -198,12 +208,13 @@ class _Rows:
         return [pd.factorize(labels)[0] for labels in kinds]
 
 
-def _seeds(models: Any, X: Any, y: Any, groups: Any, users: Any) -> list[tuple]:
-    """Models, X, y, groups and users of every seed."""
+def _seeds(models: Any, X: Any, y: Any, groups: Any, users: Any, sample_weight: Any) -> list[tuple]:
+    """Models, X, y, groups, users and weights of every seed."""
     if isinstance(models, Mapping):
-        return [(models, X, y, groups, users)]
+        return [(models, X, y, groups, users, sample_weight)]
     columns: list[Sequence] = [models]
-    for name, values in {"X": X, "y": y, "groups": groups, "users": users}.items():
+    given = {"X": X, "y": y, "groups": groups, "users": users, "sample_weight": sample_weight}
+    for name, values in given.items():
         if values is None:
             values = [None] * len(models)
         elif not isinstance(values, list | tuple) or len(values) != len(models):
@@ -221,7 +232,9 @@ def _seeds(models: Any, X: Any, y: Any, groups: Any, users: Any) -> list[tuple]:
     return list(zip(*columns, strict=True))
 
 
-def _judge(models: Mapping[str, Any], X: Any, y: Any, groups: Any, users: Any) -> _Rows:
+def _judge(
+    models: Mapping[str, Any], X: Any, y: Any, groups: Any, users: Any, sample_weight: Any
+) -> _Rows:
     """Predict, and compare with the winners."""
     truth = read_winners(y, "y")
     first = next((model for model in models.values() if hasattr(model, "predict")), None)
@@ -237,13 +250,25 @@ def _judge(models: Mapping[str, Any], X: Any, y: Any, groups: Any, users: Any) -
         prompt = np.asarray(columns.labels("prompt"))
     if group is None:
         group = check_labels([EVERYBODY] * n, "groups")
-    if user is None:  # labels that no other seed has
-        user = check_labels([object() for _ in range(n)], "users")
-    sizes = {"y": n, "groups": len(group), "users": len(user)}
+    weight = read_weight(sample_weight, n)
+    rows = np.arange(n) if weight is None else rows_that_count(weight, repeated=user is None)
+    sizes = {"y": n, "groups": len(group), "users": n if user is None else len(user)}
     sizes |= {f"predictions of {name!r}": len(right) for name, right in correct.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"Sizes differ: {sizes}. Give one value per comparison in each.")
-    return _Rows(correct, group, user, prompt, np.zeros(n, dtype=np.int64))
+    count = np.ones(len(rows))
+    if user is None:  # labels that no other seed has
+        user = check_labels([object() for _ in rows], "users")
+    else:
+        user, count = user[rows], count if weight is None else weight[rows]
+    return _Rows(
+        {name: right[rows] for name, right in correct.items()},
+        group[rows],
+        user,
+        None if prompt is None else prompt[rows],
+        np.zeros(len(rows), dtype=np.int64),
+        count,
+    )
 
 
 def _correct(model: Any, X: Any, truth: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import in_order
 
 
@@ -31,6 +32,11 @@ class Coded:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def of_rows(self, rows: np.ndarray) -> Coded:
+        """Those of some rows, without labels that none of them has."""
+        codes, kept = pd.factorize(self.codes[rows])
+        return Coded(codes, self.labels[kept])
 
 
 def code_labels(values: Any, name: str, n: int) -> Coded:
@@ -97,22 +103,53 @@ def group_user_pairs(group: Coded, user: Coded | None) -> np.ndarray:
     return pd.factorize(group.codes.astype(np.int64) * len(user) + user.codes)[0]
 
 
-def equal_user_weights(group: Coded, user: Coded | None) -> np.ndarray:
-    """Weight of every row such that the rows of each user of a group sum to one."""
-    pair = group_user_pairs(group, user)
-    return 1 / np.bincount(pair)[pair]
+def rows_with_weight(
+    sample_weight: Any, correct: np.ndarray, *labels: Coded | None
+) -> tuple[np.ndarray | None, np.ndarray, list[Coded | None]]:
+    """Weights, correctness and labels of the rows whose weight is not zero."""
+    weight = read_weight(sample_weight, len(correct))
+    if weight is None or weight.all():
+        return weight, correct, list(labels)
+    rows = np.flatnonzero(weight)
+    parts = [None if some is None else some.of_rows(rows) for some in labels]
+    return weight[rows], correct[rows], parts
 
 
-def equal_user_means(values: np.ndarray, group: Coded, user: Coded | None) -> np.ndarray:
-    """Mean of every group, users (without them, rows) counting equally."""
+def equal_user_weights(
+    group: Coded, user: Coded | None, weight: np.ndarray | None = None
+) -> np.ndarray:
+    """Weight of every row such that the rows of each user of a group sum to one.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once. Without users it is what is returned.
+    """
+    times = np.ones(len(group.codes)) if weight is None else weight
+    if user is None:
+        return times
     pair = group_user_pairs(group, user)
-    mean = np.bincount(pair, values) / np.bincount(pair)
+    return times / np.bincount(pair, weight)[pair]
+
+
+def equal_user_means(
+    values: np.ndarray, group: Coded, user: Coded | None, weight: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean of every group, users (without them, rows as often as they count) counting equally."""
+    pair, times = group_user_pairs(group, user), weight if user is None else None
+    mean = values
+    if user is not None:
+        sums = np.bincount(pair, values if weight is None else values * weight)
+        mean = sums / np.bincount(pair, weight)
     group_of_pair = np.empty(len(mean), dtype=np.int64)
     group_of_pair[pair] = group.codes
-    return np.bincount(group_of_pair, mean) / np.bincount(group_of_pair)
+    sums = np.bincount(group_of_pair, mean if times is None else mean * times)
+    return sums / np.bincount(group_of_pair, times)
 
 
-def group_sizes(group: Coded, user: Coded | None) -> np.ndarray:
-    """Number of users of every group; without users, of rows."""
+def group_sizes(group: Coded, user: Coded | None, weight: np.ndarray | None = None) -> np.ndarray:
+    """Number of users of every group; without users, of rows as often as they count."""
+    if user is None:
+        return np.bincount(group.codes, weight)
     first = pd.Series(group_user_pairs(group, user)).drop_duplicates().index
     return np.bincount(group.codes[first])

@@ -195,8 +195,9 @@ def users_without_chance(
     highest = estimates.pop("mean")[2]
     plain = user_measures(accuracy[None], alpha)
     rng, p = bootstrap.rng(), float(accuracy.mean())
+    trials = np.maximum(np.rint(n), 1).astype(np.int64)
     chance = [
-        user_measures(rng.binomial(n, p, size=(size, len(n))) / n, alpha)
+        user_measures(rng.binomial(trials, p, size=(size, len(n))) / trials, alpha)
         for size in bootstrap.sizes(len(n))
     ]
     p_values = {}

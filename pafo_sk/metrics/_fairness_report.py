@@ -60,8 +60,8 @@ class FairnessReport:
         without a value is nan, and its note says why.
     majority : label or None
         The group that counts as the majority.
-    n_comparisons : int
-        Number of comparisons.
+    n_comparisons : int or float
+        Number of comparisons: the sum of their weights.
     alpha : float
         Share of the users in "user_cvar" and "worst_share".
     min_users : int
@@ -88,7 +88,7 @@ class FairnessReport:
     users: pd.DataFrame | None
     measures: pd.DataFrame
     majority: Hashable
-    n_comparisons: int
+    n_comparisons: float
     alpha: float
     min_users: int
     confidence_level: float

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.reader import split_user_column
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import is_frame
 
 
 def final_estimator(estimator: Any) -> Any:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk.metrics._calibration import calibration_error, read_forecasts
+from pafo_sk._comparisons.weights import whole
+from pafo_sk.metrics._calibration import Forecasts, calibration_error, read_forecasts
 from pafo_sk.metrics._correct import (
+    Coded,
     code_labels,
     correct_predictions,
     equal_user_means,
     equal_user_weights,
     group_sizes,
+    rows_with_weight,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ def group_metrics(
     *,
     labels: Any = None,
     n_bins: int = 10,
+    sample_weight: Any = None,
 ) -> pd.DataFrame:
     """Compute accuracy, log loss and calibration error of every group.
 
@@ -52,12 +56,14 @@ def group_metrics(
         ``y_true``, sorted.
     n_bins : int, default=10
         Number of bins of the calibration error.
+    sample_weight : array-like of shape (n_comparisons,) or None, default=None
+        How often each comparison counts; one of weight 0 is left out. None: once.
 
     Returns
     -------
     DataFrame
-        By group, in order of first appearance: n_users (with ``users``), n_comparisons, accuracy
-        and, with ``proba``, log_loss and calibration_error.
+        By group, in order of first appearance: n_users (with ``users``), n_comparisons (the sum
+        of their weights), accuracy and, with ``proba``, log_loss and calibration_error.
 
     Raises
     ------
@@ -77,21 +83,36 @@ def group_metrics(
     0     x              2       1.0      0.29               0.25
     1     y              1       0.0      1.39               0.75
     """
-    correct = correct_predictions(y_true, y_pred)
-    group = code_labels(groups, "groups", len(correct))
-    user = None if users is None else code_labels(users, "users", len(correct))
+    correct, group, user, weight, forecasts = _read(
+        y_true, y_pred, proba, groups, users, labels, sample_weight
+    )
     columns: dict[str, np.ndarray] = {}
     if user is not None:
         columns["n_users"] = group_sizes(group, user)
-    columns["n_comparisons"] = np.bincount(group.codes)
-    columns["accuracy"] = equal_user_means(correct, group, user)
-    if proba is not None:
-        forecasts = read_forecasts(y_true, proba, labels)
-        columns["log_loss"] = equal_user_means(forecasts.log_losses(), group, user)
+    columns["n_comparisons"] = whole(np.bincount(group.codes, weight))
+    columns["accuracy"] = equal_user_means(correct, group, user, weight)
+    if forecasts is not None:
+        columns["log_loss"] = equal_user_means(forecasts.log_losses(), group, user, weight)
         columns["calibration_error"] = forecasts.calibration_errors(
-            group.codes, len(group), equal_user_weights(group, user), n_bins
+            group.codes, len(group), equal_user_weights(group, user, weight), n_bins
         )
     return pd.DataFrame(columns, index=group.labels)
+
+
+def _read(
+    y_true: Any, y_pred: Any, proba: Any, groups: Any, users: Any, labels: Any, sample_weight: Any
+) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None, Forecasts | None]:
+    """Correctness, group, user, weight and forecast of every row that counts."""
+    correct = correct_predictions(y_true, y_pred)
+    n = len(correct)
+    coded = [code_labels(groups, "groups", n)]
+    user = None if users is None else code_labels(users, "users", n)
+    forecasts = None if proba is None else read_forecasts(y_true, proba, labels)
+    weight, correct, (group, user) = rows_with_weight(sample_weight, correct, *coded, user)
+    if forecasts is not None and len(correct) < n:
+        forecasts = forecasts.of_rows(np.flatnonzero(sample_weight))
+    assert group is not None
+    return correct, group, user, weight, forecasts
 
 
 def group_frame(
@@ -103,6 +124,7 @@ def group_frame(
     *,
     labels: Any = None,
     n_bins: int = 10,
+    sample_weight: Any = None,
 ) -> MetricFrame:
     """Compute the metrics of `group_metrics` as a MetricFrame of fairlearn.
 
@@ -111,7 +133,7 @@ def group_frame(
 
     Parameters
     ----------
-    y_true, y_pred, proba, groups, users, labels, n_bins
+    y_true, y_pred, proba, groups, users, labels, n_bins, sample_weight
         As in `group_metrics`.
 
     Returns
@@ -156,19 +178,18 @@ def group_frame(
             y_true, value, labels=[0, 1], n_bins=n_bins, sample_weight=sample_weight
         )
 
-    correct = correct_predictions(y_true, y_pred)
-    group = code_labels(groups, "groups", len(correct))
-    user = None if users is None else code_labels(users, "users", len(correct))
+    correct, group, user, counts, forecasts = _read(
+        y_true, y_pred, proba, groups, users, labels, sample_weight
+    )
     # MetricFrame slices these by group and hands them to the metrics
     values: dict[str, np.ndarray] = {"accuracy": correct}
     winner = np.ones(len(correct))
-    if proba is not None:
-        forecasts = read_forecasts(y_true, proba, labels)
+    if forecasts is not None:
         winner = forecasts.winner
         values |= {"log_loss": forecasts.log_losses(), "calibration_error": forecasts.proba[:, 1]}
     names = np.empty(len(correct), dtype=object)
     names[:] = group.labels.to_numpy()[group.codes]
-    weight = equal_user_weights(group, user)
+    weight = equal_user_weights(group, user, counts)
     return MetricFrame(
         metrics={name: calibration if name == "calibration_error" else mean for name in values},
         y_true=winner,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import check_one_group_a_user
 from pafo_sk._sklearn_compat import Interval, validate_params
@@ -46,6 +47,7 @@ def fairness_report(
     y: Any,
     groups: Any = None,
     users: Any = None,
+    sample_weight: Any = None,
     *,
     alpha: float = 0.1,
     min_users: int = 10,
@@ -81,6 +83,9 @@ def fairness_report(
         report covers users only.
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. None: the estimator's user column of X.
+    sample_weight : array-like of shape (n_comparisons,) or None, default=None
+        How often each comparison counts; one of weight 0 is left out. Whole numbers, where users
+        are not known. None: once.
     alpha : float in (0, 1], default=0.1
         Share of the users in "user_cvar" and "worst_share".
     min_users : int, default=10
@@ -154,9 +159,16 @@ def fairness_report(
     if user is not None and group is not None:
         check_one_group_a_user(group.codes, group.labels, user.codes, user.labels, "groups")
 
-    unit = np.arange(n) if user is None else user.codes
+    correct = (predicted == winner).astype(np.float64)
     forecasts = None if proba is None else Forecasts(proba, winner)
-    units = Units.of(unit, (predicted == winner).astype(np.float64), forecasts, n_bins)
+    weight = read_weight(sample_weight, n)
+    if weight is not None:
+        rows = rows_that_count(weight, repeated=user is None)
+        correct, weight = correct[rows], None if user is None else weight[rows]
+        group, user = (None if some is None else some.of_rows(rows) for some in (group, user))
+        forecasts = None if forecasts is None else forecasts.of_rows(rows)
+    unit = np.arange(len(correct)) if user is None else user.codes
+    units = Units.of(unit, correct, forecasts, n_bins, weight)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     bootstrap = Bootstrap(n_resamples, confidence_level, seed)
     measures = MeasureTable(bootstrap)
@@ -184,7 +196,7 @@ def fairness_report(
         users=of_users,
         measures=measures.frame(),
         majority=majority,
-        n_comparisons=n,
+        n_comparisons=whole(units.n.sum()).item(),
         alpha=alpha,
         min_users=min_users,
         confidence_level=confidence_level,
@@ -208,7 +220,9 @@ def _first_of(unit: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _user_table(units: Units, user: Coded, group: Coded | None) -> pd.DataFrame:
-    table = pd.DataFrame({"n_comparisons": units.n, "accuracy": units.accuracy}, index=user.labels)
+    table = pd.DataFrame(
+        {"n_comparisons": whole(units.n), "accuracy": units.accuracy}, index=user.labels
+    )
     if group is not None:
         names = np.empty(len(units), dtype=object)
         names[:] = group.labels.to_numpy()[group.codes]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.weights import whole
 from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._calibration import Forecasts
 from pafo_sk.metrics._correct import Coded
@@ -21,7 +22,7 @@ from pafo_sk.metrics._corrected import (
 )
 from pafo_sk.metrics._inequality import atkinson_of, generalized_entropy_of, gini_of
 from pafo_sk.metrics._spread import accuracy_and_noise, corrected_spread_of
-from pafo_sk.metrics._support import slope_of, spearman_of
+from pafo_sk.metrics._support import resampled_spearman, slope_of
 
 ONE_USER = "one user: no interval"
 ONE_ROWS = dict.fromkeys(
@@ -37,8 +38,8 @@ class Units:
 
     Attributes
     ----------
-    n : ndarray of int, shape (n_units,)
-        Number of comparisons.
+    n : ndarray of shape (n_units,)
+        Number of comparisons: the sum of their weights.
     accuracy : ndarray of shape (n_units,)
     log_loss : ndarray of shape (n_units,) or None
     gaps : ndarray of shape (n_units, n_bins) or None
@@ -57,19 +58,24 @@ class Units:
 
     @classmethod
     def of(
-        cls, unit: np.ndarray, correct: np.ndarray, forecasts: Forecasts | None, n_bins: int
+        cls,
+        unit: np.ndarray,
+        correct: np.ndarray,
+        forecasts: Forecasts | None,
+        n_bins: int,
+        weight: np.ndarray | None = None,
     ) -> Units:
         """Summarise the comparisons of every unit; ``unit`` holds the code of every row's unit."""
-        n = np.bincount(unit)
-        accuracy = np.bincount(unit, correct) / n
+        n, times = np.bincount(unit, weight), 1.0 if weight is None else weight
+        accuracy = np.bincount(unit, correct * times) / n
         if forecasts is None:
             return cls(n, accuracy)
         bins, gap = forecasts.binned_gaps(n_bins)
-        gaps = np.bincount(unit * n_bins + bins, gap, minlength=len(n) * n_bins)
+        gaps = np.bincount(unit * n_bins + bins, gap * times, minlength=len(n) * n_bins)
         return cls(
             n,
             accuracy,
-            np.bincount(unit, forecasts.log_losses()) / n,
+            np.bincount(unit, forecasts.log_losses() * times) / n,
             gaps.reshape(-1, n_bins) / n[:, None],
         )
 
@@ -108,7 +114,7 @@ def group_table(units: Units, group: Coded, bootstrap: Bootstrap, min_users: int
     """
     size = np.bincount(group.codes)
     table = pd.DataFrame({"n_users": size}, index=group.labels)
-    table["n_comparisons"] = np.bincount(group.codes, units.n).astype(np.int64)
+    table["n_comparisons"] = whole(np.bincount(group.codes, units.n))
     for name, (value, corrected, low, high) in units.metrics(group.codes, bootstrap).items():
         table[name] = value
         if np.isfinite(corrected).any():
@@ -233,7 +239,7 @@ def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
         for name in ("user_cvar", "worst_share"):
             table.put_lone(name, units.accuracy[0])
         table.add_missing(("standard_deviation",), "needs two users")
-    elif (units.n == 1).all():
+    elif (units.n <= 1).all():
         table.add(lambda draw: user_measures(units.accuracy[draw], alpha), len(units), ONE_ROWS)
     else:
         plain = user_measures(units.accuracy[None], alpha)
@@ -268,4 +274,5 @@ def add_support(table: MeasureTable, accuracy: np.ndarray, support: np.ndarray) 
     if np.ptp(a) == 0:
         table.add_missing(("support_spearman",), "all users have the same accuracy")
         return
-    table.add(lambda draw: {"support_spearman": spearman_of(a[draw], s[draw])}, len(a))
+    spearman = resampled_spearman(a, s)
+    table.add(lambda draw: {"support_spearman": spearman(draw)}, len(a))

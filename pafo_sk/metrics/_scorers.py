@@ -28,7 +28,14 @@ class _GroupScorer(Scorer):
     """
 
     def __call__(
-        self, estimator: Any, X: Any, y_true: Any, *, groups: Any = None, users: Any = None
+        self,
+        estimator: Any,
+        X: Any,
+        y_true: Any,
+        *,
+        groups: Any = None,
+        users: Any = None,
+        sample_weight: Any = None,
     ) -> float:
         """Score the predictions of a fitted estimator.
 
@@ -41,12 +48,15 @@ class _GroupScorer(Scorer):
             None: the estimator's ``group_column`` of X.
         users : array-like of shape (n_comparisons,) or None, default=None
             None: the estimator's user column of X.
+        sample_weight : array-like of shape (n_comparisons,) or None, default=None
+            How often each comparison counts, for metrics that take it; None: once.
         """
 
         def predict(estimator: Any, method: str, *args: Any, **kwargs: Any) -> Any:
             return getattr(estimator, method)(*args)
 
-        return self._score(predict, estimator, X, y_true, groups=groups, users=users)
+        labels = {"groups": groups, "users": users}
+        return self._score(predict, estimator, X, y_true, **labels, sample_weight=sample_weight)
 
     def _score(
         self,
@@ -56,9 +66,12 @@ class _GroupScorer(Scorer):
         y_true: Any,
         groups: Any = None,
         users: Any = None,
+        sample_weight: Any = None,
     ) -> float:
         taken = signature(self._score_func).parameters
         known: dict[str, Any] = {}
+        if sample_weight is not None:
+            known["sample_weight"] = sample_weight
         if "users" in taken:
             known["users"] = users_of(estimator, X, users)
             if known["users"] is None and taken["users"].default is taken["users"].empty:
@@ -107,7 +120,8 @@ def make_group_scorer(
     Parameters
     ----------
     score_func : callable
-        ``score_func(y_true, y_pred, groups=..., users=..., **kwargs)``.
+        ``score_func(y_true, y_pred, groups=..., users=..., sample_weight=..., **kwargs)``; it may
+        do without any of these names. A search hands on weights if the function takes them.
     greater_is_better : bool, default=True
         False: the score is the negative of the metric, so that a search minimises it.
     **kwargs
@@ -128,7 +142,8 @@ def make_group_scorer(
     """
     scorer = _GroupScorer(score_func, 1 if greater_is_better else -1, kwargs, "predict")
     with config_context(enable_metadata_routing=True):
-        scorer.set_score_request(groups=True)
+        weighted = "sample_weight" in signature(score_func).parameters
+        scorer.set_score_request(groups=True, sample_weight=weighted)
     return scorer
 
 

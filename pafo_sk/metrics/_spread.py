@@ -120,7 +120,7 @@ def corrected_spread(accuracy: Any, n: Any) -> float:
     >>> corrected_spread([0.5, 0.5], n=[2, 2])  # chance alone would set them apart
     -0.5
     """
-    a, noise = accuracy_and_noise(accuracy, n)
+    a, noise = accuracy_and_noise(*_read_counts(accuracy, n))
     if len(a) < 2:
         raise ValueError(
             f"corrected_spread needs two or more users of two or more comparisons, and there are "
@@ -130,8 +130,8 @@ def corrected_spread(accuracy: Any, n: Any) -> float:
     return float(corrected_spread_of(a, noise))
 
 
-def accuracy_and_noise(accuracy: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and its binomial variance, for the users of two or more comparisons."""
+def _read_counts(accuracy: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy and whole number of comparisons of every user."""
     a = read_values(accuracy, "accuracy")
     if isinstance(accuracy, pd.Series) and isinstance(n, pd.Series):
         n = n.reindex(accuracy.index)
@@ -145,6 +145,11 @@ def accuracy_and_noise(accuracy: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
             f"{wrong.sum()} of {len(a)} users have something else, the first of them at positions "
             f"{first_rows(wrong)}: accuracy {a[wrong][0]}, n {n[wrong][0]}."
         )
+    return a, n
+
+
+def accuracy_and_noise(a: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy and its binomial variance, for the users of more than one comparison."""
     a, n = a[n > 1], n[n > 1]
     return a, a * (1 - a) / (n - 1)
 

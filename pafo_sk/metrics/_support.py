@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,28 @@ def slope_of(y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def spearman_of(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Rank correlation along the last axis; nan where one of the two does not vary."""
-    y, x = rankdata(y, axis=-1), rankdata(x, axis=-1)
+    return correlation_of_ranks(rankdata(y, axis=-1), rankdata(x, axis=-1))
+
+
+def resampled_spearman(y: np.ndarray, x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function from positions, (n_resamples, n), to `spearman_of` what stands there.
+
+    The values are sorted once. The ranks in a resample follow from how often it holds each.
+    """
+    codes = [np.unique(values, return_inverse=True)[1] for values in (y, x)]
+    return lambda draw: correlation_of_ranks(*(_ranks(code[draw]) for code in codes))
+
+
+def _ranks(codes: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis of integers from zero, (n, n_values); ties get their mean rank."""
+    n, n_codes = len(codes), int(codes.max()) + 1
+    places = codes + n_codes * np.arange(n)[:, None]
+    count = np.bincount(places.ravel(), minlength=n * n_codes).reshape(n, n_codes)
+    rank = count.cumsum(axis=1) - (count - 1) / 2
+    return rank.ravel()[places]
+
+
+def correlation_of_ranks(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Correlation along the last axis; nan where one of the two does not vary."""
     slope, inverse = slope_of(y, x), slope_of(x, y)
     return np.clip(np.sign(slope) * np.sqrt(slope * inverse), -1, 1)

@@ -6,17 +6,21 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from inspect import signature
 from numbers import Integral
 from typing import Any, ClassVar
 
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.metrics import get_scorer as sklearn_scorer
 from sklearn.metrics import get_scorer_names as sklearn_scorer_names
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
+from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
@@ -51,8 +55,9 @@ class _GroupSearch(BaseSearchCV):
         **params : dict
             ``groups`` : array-like of shape (n,), the preference group of every row. Without, the
             estimator's ``group_column`` of X. They reach ``fit``, the scorers and the splitter,
-            each of them only if it takes groups. Any other parameter is routed as scikit-learn
-            does with metadata routing.
+            each of them only if it takes groups. ``sample_weight`` : array-like of shape (n,), how
+            often each comparison counts, reaches ``fit`` and the scorers that are given by name.
+            Any other parameter is routed as scikit-learn does with metadata routing.
 
         Returns
         -------
@@ -61,8 +66,11 @@ class _GroupSearch(BaseSearchCV):
         Raises
         ------
         ValueError
-            If a scorer needs groups and there are none, or their number is wrong.
+            If a scorer needs groups and there are none, if their number is wrong, or if the weights
+            cannot be used.
         """
+        X = in_rows_that_can_be_taken(X)
+        read_weight(params.get("sample_weight"), num_samples(X))
         groups = self._read_groups(X, params.pop("groups", None))
         with (
             config_context(enable_metadata_routing=True),
@@ -134,7 +142,7 @@ class _GroupSearch(BaseSearchCV):
         X, y
             Comparisons and their winners.
         **params : dict
-            ``groups`` : as in `fit`; further parameters of the scorer.
+            ``groups``, ``sample_weight`` : as in `fit`; further parameters of the scorer.
 
         Returns
         -------
@@ -144,8 +152,9 @@ class _GroupSearch(BaseSearchCV):
         groups = self._read_groups(X, params.pop("groups", None))
         if callable(self.refit) and self.multimetric_:
             return self.best_estimator_.score(X, y, **params)
+        scorer = self.scorer_.get(self.refit) if self.multimetric_ else self.scorer_
         with config_context(enable_metadata_routing=True):
-            if groups is not None and self._scorers_take_groups():
+            if groups is not None and _takes_groups(scorer):
                 params["groups"] = groups
             return super().score(X, y, **params)
 
@@ -161,12 +170,8 @@ class _GroupSearch(BaseSearchCV):
             )
         return groups
 
-    def _scorers_take_groups(self) -> bool:
-        routing = get_routing_for_object(self._get_scorers()[0])
-        return "groups" in routing.consumes("score", ["groups"])
-
     def _check_scorers_need_none(self) -> None:
-        if self._scorers_take_groups():
+        if _takes_groups(self._get_scorers()[0]):
             raise ValueError(
                 f"{type(self).__name__}.fit got no groups, and scoring needs them. Pass "
                 "fit(X, y, groups=groups), or name a column of X that holds them: "
@@ -180,10 +185,19 @@ class _GroupSearch(BaseSearchCV):
         return super(_GroupSearch, resolved)._get_scorers()
 
 
+def _takes_groups(scorer: Any) -> bool:
+    """Whether one or several scorers ask for groups."""
+    return "groups" in get_routing_for_object(scorer).consumes("score", ["groups"])
+
+
 def _by_name(scoring: Any) -> Any:
-    """Names of `pafo_sk.metrics` as scorers, in any form that ``scoring`` takes."""
+    """Names as scorers that take weights, in any form that ``scoring`` takes."""
     if isinstance(scoring, str):
-        return get_scorer(scoring) if scoring in get_scorer_names() else scoring
+        if scoring in get_scorer_names():
+            return get_scorer(scoring)
+        scorer = sklearn_scorer(scoring)
+        weighted = "sample_weight" in signature(scorer._score_func).parameters
+        return scorer.set_score_request(sample_weight=weighted)
     if isinstance(scoring, dict):
         return {name: _by_name(scorer) for name, scorer in scoring.items()}
     # a name that is given twice is scikit-learn's to explain

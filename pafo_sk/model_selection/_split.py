@@ -12,10 +12,11 @@ import pandas as pd
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import check_random_state
 
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._sklearn_compat import Interval, validate_params
 
 # Number of random orders that are tried to have every group in every training part.

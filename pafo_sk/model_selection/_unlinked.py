@@ -15,11 +15,12 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
-from pafo_sk._comparisons.frames import Columns, is_frame
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.links import history_keys, pair_codes, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._sklearn_compat import Interval, num_samples, validate_params
 from pafo_sk.metrics._given import users_of
 
@@ -130,6 +131,7 @@ class UnlinkedKFold(BaseCrossValidator):
         UserWarning
             If more than half of the users are tested in no fold.
         """
+        X = in_rows_that_can_be_taken(X)
         user = self._users(X)
         rng = check_random_state(self.random_state)
         comparisons = without_idle_prompts(_comparisons(X), user, self.n_splits)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import FEW
+from pafo_sk.model_selection import UnlinkedKFold
 
 
 @pytest.mark.parametrize("kind", [object, "str", "category", "string[python]"])
@@ -25,3 +27,61 @@ def test_short_columns_must_hold_texts(wrong, error):
     frame = pd.DataFrame({"response": ["a", "b", wrong]}, dtype=object)
     with pytest.raises(error, match=r"in 1 of 3 rows, the first of them \[2\]"):
         Columns(frame).texts("response")
+
+
+def said(text):
+    return [{"role": "assistant", "content": text}]
+
+
+def test_conversations_are_read_wherever_texts_are(texts, quick, letter_encoder):
+    plain = texts.X
+    X = plain.copy()
+    for name in ("response_a", "response_b"):
+        X[name] = X[name].map(said)
+    X["prompt"] = X["prompt"].map(lambda text: [{"role": "user", "content": text}])
+    models = [
+        quick(encoder=letter_encoder, strategy="pooled").fit(frame, texts.y) for frame in (plain, X)
+    ]
+    expected = models[0].decision_function(plain)
+    np.testing.assert_array_equal(models[1].decision_function(X), expected)
+    found = models[1].decision_function(pa.Table.from_pandas(X))
+    np.testing.assert_array_equal(found, expected)
+    items = X.rename(columns={"response_a": "response"})
+    np.testing.assert_array_equal(
+        models[1].reward(items), models[0].reward(plain.rename(columns={"response_a": "response"}))
+    )
+    folds = [next(UnlinkedKFold(2, random_state=0).split(frame))[1] for frame in (plain, X)]
+    np.testing.assert_array_equal(*folds)
+
+
+def test_several_messages_are_one_text():
+    talk = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}]
+    columns = Columns({"response_a": [talk, said("y")]})
+    assert columns.texts("response_a").tolist() == ["user: q\n\nassistant: x", "y"]
+
+
+def test_a_message_that_is_no_text():
+    wrong = [{"role": "assistant", "content": [{"type": "image", "image": "x.png"}]}]
+    with pytest.raises(ValueError, match=r"X: 'response_a' has a part of 'content'.*in row 1"):
+        Columns({"response_a": [said("y"), wrong]}).texts("response_a")
+    with pytest.raises(TypeError, match=r"holds list in 1 of 1 rows.*one string, or a list"):
+        Columns({"response_a": [["a", "b"]]}).texts("response_a")
+
+
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["conversation_a", "conversation_b", "winner"], "from_arena(X)"),
+        (["prompt", "response", "rating", "user"], "from_ratings(X, ...)"),
+        (["prompt", "response", "rank"], "from_rankings(X, ...)"),
+        (["chosen", "rejected"], "from_chosen_rejected(X)"),
+        (["prompt", "response"], "rename the column that holds it to 'response_a'"),
+        (["respons_a", "response_b"], "X.rename(columns={'respons_a': 'response_a'})"),
+    ],
+)
+def test_advice_for_other_forms(names, advice):
+    columns = Columns({name: ["x"] for name in names})
+    with pytest.raises(ValueError) as raised:
+        columns.require(["response_a", "response_b"])
+    assert advice in str(raised.value)
+    assert str(raised.value).count("rename(") <= 1

@@ -9,7 +9,7 @@ from pafo_sk._comparisons.pairs import Pairs
 from pafo_sk._comparisons.weights import counted_rows, read_weight, whole
 
 BAD = {
-    "length": ([1, 2], r"shape \(2,\) for 4 rows"),
+    "length": ([1, 2], r"shape \(2,\) for 4 comparisons"),
     "two columns": (np.ones((4, 2)), r"shape \(4, 2\)"),
     "scalar": (2.0, r"shape \(\)"),
     "nan": ([1, np.nan, 1, np.nan], r"in 2 of 4 rows, the first of them \[1, 3\]: nan"),

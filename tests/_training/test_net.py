@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import textwrap
 from typing import ClassVar
 
 import numpy as np
@@ -238,7 +241,7 @@ def test_what_differs_from_the_defaults_is_shown():
 
 def test_module_decides_what_is_none():
     linear, mlp = RewardNet().resolved(), RewardNet(MLPHead).resolved()
-    assert linear.optimizer is torch.optim.LBFGS
+    assert issubclass(linear.optimizer, torch.optim.LBFGS)
     assert (linear.lr, linear.max_epochs, linear.batch_size) == (1.0, 1, -1)
     assert mlp.optimizer is torch.optim.Adam
     assert (mlp.lr, mlp.max_epochs, mlp.batch_size) == (0.003, 30, 512)
@@ -343,8 +346,8 @@ def test_generators_are_left_as_found():
 
 def test_seeded_gives_the_generator_back_after_an_error():
     def fail():
-        with seeded(3, torch.device("cpu")):
-            assert torch.rand(1) != torch.rand(1)
+        with seeded(3, torch.device("cpu"), everything=True) as generator:
+            assert torch.rand(1) != torch.rand(1, generator=generator)
             raise ZeroDivisionError
 
     state = torch.get_rng_state()
@@ -369,3 +372,18 @@ def test_threads_come_back():
             assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+def test_training_does_not_import_the_compiler_of_torch():
+    """Its import takes longer than a small fit."""
+    code = """
+        import sys
+        from pafo_sk import PafoRewardEstimator
+        from pafo_sk.datasets import make_preferences
+        data = make_preferences(12, 8, n_features=4, random_state=0)
+        PafoRewardEstimator(random_state=0).fit(data.X, data.y, groups=data.groups)
+        print("torch._dynamo" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"

@@ -104,8 +104,8 @@ BAD_FIT = {
         TypeError,
         ["Column 'prompt' of X must hold strings", "bytes", r"\[1\]", "astype(str)"],
     ),
-    "lists of messages": (
-        text(set_column("response_a", [0, 4], [{"role": "user", "content": "why"}])),
+    "lists of strings": (
+        text(set_column("response_a", [0, 4], ["why", "not"])),
         TypeError,
         ["Column 'response_a' of X must hold strings", "list", r"\[0, 4\]"],
     ),

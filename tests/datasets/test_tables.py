@@ -6,7 +6,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from pafo_sk.datasets._tables import check_columns, check_rows, to_pandas
+from pafo_sk._comparisons.messages import check_rows
+from pafo_sk.datasets._tables import check_columns, to_pandas
 
 COLUMNS = {"text": ["a", "b"], "number": [1, 2]}
 
@@ -25,10 +26,15 @@ def test_pandas_stays_the_same_object():
     assert to_pandas(frame) is frame
 
 
-@pytest.mark.parametrize("value", [[1, 2], "table.csv", pl.LazyFrame(COLUMNS), None])
+@pytest.mark.parametrize("value", [[1, 2], "table.csv", 3, None])
 def test_no_table(value):
     with pytest.raises(TypeError, match=r"votes must be a .*got \w+.*pandas.DataFrame\(votes\)"):
         to_pandas(value, "votes")
+
+
+def test_a_lazy_table():
+    with pytest.raises(TypeError, match=r"votes is a LazyFrame.*Pass votes.collect\(\)"):
+        to_pandas(pl.LazyFrame(COLUMNS), "votes")
 
 
 def test_rows_and_columns_are_named():

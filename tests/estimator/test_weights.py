@@ -187,7 +187,7 @@ def test_bad_weights_do_not_cost_the_model(weight, message, made, quick):
     X = made.table()
     model = quick(strategy="pooled").fit(X, made.y)
     before = model.decision_function(X)
-    for method in (model.fit, model.enroll):
+    for method in (model.fit, model.enroll, model.score):
         with pytest.raises(ValueError, match=f"sample_weight.*{message}"):
             method(X, made.y, sample_weight=weight(len(X)))
     assert np.array_equal(model.decision_function(X), before)

@@ -102,3 +102,19 @@ def test_clear_errors(model, strangers, people, known, quick, answers):
         HistoryDisplay.from_predictions(
             answers["y_true"], {1: answers["y_true"]}, answers["users"], answers["groups"]
         )
+
+
+def test_the_report_of_fit_is_drawn(model):
+    report, n_users = model.history_report_, model.pareto_report_["n_users"]
+    display = HistoryDisplay.from_report(model)
+    assert display.lengths == [n for n in report.index.unique("n_known") if n != "all"]
+    for side, line in display.lines_.items():
+        mine = n_users.index == model.majority_
+        mine = mine if side == "majority" else ~mine
+        found = report["unified"].unstack("n_known").loc[n_users.index[mine], display.lengths]
+        expected = np.average(found, axis=0, weights=n_users[mine])
+        np.testing.assert_allclose(line.get_ydata(), expected.astype(float))
+    pooled = copy.copy(model)
+    pooled.history_report_ = None
+    with pytest.raises(ValueError, match="needs a model that was fitted with groups"):
+        HistoryDisplay.from_report(pooled)

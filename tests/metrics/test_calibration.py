@@ -91,7 +91,7 @@ def test_bad_input(metric):
 
 @pytest.mark.parametrize("weight", [[1], [1, -1], [0, 0], [1, np.nan]])
 def test_bad_weight(weight):
-    with pytest.raises(ValueError, match="sample_weight must hold 2 numbers"):
+    with pytest.raises(ValueError, match="sample_weight"):
         calibration_error([1, 0], [0.5, 0.5], sample_weight=weight)
 
 

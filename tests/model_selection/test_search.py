@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk.metrics import get_scorer
+from pafo_sk.metrics import get_scorer, minority_accuracy
 from pafo_sk.model_selection import (
     GroupGridSearchCV,
     GroupRandomizedSearchCV,
@@ -269,3 +269,41 @@ def test_names_that_no_scorer_has(data, quick):
     for scoring in ("minority", ["minority_accuracy", "minority"], ["accuracy", "accuracy"]):
         with pytest.raises(ValueError, match=r"minority|[Dd]uplicate"):
             make(quick(), scoring=scoring).fit(data.X, data.y, groups=data.groups)
+
+
+def test_weights_reach_fits_and_scorers(data, quick):
+    """With scores of both libraries; without weights, nothing of the kind is passed."""
+    weight = np.arange(len(data.y)) % 3
+    search = GroupGridSearchCV(
+        quick(strategy="balanced"),
+        {"margin_temperature": [1.0]},
+        scoring=["accuracy", "neg_log_loss", "minority_accuracy", "group_gap"],
+        refit="accuracy",
+        cv=[(np.arange(100), np.arange(100, 200))],
+        error_score="raise",
+    )
+    search.fit(data.X, data.y, groups=data.groups, sample_weight=weight)
+    train, test = search.cv[0]
+    y, groups = data.y, data.groups
+    model = quick(strategy="balanced").fit(
+        data.X.iloc[train], y[train], groups[train], weight[train]
+    )
+    predicted = model.predict(data.X.iloc[test])
+    expected = {
+        "accuracy": np.average(predicted == y[test], weights=weight[test]),
+        "minority_accuracy": minority_accuracy(
+            y[test],
+            predicted,
+            groups[test],
+            data.users[test],
+            model.majority_,
+            sample_weight=weight[test],
+        ),
+    }
+    for name, value in expected.items():
+        assert search.cv_results_[f"mean_test_{name}"][0] == pytest.approx(value)
+    found = search.score(data.X, y, groups=groups, sample_weight=weight)
+    everything = search.best_estimator_.predict(data.X) == y
+    assert found == pytest.approx(np.average(everything, weights=weight))
+    with pytest.raises(ValueError, match="sample_weight has the shape"):
+        search.fit(data.X, y, groups=groups, sample_weight=weight[1:])

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from pafo_sk._comparisons.conversations import parse_strings, read_conversations
 from pafo_sk.datasets import from_chosen_rejected
-from pafo_sk.datasets._conversations import parse_strings, read_conversations
 
 TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}]
 READ = [("user", "q"), ("assistant", "x")]

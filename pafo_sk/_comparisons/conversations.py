@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk.datasets._tables import check_rows
+from pafo_sk._comparisons.messages import check_rows
 
 Messages = list[tuple[str, str]]  # role and text of each
 
@@ -44,16 +44,24 @@ def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | np.ndarray)
 
 
+def is_messages(value: Any) -> bool:
+    """Whether a cell is a list of messages, or a single one."""
+    first = value[0] if is_list(value) and len(value) else value
+    return isinstance(first, dict)
+
+
 def read_conversations(
     column: pd.Series,
     name: str,
     rows: np.ndarray | None = None,
     *,
     strings_as_prompts: bool = False,
+    source: str = "frame",
 ) -> list[Messages]:
     """Return a column as lists of (role, text); raise for rows that are not conversations.
 
-    `rows` are the numbers of the rows in the user's table, if the column is a part of it.
+    `rows` are the numbers of the rows in the user's table, which messages call `source`, if the
+    column is a part of it.
     """
     read: list[Messages] = []
     problems = []
@@ -68,7 +76,7 @@ def read_conversations(
     first = next(filter(None, problems), "")
     check_rows(
         [problem == first != "" for problem in problems],
-        f"frame: {name!r} {first}",
+        f"{source}: {name!r} {first}",
         " Drop or correct these rows.",
         rows,
     )

@@ -1,0 +1,91 @@
+"""Tables of other libraries and plain Python records, as frames that `Columns` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+# How tables that are not in memory yet are brought there, by the first part of their module.
+_COLLECT = {
+    "polars": "{0}.collect()",
+    "dask": "{0}.compute()",
+    "duckdb": "{0}.to_arrow_table()",
+    "_duckdb": "{0}.to_arrow_table()",
+    "pyspark": "{0}.toPandas()",
+    "pyarrow": "{0}.read_all()",
+}
+
+
+def is_frame(X: Any) -> bool:
+    """Return whether ``X`` is a table of a kind that `as_frame` reads, or refuses by name."""
+    if isinstance(X, np.ndarray):
+        return False
+    if isinstance(X, list | tuple):
+        return len(X) > 0 and isinstance(X[0], Mapping)
+    if isinstance(X, pd.DataFrame | Mapping) or hasattr(X, "column_names"):
+        return True
+    return _comes_in_parts(X) or isinstance(_narwhals(X), nw.DataFrame | nw.LazyFrame)
+
+
+def in_rows_that_can_be_taken(X: Any) -> Any:
+    """Return X, or its frame if scikit-learn cannot take rows of X."""
+    return as_frame(X) if is_frame(X) else X
+
+
+def as_frame(X: Any, argument: str = "X") -> Any:
+    """Return a frame of pandas, or one that narwhals reads.
+
+    Parameters
+    ----------
+    X : frame, mapping of columns, record, list of records or Hugging Face Dataset
+        A transform of the Dataset is applied.
+    argument : str, default="X"
+        What it is called in error messages.
+    """
+    if isinstance(X, pd.DataFrame):
+        return X
+    if isinstance(X, list | tuple):
+        return pd.DataFrame(list(X))
+    if hasattr(X, "with_format"):  # of Hugging Face
+        if isinstance(X, Mapping):
+            raise TypeError(
+                f"{argument} is a {type(X).__name__} with the splits {list(X)}. Pass one of them: "
+                f"{argument}[{next(iter(X), 'train')!r}]."
+            )
+        if not hasattr(X, "__getitem__") or not hasattr(X, "__len__"):
+            raise TypeError(
+                f"{argument} is an {type(X).__name__}, whose rows come one after another. Read "
+                f"them first: datasets.Dataset.from_list(list({argument})), or load the data set "
+                "without streaming=True."
+            )
+        if X.format["type"] != "custom":
+            return X.with_format("arrow")[:]
+        X = X[:]
+    if isinstance(X, Mapping):
+        scalar = [isinstance(value, str) or not hasattr(value, "__len__") for value in X.values()]
+        return pd.DataFrame([dict(X)] if scalar and all(scalar) else dict(X))
+    frame = None if _comes_in_parts(X) else _narwhals(X)
+    if frame is None or isinstance(frame, nw.LazyFrame):
+        library = type(X).__module__.split(".")[0]
+        collect = _COLLECT.get(library, "a frame of pandas").format(argument)
+        raise TypeError(
+            f"{argument} is a {type(X).__name__} of {library}, which is not in memory yet. Pass "
+            f"{collect}."
+        )
+    if not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas"):  # a batch of pyarrow
+        return X.to_pandas()
+    return X
+
+
+def _comes_in_parts(X: Any) -> bool:
+    """Return whether X is a reader of pyarrow or a frame of Dask, which narwhals need not see."""
+    return hasattr(X, "read_next_batch") or hasattr(X, "npartitions")
+
+
+def _narwhals(X: Any) -> Any:
+    """Return a table as narwhals wraps it; anything else as it is."""
+    return nw.from_native(X, pass_through=True)

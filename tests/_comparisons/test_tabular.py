@@ -1,0 +1,95 @@
+"""Tables of other libraries are taken, or refused with the call that makes one that is."""
+
+import dask.dataframe as dd
+import datasets as hf
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.reader import InputReader
+from pafo_sk._comparisons.tabular import as_frame, is_frame
+from pafo_sk.datasets import from_chosen_rejected
+from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
+
+X = pd.DataFrame({"response_a": ["a", "b", "c"], "response_b": ["b", "c", "d"], "user": [1, 2, 1]})
+DATASET = hf.Dataset.from_pandas(X)
+
+TAKEN = {
+    "record batch": pa.RecordBatch.from_pandas(X),
+    "records": X.to_dict("records"),
+    "tuple of records": tuple(X.to_dict("records")),
+    "Dataset": DATASET,
+    "dict of columns": X.to_dict("list"),
+}
+REFUSED = {
+    "DatasetDict": (
+        hf.DatasetDict(train=DATASET),
+        "['train']. Pass one of them: X['train']",
+    ),
+    "streamed splits": (hf.IterableDatasetDict(test=DATASET.to_iterable_dataset()), "X['test']"),
+    "IterableDataset": (DATASET.to_iterable_dataset(), "datasets.Dataset.from_list(list(X))"),
+    "LazyFrame": (
+        pl.from_pandas(X).lazy(),
+        "LazyFrame of polars, which is not in memory yet",
+    ),
+    "reader": (pa.Table.from_pandas(X).to_reader(), "Pass X.read_all()"),
+    "dask": (dd.from_pandas(X, npartitions=1), "Pass X.compute()"),
+}
+
+
+@pytest.mark.parametrize("kind", TAKEN)
+def test_taken(kind):
+    columns = Columns(TAKEN[kind])
+    assert is_frame(TAKEN[kind])
+    assert len(columns) == 3
+    for name in X:
+        assert columns.values(name).tolist() == X[name].tolist()
+
+
+def test_a_single_record():
+    columns = Columns(X.to_dict("records")[1])
+    assert (len(columns), columns.texts("response_a").tolist()) == (1, ["b"])
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused(kind, quick):
+    frame, remedy = REFUSED[kind]
+    assert is_frame(frame)
+    for call in (
+        lambda: InputReader().fit(frame, quick()),
+        lambda: list(UnlinkedKFold().split(frame)),
+    ):
+        with pytest.raises(TypeError) as raised:
+            call()
+        assert remedy in str(raised.value)
+    with pytest.raises(TypeError, match="frame"):
+        from_chosen_rejected(frame)
+
+
+@pytest.mark.parametrize("values", [[], [[1.0, 2.0]], np.ones((2, 2)), None, "text", [1]])
+def test_arrays_and_lists_of_numbers_are_no_tables(values):
+    assert not is_frame(values)
+
+
+def test_a_transform_is_applied_to_all_rows_as_to_some():
+    loud = DATASET.with_transform(
+        lambda rows: {**rows, "response_a": [t.upper() for t in rows["response_a"]]}
+    )
+    expected = ["A", "B", "C"]
+    assert Columns(loud).texts("response_a").tolist() == expected
+    assert Columns(loud[1:]).texts("response_a").tolist() == expected[1:]
+    assert Columns(loud.select([2])).texts("response_a").tolist() == expected[2:]
+    assert as_frame(loud)["response_b"].to_list() == ["b", "c", "d"]
+
+
+def test_a_search_over_a_dataset(texts, quick, letter_encoder):
+    scores = [
+        GroupGridSearchCV(quick(encoder=letter_encoder, strategy="pooled"), {"n_folds": [3]}, cv=2)
+        .fit(frame, texts.y)
+        .best_score_
+        for frame in (texts.X, hf.Dataset.from_pandas(texts.X), texts.X.to_dict("list"))
+    ]
+    assert scores[0] == scores[1] == scores[2]
