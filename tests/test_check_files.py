@@ -50,6 +50,11 @@ def check(tmp_path):
     return run
 
 
+def test_golden_files_may_unpickle(check):
+    assert check(PICKLE, "tests/_deployment/golden/pickle-1.joblib") == (0, "")
+    assert check(PICKLE, "tests/_deployment/pickle-1.joblib")[0] == 1
+
+
 PICKLE = pickle.dumps(Harmful())
 UNPICKLES = {
     **{f"protocol {n}": pickle.dumps(Harmful(), protocol=n) for n in range(6)},

@@ -137,6 +137,8 @@ def deploy(model: PafoRewardEstimator, X: pd.DataFrame, y: np.ndarray, folder: P
     counts: pd.Series = loaded.known_users_
     print(counts, loaded.reward(items, standardize="user"))
     ranks: np.ndarray = loaded.rank(items)
+    picks: pd.DataFrame = metrics.best_of_n_report({"PAFO": loaded}, items, np.ones(len(X)))
+    print(picks, loaded.monitor(X, y).verdict, loaded.model_card().to_html())
     return ranks
 
 

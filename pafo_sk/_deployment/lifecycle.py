@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._groups import Groups
 from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk._student.reward import PersonalisedReward
+
+if TYPE_CHECKING:
+    from pafo_sk._deployment.model_card import ModelCard
+    from pafo_sk._deployment.monitor import MonitorReport
 
 
 class Lifecycle(ComparisonClassifier):
@@ -149,6 +153,73 @@ class Lifecycle(ComparisonClassifier):
         check_is_fitted(self)
         forget_users(self, users)
         return self
+
+    def monitor(self, X: Any, y: Any, groups: Any = None) -> MonitorReport:
+        """Compare the accuracy on new comparisons with the report of `fit`, by group and by user.
+
+        Pass comparisons that were not enrolled yet: a history that holds a comparison knows its
+        winner.
+
+        Parameters
+        ----------
+        X, y
+            New comparisons and their winners, as in `fit`.
+        groups : array-like of shape (n,) or None, default=None
+            Group of every comparison. None: the ``group_column`` of X; without one, all users are
+            judged together.
+
+        Returns
+        -------
+        MonitorReport
+            With tables of groups and users, and a verdict: "harm", "drift", "too little data" or
+            "as at fit". Standard errors are clustered by user and prompt.
+
+        Examples
+        --------
+        >>> from pafo_sk import PafoRewardEstimator
+        >>> from pafo_sk.datasets import make_preferences
+        >>> data = make_preferences(n_users=80, n_comparisons=40, random_state=0)
+        >>> old, new = slice(None, None, 2), slice(1, None, 2)
+        >>> model = PafoRewardEstimator(n_prototypes=1, distill_weight=0, random_state=0)
+        >>> model = model.fit(data.X[old], data.y[old], groups=data.groups[old])
+        >>> model.monitor(data.X[new], data.y[new], data.groups[new]).groups["verdict"].tolist()
+        ['as at fit', 'as at fit']
+        >>> model.monitor(data.X[new], 1 - data.y[new], data.groups[new]).verdict.split(":")[0]
+        'harm'
+        """
+        from pafo_sk._deployment.monitor import monitor_model
+
+        check_is_fitted(self)
+        return monitor_model(self, X, y, groups)
+
+    def model_card(self, *, license: str = "unknown") -> ModelCard:
+        """Describe the model for people who did not train it, in Markdown and HTML.
+
+        Parameters
+        ----------
+        license : str, default="unknown"
+            Licence of the model, which depends on those of the comparisons and of the encoder. The
+            hub knows names such as "cc-by-4.0".
+
+        Returns
+        -------
+        ModelCard
+            ``str(card)`` is Markdown with the header of a Hugging Face model card,
+            ``card.to_html()`` a page. It names groups, and no users.
+
+        Examples
+        --------
+        >>> from pafo_sk import PafoRewardEstimator
+        >>> from pafo_sk.datasets import make_preferences
+        >>> data = make_preferences(n_users=10, random_state=0)
+        >>> model = PafoRewardEstimator(strategy="pooled", random_state=0).fit(data.X, data.y)
+        >>> print(str(model.model_card()).splitlines()[1])
+        library_name: pafo_sk
+        """
+        from pafo_sk._deployment.model_card import card_of
+
+        check_is_fitted(self)
+        return card_of(self, license)
 
     def warm_up(self) -> Self:
         """Load what the first prediction would load, so that it is as fast as later ones.

@@ -109,17 +109,13 @@ class RewardMethods(ComparisonClassifier):
         True
         """
         reward = self.reward(items)
-        # equal items may differ in the last digits, because of where they stand in the table
-        size = np.abs(reward).max(initial=0)
-        reward = np.round(reward / size, TIE_DIGITS) if size > 0 else reward
         code = np.zeros(len(reward), dtype=np.int64)
         labels = self._sets(items) if by is None else [Labels.of(by, "by")]
         for one in labels:
             if len(one) != len(reward):
                 raise ValueError(f"by has {len(one)} labels for {len(reward)} items.")
             code = pair_codes(code, one.codes.astype(np.int64))
-        ranks = pd.Series(reward).groupby(code).rank(method="min", ascending=False)
-        return ranks.to_numpy().astype(np.int64)
+        return ranks_within(reward, code)
 
     def item_vectors(self, items: Any) -> np.ndarray:
         """Vectors of responses as the rewards read them, (n, n_features).
@@ -263,3 +259,12 @@ class RewardMethods(ComparisonClassifier):
         text = self.reader_.form_ == "text"
         found = [columns.texts("prompt")] if text and "prompt" in columns else []
         return found + ([columns.labels(self.user)] if self.user in columns else [])
+
+
+def ranks_within(reward: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """Ranks of rewards among the rows of the same code, 1 for the highest; ties share the best."""
+    # equal items may differ in the last digits, because of where they stand in the table
+    size = np.abs(reward).max(initial=0)
+    reward = np.round(reward / size, TIE_DIGITS) if size > 0 else reward
+    ranks = pd.Series(reward).groupby(code).rank(method="min", ascending=False)
+    return ranks.to_numpy().astype(np.int64)

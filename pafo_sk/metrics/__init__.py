@@ -9,6 +9,7 @@ from pafo_sk.metrics._accuracy import (
     user_cvar,
     worst_group_accuracy,
 )
+from pafo_sk.metrics._best_of_n import best_of_n_report
 from pafo_sk.metrics._calibration import calibration_error
 from pafo_sk.metrics._compare import compare
 from pafo_sk.metrics._fairness_report import FairnessReport
@@ -23,6 +24,7 @@ from pafo_sk.metrics._tail import cvar, worst_share
 __all__ = [
     "FairnessReport",
     "atkinson",
+    "best_of_n_report",
     "calibration_error",
     "compare",
     "corrected_spread",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+
+from pafo_sk._markdown import escaped, markdown_table
 
 # Meaning of the measures that are shown in per cent, and of the others.
 SHARES = {
@@ -206,10 +207,9 @@ class FairnessReport:
         -------
         str
         """
-        lines = [f"- {_escaped(line)}" for line in self.summary().splitlines()]
+        lines = [f"- {escaped(line)}" for line in self.summary().splitlines()]
         for table in self._tables():
-            lines += ["", _markdown_row(table.columns), _markdown_row(["---"] * table.shape[1])]
-            lines += [_markdown_row(row) for row in table.to_numpy()]
+            lines += ["", *markdown_table(table)]
         return "\n".join(lines) + "\n"
 
     def to_html(self) -> str:
@@ -271,13 +271,3 @@ def _interval(name: str, value: float, low: float, high: float, corrected: float
     if np.isfinite(corrected):
         limits = f"without chance {without}, {limits}"
     return f"{text} ({limits})" if np.isfinite(low) else text
-
-
-# DataFrame.to_markdown needs tabulate and does not escape the bars that separate cells.
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |"
-
-
-def _escaped(text: str) -> str:
-    """Text whose special characters Markdown shows as they are."""
-    return re.sub(r"([\\`*|<>\[\]])", r"\\\1", re.sub(r"\s+", " ", text))

@@ -109,7 +109,9 @@ def _texts(values: Sequence, name: str) -> list[str]:
     column = pd.Series(list(values), dtype=object)
     if all(isinstance(value, str) for value in column):
         return column.to_list()
-    texts: list[str] = render_all(read_conversations(column, name), column.index).to_list()
+    texts: list[str] = render_all(
+        read_conversations(column, name, source="batch"), column.index
+    ).to_list()
     return texts
 
 

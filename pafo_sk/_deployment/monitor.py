@@ -1,0 +1,193 @@
+"""Whether a deployed model still serves its groups as it did on held-out comparisons of `fit`."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, t
+
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.winners import read_y
+from pafo_sk._pareto_report import CLEAR, correct
+from pafo_sk.metrics._clusters import clustered_mean
+from pafo_sk.metrics._given import groups_of
+
+CONFIDENCE = 0.95
+# An interval that reaches further than this from the accuracy says too little.
+WIDE = 0.1
+EVERYBODY = "all"
+
+
+@dataclass(frozen=True, eq=False)
+class MonitorReport:
+    """Accuracy on new comparisons against the report of `fit`; made by ``monitor``.
+
+    Attributes
+    ----------
+    groups : DataFrame
+        A row per group: n_users, n_comparisons, accuracy with its 95 % interval (low, high), the
+        accuracy at_fit, change (accuracy minus at_fit) with its interval, the accuracy of the
+        pooled model on the same comparisons, gain over it with its interval, and the verdict:
+
+        - "harm": the group is clearly worse off than with the pooled model, by more than
+          ``no_harm``;
+        - "drift": the accuracy is clearly lower than at fit;
+        - "too little data": the interval of the change is wider than ten points to either side, or
+          there is one user;
+        - "as at fit": none of these.
+
+        Numbers are nan where they are not known: at_fit of a group that `fit` did not have, pooled
+        of the strategies "balanced" and "group_dro".
+    users : DataFrame
+        A row per user: n_comparisons, accuracy, low and high (Clopper and Pearson [1]_, at a level
+        that holds for all users together), the accuracy at_fit of the group, and verdict: "drift"
+        if that is above the interval, "too little data" for an interval wider than that of groups,
+        else "as at fit". It names users: treat it as personal data.
+    verdict : str
+        The gravest of the groups' verdicts, in a sentence.
+
+    References
+    ----------
+    .. [1] C. J. Clopper and E. S. Pearson, The use of confidence or fiducial limits illustrated in
+       the case of the binomial, Biometrika, 1934.
+    """
+
+    groups: pd.DataFrame
+    users: pd.DataFrame
+    verdict: str
+
+    def __repr__(self) -> str:
+        return f"{self.verdict}\n{self.groups.round(3).to_string()}"
+
+
+def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> MonitorReport:
+    """Compare accuracies on new comparisons with those at fit; see `Lifecycle.monitor`."""
+    given = estimator.reader_.read(X, estimator)
+    label, *_ = read_y(y, len(given), estimator.classes_, estimator.pos_label_)
+    table, history, model = given.table(), estimator.history_, estimator.model_
+    right = correct(model.margins(table, history), label)
+    pooled = None
+    if estimator.strategy in ("pafo", "pooled"):
+        module = copy.copy(model.module)
+        module.pooled_share = 1.0  # as in the no-harm step
+        pooled = correct(replace(model, module=module).margins(table, history), label)
+    groups = groups_of(estimator, X, groups)
+    group = Labels.of([EVERYBODY] * len(label) if groups is None else groups, "groups").compact()
+    if len(group) != len(label):
+        raise ValueError(f"groups has {len(group)} labels for {len(label)} comparisons.")
+    # a row is a user of its own where there are no users
+    users = given.users or Labels.of(np.arange(len(label)), "users")
+    users = users.compact()
+    rows = _Rows(right, pooled, users, None if table.prompts is None else table.prompts.codes)
+    report = estimator.pareto_report_
+    found = {
+        name: rows.judged(group.codes == code, _at_fit(report, name, groups), estimator.no_harm)
+        for code, name in enumerate(group.unique)
+    }
+    index = pd.Index(list(found), dtype=object, tupleize_cols=False, name="group")
+    by_group = pd.DataFrame(list(found.values()), index=index)
+    by_group = by_group.sort_values("n_users", ascending=False, kind="stable")
+    at_fit = by_group["at_fit"].reindex(group.unique).to_numpy()[group.codes]
+    return MonitorReport(by_group, _by_user(users, right, at_fit), _sentence(by_group))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """New comparisons, and whether the models were right."""
+
+    right: np.ndarray
+    pooled: np.ndarray | None
+    users: Labels
+    prompt: np.ndarray | None
+
+    def judged(
+        self, mine: np.ndarray, at_fit: tuple[float, float], no_harm: float | None
+    ) -> dict[str, Any]:
+        """Numbers and verdict of some rows."""
+        user = np.unique(self.users.codes[mine], return_inverse=True)[1]
+        weight = 1 / (np.bincount(user)[user] * (user.max() + 1))
+        clusters = [user] if self.prompt is None else [user, self.prompt[mine]]
+        own = clustered_mean(self.right[mine], weight, clusters)
+        # a few comparisons that all agree are no certainty (Agresti and Coull, 1998)
+        share = (self.right[mine].sum() + 2) / (mine.sum() + 4)
+        floor = float(np.sqrt(share * (1 - share) / (mine.sum() + 4)))
+        own = replace(own, error=max(own.error, floor))
+        n_users = int(user.max()) + 1
+        accuracy_then, n_then = at_fit
+        # the report keeps no error: the spread of users is taken to be that of the new ones
+        error = own.error * np.sqrt(1 + n_users / n_then)
+        half = float(t.ppf((1 + CONFIDENCE) / 2, own.freedom)) * error
+        change = own.mean - accuracy_then
+        low, high = own.interval(CONFIDENCE)
+        found: dict[str, Any] = {"n_users": n_users, "n_comparisons": int(mine.sum())}
+        found |= {"accuracy": own.mean, "low": low, "high": high, "at_fit": accuracy_then}
+        found |= {"change": change, "change_low": change - half, "change_high": change + half}
+        names = ("pooled", "gain", "gain_low", "gain_high")
+        verdict = "as at fit"
+        if n_users < 2 or not half <= WIDE:
+            verdict = "too little data"
+        if change + half < 0:
+            verdict = "drift"
+        if self.pooled is None:
+            found |= dict.fromkeys(names, np.nan)
+        else:
+            gain = clustered_mean(self.right[mine] - self.pooled[mine], weight, clusters)
+            limits = gain.interval(CONFIDENCE)
+            found |= dict(zip(names, (own.mean - gain.mean, gain.mean, *limits), strict=True))
+            tolerance = np.inf if no_harm is None else no_harm
+            if gain.mean < -max(tolerance, CLEAR * gain.error):
+                verdict = "harm"
+        return found | {"verdict": verdict}
+
+
+def _at_fit(report: pd.DataFrame | None, name: Any, groups: Any) -> tuple[float, float]:
+    """Accuracy of a group at fit, or of all without groups, and of how many users."""
+    if report is None or len(report) == 0:
+        return np.nan, np.nan
+    model = next(m for m in ("unified", "balanced", "group_dro", "pooled") if m in report)
+    n_users = report["n_users"].to_numpy(dtype=float)
+    if groups is None:
+        return float(np.average(report[model], weights=n_users)), float(n_users.sum())
+    labels = report.index.tolist()
+    if name not in labels:
+        return np.nan, np.nan
+    row = labels.index(name)
+    return float(report[model].iloc[row]), float(n_users[row])
+
+
+def _by_user(users: Labels, right: np.ndarray, at_fit: np.ndarray) -> pd.DataFrame:
+    """Accuracy and verdict of every user."""
+    count = np.bincount(users.codes)
+    n_right = np.bincount(users.codes, right)
+    then = np.bincount(users.codes, at_fit) / count
+    level = 1 - (1 - CONFIDENCE) / len(count)
+    # a margin of zero is half right, and counts for the user here
+    tests = [binomtest(int(np.ceil(k)), int(n)) for k, n in zip(n_right, count, strict=True)]
+    limits = [test.proportion_ci(level) for test in tests]
+    low, high = (np.array([getattr(limit, end) for limit in limits]) for end in ("low", "high"))
+    verdict = np.where(high - low > 2 * WIDE, "too little data", "as at fit")
+    verdict = np.where(high < then, "drift", verdict)
+    columns = {"n_comparisons": count, "accuracy": n_right / count, "low": low, "high": high}
+    columns |= {"at_fit": then, "verdict": verdict}
+    index = pd.Index(users.unique, dtype=object, tupleize_cols=False, name="user")
+    return pd.DataFrame(columns, index=index)
+
+
+def _sentence(groups: pd.DataFrame) -> str:
+    """The gravest verdict, and what to do."""
+    remedies = {
+        "harm": "is worse off than with the pooled model. Fit again, with these comparisons",
+        "drift": "is served worse than at fit. Enrol its users' comparisons; if that is not "
+        "enough, fit again",
+        "too little data": "has too few comparisons to say. Collect more",
+    }
+    for verdict, text in remedies.items():
+        names = groups.index[groups["verdict"] == verdict]
+        if len(names):
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            return f"{verdict}: group {', '.join(map(repr, names[:3]))}{more} {text}."
+    return "as at fit: no group is clearly served worse than at fit."

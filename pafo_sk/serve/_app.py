@@ -1,0 +1,221 @@
+"""The application: endpoints, the token, limits and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pafo_sk import __version__
+from pafo_sk.serve import _requests as r
+from pafo_sk.serve._batching import Batcher
+from pafo_sk.serve._model import ServedModel, probabilities
+
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
+
+def create_app(estimator: Any, database: str | Path, *, token: str | None = None) -> FastAPI:
+    """Make the application that serves a fitted model.
+
+    Parameters
+    ----------
+    estimator : PafoRewardEstimator
+        Fitted on texts, or loaded. Enrolments change it.
+    database : path
+        SQLite file of the enrolments since the model was saved; made if absent. One service at a
+        time can have it. Its enrolments are added to the estimator.
+    token : str or None, default=None
+        Bearer token that every request but ``/health`` must have. None: no token is asked for, so
+        bind to a loopback address only, as ``python -m pafo_sk.serve`` does.
+
+    Returns
+    -------
+    FastAPI
+
+    Raises
+    ------
+    ValueError
+        If the model is not one of texts.
+    RuntimeError
+        If another service has the database, or it belongs to another model.
+    """
+    served = ServedModel(estimator, Path(database))
+    # one thread asks the model, so that enrolments and predictions follow one another
+    executor = ThreadPoolExecutor(1, thread_name_prefix="pafo_sk-model")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run(estimator.warm_up)
+        yield
+        executor.shutdown()
+        served.close()
+
+    async def run(work: Callable, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(executor, work, *args)
+
+    app = FastAPI(title="pafo_sk", version=__version__, lifespan=lifespan)
+    app.add_middleware(_LimitedBody)
+    metrics = _Metrics()
+    app.middleware("http")(metrics.measured)
+
+    def authorised(given: Credentials = None) -> None:
+        if token is None:
+            return
+        known = given is not None and secrets.compare_digest(
+            given.credentials.encode(), token.encode()
+        )
+        if not known:
+            raise HTTPException(
+                401, "Send the token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
+            )
+
+    protected: dict[str, Any] = {"dependencies": [Depends(authorised)]}
+    rewards = {
+        standard: Batcher(partial(_reward, estimator, standard), executor, r.MAX_ROWS)
+        for standard in (None, "user", "population")
+    }
+    margins = Batcher(served.margins, executor, r.MAX_ROWS)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        # without what was sent, which may be private, or no valid text
+        known = [{k: one[k] for k in ("type", "loc", "msg")} for one in error.errors()]
+        return JSONResponse({"detail": _printable(known)}, 422)
+
+    @app.exception_handler(sqlite3.Error)
+    async def not_written(request: Request, error: sqlite3.Error) -> JSONResponse:
+        detail = f"Nothing was changed, because the database cannot be written ({error})."
+        return JSONResponse({"detail": detail}, 507)
+
+    @app.post("/reward", **protected)
+    async def reward(request: r.RewardRequest) -> r.Rewards:
+        """Reward responses."""
+        found = await rewards[request.standardize](served.items(request.items))
+        return r.Rewards(rewards=found.tolist())
+
+    @app.post("/rank", **protected)
+    async def rank(request: r.RankRequest) -> r.Ranks:
+        """Rank the responses to each user and prompt."""
+        found = await rewards[None](served.items(request.items))
+        return r.Ranks(ranks=served.ranks(request.items, found))
+
+    @app.post("/predict", **protected)
+    async def predict(request: r.PredictRequest) -> r.Predictions:
+        """Predict the winners of comparisons."""
+        margin = await margins(served.comparisons(request.comparisons))
+        winners: list[Any] = ["b" if one > 0 else "a" for one in margin]
+        return r.Predictions(winners=winners, probability_b=probabilities(margin))
+
+    @app.post("/enroll", **protected)
+    async def enroll(request: r.EnrollRequest) -> r.Enrolled:
+        """Add choices to the histories of their users; on the disk when this answers."""
+        if not estimator.reader_.has_users_:
+            raise HTTPException(409, "The model was fitted without users.")
+        new = await run(served.enroll, request.comparisons)
+        metrics.enrolled.inc(new)
+        return r.Enrolled(enrolled=new, repeated=len(request.comparisons) - new)
+
+    @app.post("/forget", **protected)
+    async def forget(request: r.ForgetRequest) -> r.Forgotten:
+        """Forget users."""
+        await run(served.forget, request.users)
+        return r.Forgotten(known_users=served.n_known_users)
+
+    @app.get("/health")
+    async def health() -> r.Health:
+        """Say that the service answers."""
+        return r.Health(status="ok", version=__version__, known_users=served.n_known_users)
+
+    @app.get("/metrics", response_class=Response, **protected)
+    async def show_metrics() -> Response:
+        """Numbers for Prometheus."""
+        metrics.known_users.set(served.n_known_users)
+        content = generate_latest(metrics.registry)
+        return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/card", response_class=HTMLResponse, **protected)
+    async def card() -> HTMLResponse:
+        """The model card."""
+        found = await run(estimator.model_card)
+        return HTMLResponse(f"<!doctype html><title>Model card</title>{found.to_html()}")
+
+    return app
+
+
+class _Metrics:
+    """Counts and times of requests, by path and status; no user and no text."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("path", "status")
+        self.requests = Counter("pafo_requests", "Requests", labels, registry=self.registry)
+        self.seconds = Histogram("pafo_seconds", "Duration", ("path",), registry=self.registry)
+        self.enrolled = Counter("pafo_enrolled", "Comparisons enrolled", registry=self.registry)
+        self.known_users = Gauge("pafo_known_users", "Known users", registry=self.registry)
+
+    async def measured(
+        self, request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        start = time.perf_counter()
+        response = await call_next(request)
+        # the path of a route, because others would make a number of their own
+        path = getattr(request.scope.get("route"), "path", "other")
+        self.requests.labels(path, str(response.status_code)).inc()
+        self.seconds.labels(path).observe(time.perf_counter() - start)
+        return response
+
+
+class _LimitedBody:
+    """Refuses bodies that are too large, also those that do not say how large they are."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        n_bytes = int(length) if length.isdigit() else 0
+        too_large = JSONResponse({"detail": f"A body may have {r.MAX_BODY:,} bytes."}, 413)
+        if n_bytes > r.MAX_BODY:
+            await too_large(scope, receive, send)
+            return
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > r.MAX_BODY:
+                raise HTTPException(413, f"A body may have {r.MAX_BODY:,} bytes.")
+            return message
+
+        await self._app(scope, limited, send)
+
+
+def _reward(estimator: Any, standardize: str | None, items: Any) -> Any:
+    return estimator.reward(items, standardize=standardize)
+
+
+def _printable(value: Any) -> Any:
+    """The value without lone surrogates, which no answer can hold."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {key: _printable(one) for key, one in value.items()}
+    return [_printable(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,140 @@
+"""Journal: enrolments in an SQLite database, written before they are answered."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Hashable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_SCHEMA = """
+create table if not exists model (digest text);
+create table if not exists enrolments (
+    id integer primary key, user text not null, key text, statistics blob not null,
+    unique (user, key)
+);
+create table if not exists forgotten (user text primary key);
+"""
+
+
+class Journal:
+    """What was enrolled and forgotten since the model was saved; no text is in it.
+
+    An enrolment is kept as the user and what it adds to the user's history, so that it is
+    restored without an encoder. One process at a time has the database.
+
+    Parameters
+    ----------
+    file : path
+    digest : str
+        Of the model; the statistics of another model mean something else.
+
+    Raises
+    ------
+    RuntimeError
+        If another process has the database, or it belongs to another model.
+    """
+
+    def __init__(self, file: Path, digest: str):
+        # one thread writes, but not always the one that opens
+        self._database = sqlite3.connect(
+            file, timeout=0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._database.execute("pragma locking_mode = exclusive")
+            self._database.execute("pragma journal_mode = wal")
+            self._database.execute("pragma synchronous = full")  # also a power failure loses none
+            self._database.execute("pragma secure_delete = on")
+            self._database.execute("begin exclusive")
+            for statement in _SCHEMA.split(";"):
+                self._database.execute(statement)
+            saved = self._database.execute("select digest from model").fetchone()
+            if saved is None:
+                self._database.execute("insert into model values (?)", (digest,))
+            self._database.execute("commit")
+        except sqlite3.OperationalError as error:
+            self.close()
+            raise RuntimeError(
+                f"The database {str(file)!r} cannot be used ({error}). If another service has it, "
+                "stop that one, or pass another file as database."
+            ) from None
+        if saved is not None and saved[0] != digest:
+            self.close()
+            raise RuntimeError(
+                f"The database {str(file)!r} belongs to another model. Pass the model that it was "
+                "made with, or another file as database."
+            )
+
+    def enrolments(self) -> Iterator[tuple[Hashable, np.ndarray]]:
+        """Yield the user and the statistics of every enrolment, in their order."""
+        for user, blob in self._database.execute(
+            "select user, statistics from enrolments order by id"
+        ):
+            yield _label(user), np.frombuffer(blob, dtype=np.float64)
+
+    def forgotten(self) -> list[Hashable]:
+        """Return the users that were forgotten."""
+        return [_label(user) for (user,) in self._database.execute("select user from forgotten")]
+
+    def add(
+        self, users: Sequence[Hashable], keys: Sequence[Hashable], statistics: np.ndarray
+    ) -> np.ndarray:
+        """Write enrolments to the disk, all or none, and return which of them are new, (n,).
+
+        A key that its user has enrolled before is not new; without a key (None) every one is.
+        """
+        new = np.zeros(len(users), dtype=bool)
+        with self._transaction():
+            for row, (user, key) in enumerate(zip(users, keys, strict=True)):
+                done = self._database.execute(
+                    "insert or ignore into enrolments (user, key, statistics) values (?, ?, ?)",
+                    (_text(user), None if key is None else _text(key), statistics[row].tobytes()),
+                )
+                new[row] = done.rowcount > 0
+        return new
+
+    def forget(self, users: Sequence[Hashable]) -> None:
+        """Delete the enrolments of users, and remember to forget them in the model."""
+        texts = [(_text(user),) for user in users]
+        with self._transaction():
+            self._database.executemany("delete from enrolments where user = ?", texts)
+            self._database.executemany("insert or ignore into forgotten values (?)", texts)
+        self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def close(self) -> None:
+        """Close the database; calling it again does nothing."""
+        self._database.close()
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._database)
+
+
+class _Transaction:
+    """Commits at the end, and rolls back on errors, of which a full disk is one."""
+
+    def __init__(self, database: sqlite3.Connection):
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.execute("begin immediate")
+
+    def __exit__(self, kind: Any, *error: Any) -> None:
+        try:
+            if kind is None:
+                self._database.execute("commit")
+        finally:
+            if self._database.in_transaction:
+                self._database.execute("rollback")
+
+
+def _text(label: Hashable) -> str:
+    """A user or key, so that 1 and "1" differ."""
+    return json.dumps(label)
+
+
+def _label(text: str) -> Hashable:
+    label: Hashable = json.loads(text)
+    return label

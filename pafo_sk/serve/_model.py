@@ -1,0 +1,120 @@
+"""ServedModel: a fitted estimator whose enrolments go through a journal."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from pafo_sk._comparisons.labels import Labels, as_objects
+from pafo_sk._deployment.checksum import checksum
+from pafo_sk._deployment.fitted_state import model_state
+from pafo_sk._deployment.reward_methods import ranks_within
+from pafo_sk._student.histories import sums_by_user
+from pafo_sk.serve._journal import Journal
+from pafo_sk.serve._requests import Choice, Comparison, Item
+
+# Enrolments that are restored at once.
+RESTORED = 10_000
+
+
+class ServedModel:
+    """Answers of a model; its methods are called by one thread at a time.
+
+    Parameters
+    ----------
+    estimator : PafoRewardEstimator
+        Fitted on texts; it is changed by enrolments.
+    database : path
+        Of the journal.
+    """
+
+    def __init__(self, estimator: Any, database: Path):
+        if estimator.reader_.form_ != "text":
+            raise ValueError("serve needs a model of texts; this one was fitted on numbers.")
+        self.estimator = estimator
+        names = estimator.feature_names_in_
+        self._columns = [name for name in ("prompt",) if name in names]
+        self._journal = Journal(database, checksum(model_state(estimator.model_)))
+        self._restore()
+
+    @property
+    def n_known_users(self) -> int:
+        """Number of known users."""
+        return len(self.estimator.history_)
+
+    def items(self, items: Sequence[Item]) -> pd.DataFrame:
+        """Items as a frame."""
+        return self._frame(items, ["response"])
+
+    def comparisons(self, comparisons: Sequence[Comparison | Choice]) -> pd.DataFrame:
+        """Comparisons as a frame."""
+        return self._frame(comparisons, ["response_a", "response_b"])
+
+    def margins(self, frame: pd.DataFrame) -> np.ndarray:
+        """Margins of b over a."""
+        margin: np.ndarray = self.estimator._signed(self.estimator.decision_function(frame))
+        return margin
+
+    def ranks(self, items: Sequence[Item], reward: np.ndarray) -> list[int]:
+        """Ranks of items within their user and prompt."""
+        sets = Labels.of(as_objects([(item.user, item.prompt) for item in items]), "items")
+        found: list[int] = ranks_within(reward, sets.codes).tolist()
+        return found
+
+    def enroll(self, choices: Sequence[Choice]) -> int:
+        """Write choices to the journal, then add them to the histories; return how many are new."""
+        estimator = self.estimator
+        given = estimator.reader_.read(self.comparisons(choices), estimator)
+        label = np.array([choice.winner == "b" for choice in choices], dtype=np.float64)
+        statistics = estimator.model_.statistics(given, label)
+        users = [choice.user for choice in choices]
+        new = self._journal.add(users, [choice.key for choice in choices], statistics)
+        self._add([user for user, one in zip(users, new, strict=True) if one], statistics[new])
+        return int(new.sum())
+
+    def forget(self, users: Sequence[Hashable]) -> None:
+        """Forget users in the journal and in the model."""
+        self._journal.forget(users)
+        self._forget(users)
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    def _add(self, users: list[Hashable], statistics: np.ndarray) -> None:
+        labels = Labels.of(as_objects(users), "users")
+        sums = sums_by_user(labels, statistics, statistics.shape[1])
+        self.estimator._change_history(lambda history: history.plus(*sums))
+
+    def _forget(self, users: Sequence[Hashable]) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # unknown users have been forgotten already
+            self.estimator.forget(as_objects(list(users)))
+
+    def _restore(self) -> None:
+        if forgotten := self._journal.forgotten():
+            self._forget(forgotten)
+        enrolments = self._journal.enrolments()
+        while some := list(islice(enrolments, RESTORED)):
+            self._add([user for user, _ in some], np.stack([row for _, row in some]))
+
+    def _frame(self, rows: Sequence[Any], texts: list[str]) -> pd.DataFrame:
+        columns = {name: [getattr(row, name) for row in rows] for name in [*texts, *self._columns]}
+        if self.estimator.reader_.has_users_:
+            nobody = object()
+            users = [nobody if row.user is None else row.user for row in rows]
+            columns[self.estimator.user] = users
+        return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
+
+
+def probabilities(margin: np.ndarray) -> list[float]:
+    """Probability that b wins."""
+    found: list[float] = expit(margin).tolist()
+    return found

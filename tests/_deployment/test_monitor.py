@@ -1,0 +1,127 @@
+"""New comparisons against the report of fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pafo_sk.datasets import make_preferences
+
+
+@pytest.fixture(scope="module")
+def split():
+    """A model of half of the comparisons, and the other half."""
+    return make_preferences(n_users=80, n_comparisons=40, n_features=6, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def model(split, quick):
+    old = slice(None, None, 2)
+    return quick(no_harm=0.005).fit(split.X[old], split.y[old], groups=split.groups[old])
+
+
+@pytest.fixture(scope="module")
+def new(split):
+    rows = slice(1, None, 2)
+    return split.X[rows], split.y[rows], split.groups[rows]
+
+
+def test_numbers(model, new):
+    X, y, groups = new
+    report = model.monitor(X, y, groups)
+    right = pd.Series(model.predict(X) == y).groupby([groups, X["user"].to_numpy()]).mean()
+    for group, row in report.groups.iterrows():
+        assert row["accuracy"] == pytest.approx(right[group].mean())
+        assert row["at_fit"] == model.pareto_report_.loc[group, "unified"]
+        assert row["change"] == pytest.approx(row["accuracy"] - row["at_fit"])
+        assert row["change_low"] < row["change"] < row["change_high"]
+        assert row["accuracy"] - row["pooled"] == pytest.approx(row["gain"])
+        # the accuracy at fit is uncertain as well
+        assert row["change_high"] - row["change_low"] > row["high"] - row["low"]
+    assert report.groups["verdict"].tolist() == ["as at fit", "as at fit"]
+    assert report.verdict.startswith("as at fit")
+    assert report.verdict in repr(report)
+    users = pd.Series(model.predict(X) == y).groupby(X["user"].to_numpy()).mean()
+    assert report.users["accuracy"].to_dict() == pytest.approx(users.to_dict())
+    assert (report.users["low"] <= report.users["accuracy"]).all()
+
+
+def test_harm_of_one_group(model, new):
+    """The minority's answers turn round, as if it had been taken for the other group."""
+    X, y, groups = new
+    few = groups == "group_1"
+    report = model.monitor(X, np.where(few, 1 - y, y), groups)
+    assert report.groups["verdict"].to_dict() == {"group_0": "as at fit", "group_1": "harm"}
+    assert report.verdict.startswith("harm: group 'group_1' is worse off")
+
+
+def test_drift_of_everybody(model, new):
+    """Answers are noise: no model is better, and this one is worse than at fit."""
+    X, _, groups = new
+    noise = np.random.default_rng(0).integers(2, size=len(X))
+    report = model.monitor(X, noise, groups)
+    assert set(report.groups["verdict"]) <= {"drift", "harm"}
+    assert report.groups.loc["group_0", "verdict"] == "drift"
+    assert "drift" in set(report.users["verdict"])
+
+
+def test_too_little_data(model, new):
+    X, y, groups = new
+    rows = slice(0, 6)
+    report = model.monitor(X[rows], y[rows], groups[rows])
+    assert set(report.groups["verdict"]) == {"too little data"}
+    assert set(report.users["verdict"]) == {"too little data"}
+    one = (X["user"] == 3).to_numpy()
+    report = model.monitor(X[one], y[one], groups[one])
+    assert report.groups["verdict"].tolist() == ["too little data"]
+    assert np.isinf(report.groups["low"]).all()
+
+
+def test_without_groups_all_are_judged_together(model, new):
+    X, y, _ = new
+    row = model.monitor(X, y).groups.loc["all"]
+    at_fit = model.pareto_report_
+    assert row["at_fit"] == pytest.approx(np.average(at_fit["unified"], weights=at_fit["n_users"]))
+
+
+def test_a_group_that_fit_did_not_have(model, new):
+    X, y, groups = new
+    report = model.monitor(X, y, np.where(groups == "group_1", "newcomers", groups))
+    assert np.isnan(report.groups.loc["newcomers", "at_fit"])
+    assert report.groups.loc["newcomers", "verdict"] == "too little data"
+
+
+def test_strategies_without_a_pooled_model(split, new, quick):
+    X, y, groups = new
+    old = slice(None, None, 2)
+    model = quick(strategy="balanced").fit(split.X[old], split.y[old], groups=split.groups[old])
+    report = model.monitor(X, y, groups)
+    assert report.groups["gain"].isna().all()
+    assert report.groups["at_fit"].notna().all()
+
+
+def test_without_users(split, new, quick):
+    X, y, _ = new
+    model = quick(strategy="pooled").fit(split.X.drop(columns="user"), split.y)
+    report = model.monitor(X.drop(columns="user"), y)
+    assert report.groups.loc["all", "n_users"] == len(y)
+
+
+def test_labels_of_the_winners(split, new, quick):
+    """Where the first class means that response_b won."""
+    X, y, groups = new
+    old = slice(None, None, 2)
+    model = quick(pos_label="a").fit(
+        split.X[old], np.where(split.y == 1, "a", "b")[old], groups=split.groups[old]
+    )
+    report = model.monitor(X, np.where(y == 1, "a", "b"), groups)
+    assert set(report.groups["verdict"]) == {"as at fit"}
+
+
+def test_wrong_input(model, new):
+    X, y, groups = new
+    with pytest.raises(ValueError, match="groups has 3 labels"):
+        model.monitor(X, y, groups[:3])
+    with pytest.raises(ValueError, match="y has 3 labels"):
+        model.monitor(X, y[:3], groups)
+    with pytest.raises(ValueError, match="at least 1"):
+        model.monitor(X[:0], y[:0], groups[:0])

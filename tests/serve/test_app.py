@@ -1,0 +1,203 @@
+"""The endpoints, by their answers."""
+
+import copy
+import sqlite3
+
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi.testclient import TestClient
+
+from pafo_sk.serve import _requests, create_app
+
+ITEMS = [
+    {"prompt": "question 1", "response": text, "user": user}
+    for user in ("user 1", "stranger")
+    for text in ("abc", "fed", "abc")
+]
+
+
+@pytest.fixture
+def client(model, database):
+    with TestClient(create_app(model, database)) as client:
+        yield client
+
+
+def choices(n, user="new", **more):
+    texts = [("aaa", "fff"), ("abb", "bcd"), ("fed", "dad"), ("bad", "fab")]
+    return [
+        {"prompt": "question 1", "response_a": a, "response_b": b, "winner": "b", "user": user}
+        | more
+        for a, b in texts[:n]
+    ]
+
+
+def ok(answer):
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_rewards_and_ranks(client, text_model):
+    expected = text_model.reward(pd.DataFrame(ITEMS))
+    assert ok(client.post("/reward", json={"items": ITEMS}))["rewards"] == expected.tolist()
+    found = ok(client.post("/reward", json={"items": ITEMS, "standardize": "user"}))
+    assert found["rewards"] == text_model.reward(pd.DataFrame(ITEMS), standardize="user").tolist()
+    ranks = ok(client.post("/rank", json={"items": ITEMS}))["ranks"]
+    assert ranks == text_model.rank(pd.DataFrame(ITEMS)).tolist()
+
+
+def test_predictions(client, text_model, texts):
+    rows = texts.X[:20].to_dict("records")
+    found = ok(client.post("/predict", json={"comparisons": rows}))
+    assert [w == "b" for w in found["winners"]] == (text_model.predict(texts.X[:20]) == 1).tolist()
+    np.testing.assert_allclose(found["probability_b"], text_model.predict_proba(texts.X[:20])[:, 1])
+
+
+def test_nobody_gets_the_populations_reward(client, text_model):
+    items = [{"prompt": "question 1", "response": "abc"}]
+    stranger = pd.DataFrame(items).assign(user="stranger")
+    expected = text_model.reward(stranger).tolist()
+    assert ok(client.post("/reward", json={"items": items}))["rewards"] == expected
+
+
+def test_enrolments_survive(model, text_model, database):
+    expected = copy.copy(text_model)
+    X = pd.DataFrame(choices(4))
+    expected.enroll(X.drop(columns="winner"), [1] * 4)
+    items = pd.DataFrame(ITEMS).assign(user="new")
+    with TestClient(create_app(model, database)) as client:
+        found = ok(client.post("/enroll", json={"comparisons": choices(4)}))
+        assert found == {"enrolled": 4, "repeated": 0}
+        rewards = ok(client.post("/reward", json={"items": items.to_dict("records")}))["rewards"]
+        np.testing.assert_allclose(rewards, expected.reward(items), rtol=1e-12)
+    again = copy.copy(text_model)
+    with TestClient(create_app(again, database)) as client:
+        assert again.known_users_["new"] == 4
+        found = ok(client.post("/reward", json={"items": items.to_dict("records")}))["rewards"]
+        np.testing.assert_allclose(found, rewards, rtol=1e-12)
+
+
+def test_keys_count_once(client, model):
+    body = {"comparisons": [choice | {"key": i} for i, choice in enumerate(choices(3))]}
+    assert ok(client.post("/enroll", json=body)) == {"enrolled": 3, "repeated": 0}
+    assert ok(client.post("/enroll", json=body)) == {"enrolled": 0, "repeated": 3}
+    assert model.known_users_["new"] == 3
+
+
+def test_forgetting_survives(model, text_model, database):
+    with TestClient(create_app(model, database)) as client:
+        ok(client.post("/enroll", json={"comparisons": choices(2)}))
+        before = ok(client.get("/health"))["known_users"]
+        body = {"users": ["new", "user 1", "stranger"]}
+        assert ok(client.post("/forget", json=body)) == {"known_users": before - 2}
+    again = copy.copy(text_model)
+    with TestClient(create_app(again, database)):
+        assert not {"new", "user 1"} & set(again.known_users_.index)
+        assert "user 2" in again.known_users_
+
+
+def test_no_text_is_in_the_database(model, database):
+    with TestClient(create_app(model, database)) as client:
+        ok(client.post("/enroll", json={"comparisons": choices(1, prompt="private question")}))
+        content = b"".join(file.read_bytes() for file in database.parent.iterdir())
+    assert b'"new"' in content
+    assert b"private question" not in content
+
+
+def test_a_full_disk_changes_nothing(client, model, monkeypatch):
+    from pafo_sk.serve import _journal
+
+    def full(*args):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(_journal.Journal, "add", full)
+    answer = client.post("/enroll", json={"comparisons": choices(1)})
+    assert answer.status_code == 507
+    assert "Nothing was changed" in answer.json()["detail"]
+    assert "new" not in model.known_users_
+
+
+def test_the_token(model, database):
+    with TestClient(create_app(model, database, token="sesame")) as client:
+        body = {"items": ITEMS}
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic sesame"}):
+            for ask in (
+                lambda headers=headers: client.post("/reward", json=body, headers=headers),
+                lambda headers=headers: client.get("/metrics", headers=headers),
+                lambda headers=headers: client.get("/card", headers=headers),
+            ):
+                answer = ask()
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == "Bearer"
+        assert ok(client.get("/health"))["status"] == "ok"
+        ok(client.post("/reward", json=body, headers={"Authorization": "Bearer sesame"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/reward", {"items": []}),
+        ("/reward", {"items": [{"prompt": "no response"}]}),
+        ("/reward", {"items": [{"response": 3}]}),
+        ("/reward", {"items": [{"response": "x", "user": True}]}),
+        ("/reward", {"items": [{"response": "x", "user": 2**70}]}),
+        ("/reward", {"items": [{"response": "x" * (_requests.MAX_CHARACTERS + 1)}]}),
+        ("/reward", {"items": [{"response": "x"}] * (_requests.MAX_ROWS + 1)}),
+        ("/reward", {"items": [{"response": "x"}], "standardize": "group"}),
+        ("/reward", {"items": [{"response": "x"}], "standardise": "user"}),
+        ("/enroll", {"comparisons": [{**choices(1)[0], "winner": "c"}]}),
+        ("/enroll", {"comparisons": [{**choices(1)[0], "user": None}]}),
+        ("/forget", {"users": [None]}),
+        ("/predict", {"comparisons": "text"}),
+    ],
+)
+def test_wrong_requests(path, body, client, model):
+    n_users = len(model.known_users_)
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    assert set(answer.json()["detail"][0]) == {"type", "loc", "msg"}
+    assert len(model.known_users_) == n_users
+
+
+def test_texts_that_are_no_unicode(client):
+    body = b'{"items": [{"response": "\\ud800", "user": "\\udfff"}], "\\ud800": 1}'
+    answer = client.post("/reward", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (200, 422)
+    assert client.post("/reward", content=b"\xff{").status_code == 422
+
+
+def test_large_bodies(client, monkeypatch):
+    monkeypatch.setattr(_requests, "MAX_BODY", 1000)
+    assert client.post("/reward", json={"items": ITEMS * 10}).status_code == 413
+
+    def parts():
+        for _ in range(100):
+            yield b" " * 100
+
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/reward", content=parts(), headers=headers).status_code == 413
+    ok(client.post("/reward", json={"items": ITEMS[:1]}))
+
+
+def test_metrics_and_card(client):
+    ok(client.post("/reward", json={"items": ITEMS}))
+    client.get("/no/such/path/of-a-user")
+    page = client.get("/metrics").text
+    assert 'pafo_requests_total{path="/reward",status="200"} 1.0' in page
+    assert 'path="other",status="404"' in page
+    assert "of-a-user" not in page
+    assert "pafo_known_users 12.0" in page
+    assert "<h1>Reward model</h1>" in client.get("/card").text
+
+
+def test_ten_thousand_items(client):
+    found = ok(client.post("/reward", json={"items": (ITEMS * 1667)[: _requests.MAX_ROWS]}))
+    assert len(found["rewards"]) == _requests.MAX_ROWS
+
+
+def test_wrong_models(data, quick, database, model, text_model):
+    numbers = quick(strategy="pooled").fit(data.X, data.y)
+    with pytest.raises(ValueError, match="serve needs a model of texts"):
+        create_app(numbers, database)
+    with TestClient(create_app(model, database)), pytest.raises(RuntimeError, match="another"):
+        create_app(copy.copy(text_model), database)

@@ -1,0 +1,86 @@
+"""The journal: what was acknowledged is on the disk, once, and for one service."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from pafo_sk.serve._journal import Journal
+
+ROWS = np.arange(12.0).reshape(4, 3)
+
+
+def entries(journal):
+    return [(user, row.tolist()) for user, row in journal.enrolments()]
+
+
+def test_enrolments_come_back(database):
+    journal = Journal(database, "model")
+    new = journal.add(["ann", 1, "1", "ann"], [None, "k", "k", None], ROWS)
+    assert new.tolist() == [True] * 4
+    journal.close()
+    again = Journal(database, "model")
+    assert entries(again) == list(zip(["ann", 1, "1", "ann"], ROWS.tolist(), strict=True))
+    # numbers and strings differ as keys as well
+    assert again.add([1, 1, 1], ["k", 1, 1], ROWS[:3]).tolist() == [False, True, False]
+    again.close()
+
+
+def test_forgetting(database):
+    journal = Journal(database, "model")
+    journal.add(["secret person", "bob"], [None, None], ROWS[:2])
+    journal.forget(["secret person", "stranger"])
+    assert entries(journal) == [("bob", ROWS[1].tolist())]
+    assert journal.forgotten() == ["secret person", "stranger"]
+    journal.add(["secret person"], [None], ROWS[:1])
+    assert len(entries(journal)) == 2
+    journal.close()
+
+
+def test_the_forgotten_are_gone_from_the_file(database):
+    journal = Journal(database, "model")
+    journal.add(["bob"] * 4, [None] * 4, ROWS * 1234.5)
+    journal.forget(["bob"])
+    content = b"".join(file.read_bytes() for file in database.parent.iterdir())
+    assert (ROWS[1] * 1234.5).tobytes() not in content
+    journal.close()
+
+
+def test_one_service_at_a_time(database):
+    journal = Journal(database, "model")
+    with pytest.raises(RuntimeError, match="another service has it"):
+        Journal(database, "model")
+    journal.close()
+    Journal(database, "model").close()
+
+
+def test_another_model(database):
+    Journal(database, "model").close()
+    with pytest.raises(RuntimeError, match="belongs to another model"):
+        Journal(database, "other")
+    Journal(database, "model").close()
+
+
+def test_all_or_none(database):
+    """A row that cannot be written takes the others back."""
+    journal = Journal(database, "model")
+    with pytest.raises(TypeError):
+        journal.add(["ann", object()], [None, None], ROWS[:2])
+    assert entries(journal) == []
+    assert journal.add(["ann"], [None], ROWS[:1]).tolist() == [True]
+    journal.close()
+
+
+def test_a_full_disk(database):
+    journal = Journal(database, "model")
+    journal._database.execute("pragma max_page_count = 12")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        journal.add(["ann"] * 5000, [None] * 5000, np.zeros((5000, 3)))
+    assert entries(journal) == []
+    assert journal.add(["ann"], [None], ROWS[:1]).tolist() == [True]
+    journal.close()
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises((RuntimeError, sqlite3.OperationalError), match="unable to open"):
+        Journal(tmp_path / "absent" / "file", "model")
