@@ -17,7 +17,7 @@ from pafo_sk._groups import Groups, row_weights
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import StudentSet
-from pafo_sk._student.directions import residual_directions
+from pafo_sk._student.directions import main_departures, unit_directions
 from pafo_sk._student.model import HistoryMixture, HistoryModel, plain_model
 from pafo_sk._student.options import StudentOptions
 from pafo_sk._student.prototypes import Prototypes, from_em, from_pooled, from_specialists
@@ -132,9 +132,13 @@ class CandidateTrainer:
         prototypes = self._prototypes(candidate.n_prototypes, fold)
         directions = LinearHead(n_features, candidate.n_directions)
         if candidate.n_directions:
-            start = residual_directions(
-                trainer, pooled, candidate.n_directions, self.config.direction_prior_rows
+            most, prior_rows = max(self.config.n_directions), self.config.direction_prior_rows
+            # candidates share them, because eigenvectors of wide items take long
+            departures = self.trainer.memo.once(
+                ("main_departures", self.pooled, fold, most, prior_rows),
+                lambda: main_departures(trainer, pooled, most, prior_rows),
             )
+            start = unit_directions(trainer, departures, candidate.n_directions)
             directions.weight.data[: len(start)] = torch.as_tensor(start)
         own = self.student is not HistoryMixture
         with seeded(trainer.seed, torch.device("cpu"), everything=own):
