@@ -6,6 +6,7 @@ import argparse
 import ipaddress
 import os
 import sys
+import warnings
 
 TOKEN = "PAFO_SK_TOKEN"
 
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
+    warnings.simplefilter("ignore")  # warnings of the library name users
     # the access log would have addresses of clients; paths hold no user
     uvicorn.run(app, host=given.host, port=given.port, access_log=False, log_level="warning")
     return 0

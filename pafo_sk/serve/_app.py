@@ -42,6 +42,11 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         Bearer token that every request but ``/health`` must have. None: no token is asked for, so
         bind to a loopback address only, as ``python -m pafo_sk.serve`` does.
 
+    Notes
+    -----
+    Warnings of the library may name users. ``python -m pafo_sk.serve`` silences them; an
+    application of your own that logs warnings should do the same.
+
     Returns
     -------
     FastAPI
