@@ -1,6 +1,8 @@
 """The benchmarks' measures, on numbers small enough to work out by hand, and their references."""
 
+import importlib
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -163,3 +165,13 @@ def test_a_missed_target_is_printed_and_no_error(bench_fit, capsys):
     row = bench_fit.ratio_row("fit", "data", np.array([[3.0, 1], [4, 1], [8, 2]]), "other", 2.0)
     assert (row["measured"], row["met"], row["repetitions"]) == (4, False, 3)
     assert bench_fit.as_table([row]).endswith("| 4.00 times | 2.00 times | missed |")
+
+
+def test_readme_has_the_table_of_the_stored_results():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
+        module = importlib.import_module("readme_table")
+        stored = json.loads((FOLDER / "results" / "fairness.json").read_text())
+        made = module.table(stored)
+    assert "| Polis, taxes |" in made
+    assert made in module.README.read_text()
