@@ -146,11 +146,11 @@ for name, members in {"majority": majority, "minority": ~majority}.items():
 # New users
 # ---------
 # A user whom the model has never met gets the population's reward. ``enroll`` adds a few of their
-# comparisons; nothing is trained again, and nobody else's reward changes. Here are twenty
-# strangers, half of them with the rare taste.
+# comparisons; nothing is trained again, and nobody else's reward changes. Here are a hundred
+# strangers, half of them with the rare taste: accuracies of fewer would be noisy.
 
 strangers = make_text_preferences(
-    n_users=20, n_comparisons=40, group_shares=(0.5, 0.5), random_state=1
+    n_users=100, n_comparisons=40, group_shares=(0.5, 0.5), random_state=1
 )
 X_new = strangers.X.assign(user="stranger " + strangers.X["user"].astype(str))
 asked = X_new["prompt"].isin(X_train["prompt"]) & (X_new.groupby("user").cumcount() < 14)
@@ -167,4 +167,4 @@ def strangers_accuracy():
 
 print("Unknown:", strangers_accuracy())
 best.enroll(X_new[asked], strangers.y[asked])
-print(f"After about {asked.sum() / 20:.0f} comparisons each:", strangers_accuracy())
+print(f"After about {asked.sum() / 100:.0f} comparisons each:", strangers_accuracy())

@@ -15,6 +15,9 @@ from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import first_rows
 from pafo_sk._warnings import warn_caller
 
+# More different numbers with fractions than this are a quantity, and no groups.
+MOST_FRACTIONS = 10
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -64,6 +67,7 @@ def read_groups(
         How often each row counts; None: once.
     """
     values = Labels.of(groups, name).compact()
+    _check_categories(values, name)
     if len(values) != len(label):
         raise ValueError(
             f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
@@ -144,6 +148,18 @@ def warn_without_users(users: pd.Index, column: str | int | None) -> None:
         "serve two groups that disagree. Name the user column, user=..., or pass user=None if that "
         "is what you want."
     )
+
+
+def _check_categories(groups: Labels, name: str) -> None:
+    """Raise for many numbers that are not whole: a quantity, and no groups."""
+    labels = groups.unique.tolist()
+    fractions = [label for label in labels if isinstance(label, float) and not label.is_integer()]
+    if len(fractions) > MOST_FRACTIONS:
+        raise ValueError(
+            f"{name} holds {len(labels)} different numbers, such as {fractions[0]:.4g}: a "
+            "quantity, and no groups. Cut it into a few groups first, for instance "
+            "pd.qcut(quantity, 3, labels=['low', 'middle', 'high'])."
+        )
 
 
 def check_group_weights(rule: str | dict) -> None:

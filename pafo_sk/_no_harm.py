@@ -16,6 +16,8 @@ from pafo_sk._training.cross_fitting import Trainer
 
 # Lengths at which histories are judged, besides their own length.
 LENGTHS = (0, 2, 4, 8, 16)
+# Standard errors by which the loss of the unified model must be below that of the pooled one.
+EVIDENCE = 2.0
 # Shares of the pooled model that are tried.
 POOLED_SHARES = (0.0, 0.25, 0.5, 0.75)
 # Factors on the prior strength that are tried: with larger ones short histories count for less.
@@ -174,6 +176,14 @@ class Judge:
         right, others = (correct(j.margins[:, -1], self.trainer.label) for j in (one, other))
         return gains(right - others, self.trainer, self.groups.codes)
 
+    def tells_from_pooled(self, judged: Judged) -> bool:
+        """Whether an option's loss is lower than that of the pooled model, clear of the noise."""
+        if self.longest_history is None or len(judged.loss) < 2:
+            return True
+        lead = self.pooled(judged.option.candidate).loss - judged.loss
+        mean, error = mean_and_error(lead, judged.unit_weight)
+        return bool(mean > EVIDENCE * error)
+
     def pooled(self, candidate: Any) -> Judged:
         """Judge the pooled model itself."""
         margins = np.tile(self.references["pooled"][:, None], len(self.lengths) + 1)
@@ -189,6 +199,9 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     that mixture, within the noise, the evidence is thin: among the mixtures that are as good up to
     one standard error, the one by which the worst group gains most is taken.
 
+    If nobody has a history, or if the loss of what was chosen is not lower than that of the pooled
+    model by more than two standard errors, the pooled model is taken.
+
     Parameters
     ----------
     judge : Judge
@@ -197,17 +210,24 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     no_harm : float or None
         Accuracy that a group may lose at most; None: any.
     """
+    if judge.longest_history == 0:  # what histories do could not be judged
+        chosen = judge.pooled(candidates[0])
+        return _verdict(judge, chosen, [chosen], no_harm)
     preferred = judge.preferred(candidates[0])
-    if no_harm is None or (preferred.worst_gain >= 0 and not preferred.least_no_harm(no_harm)):
+    if no_harm is None:
         return _verdict(judge, preferred, [preferred], no_harm)
+    chosen, seen = preferred, [preferred]
     harms = bool(preferred.least_no_harm(no_harm))
-    seen = [
-        mixture
-        for candidate in (candidates if harms else candidates[:1])
-        for mixture in judge.mixtures(candidate)
-    ]
-    harmless = [mixture for mixture in seen if not mixture.least_no_harm(no_harm)]
-    chosen = _of_thin_evidence(judge, harmless) if harmless else judge.pooled(candidates[0])
+    if harms or preferred.worst_gain < 0:
+        seen = [
+            mixture
+            for candidate in (candidates if harms else candidates[:1])
+            for mixture in judge.mixtures(candidate)
+        ]
+        harmless = [mixture for mixture in seen if not mixture.least_no_harm(no_harm)]
+        chosen = _of_thin_evidence(judge, harmless) if harmless else judge.pooled(candidates[0])
+    if not judge.tells_from_pooled(chosen):
+        chosen = judge.pooled(candidates[0])
     return _verdict(judge, chosen, seen, no_harm)
 
 
@@ -239,12 +259,14 @@ def _verdict(
     margins = {**judge.references, "unified": chosen.margins[:, -1]}
     report = pareto_report(margins, judge.trainer, judge.groups)
     options = _options(judge.groups, seen, no_harm)
+    harms = no_harm is not None and bool(seen[0].least_no_harm(no_harm))
     return Verdict(
         chosen.option,
         report,
         _by_length(judge, chosen),
         options,
-        _status(chosen.option, report, judge) + _refused(chosen, seen[0], judge.groups, no_harm),
+        _status(chosen.option, report, judge, harms)
+        + _refused(chosen, seen[0], judge.groups, no_harm),
     )
 
 
@@ -284,26 +306,35 @@ def _options(groups: Groups, seen: Sequence[Judged], no_harm: float | None) -> p
 
 
 def _refused(chosen: Judged, first: Judged, groups: Groups, no_harm: float | None) -> str:
-    """What was given up because it does harm, and the tolerance that would admit it."""
-    needed = 0.0 if no_harm is None else first.least_no_harm(no_harm)
-    if not needed or chosen.option == first.option:
+    """What was given up, and the tolerance that would admit it."""
+    if chosen.option == first.option:
         return ""
+    needed = 0.0 if no_harm is None else first.least_no_harm(no_harm)
+    thin = chosen.option.pooled_share >= 1 and not needed
+    if not needed and not thin:
+        return ""
+    admits = "None" if thin else f"{np.ceil(needed * 1000) / 1000:g}"
     changes = ", ".join(
         f"{gain:+.1%} for {name}"
         for name, gain in zip(groups.labels[:5], first.gains[-1].mean[:5], strict=True)
     )
     return (
         ". Refused: the model without a share of the pooled one, which changes accuracy by "
-        f"{changes}; no_harm={np.ceil(needed * 1000) / 1000:g} admits it"
+        f"{changes}; no_harm={admits} admits it"
     )
 
 
-def _status(option: Option, report: pd.DataFrame, judge: Judge) -> str:
+def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> str:
     """One-sentence summary of the report."""
     if judge.longest_history == 0:
         return (
             "nobody has a history, because no user has two comparisons that share neither a prompt "
-            "nor an item; everybody gets the reward of the pooled model until more are enrolled"
+            "nor an item; everybody gets the pooled model. Fit with more comparisons of each user"
+        )
+    if option.pooled_share >= 1 and not harms:
+        return (
+            "fell back to the pooled model: held-out comparisons are too few to tell whether the "
+            "unified model is better"
         )
     if option.pooled_share >= 1:
         return (

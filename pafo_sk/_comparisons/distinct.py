@@ -9,8 +9,6 @@ import pandas as pd
 
 from pafo_sk._comparisons.messages import in_rows
 
-# Beyond this number floating-point numbers have rounded neighbouring integers to one.
-EXACT = 2.0**53
 BOOLS = (bool, np.bool_)
 NUMBERS = (int, float, np.number, np.bool_)
 
@@ -30,13 +28,14 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
     """
     kinds = set(map(type, unique))
     if any(issubclass(kind, float | np.floating) for kind in kinds):
-        large = [isinstance(n, float | np.floating) and abs(float(n)) >= EXACT for n in unique]
+        exact = _exact_below(values.dtype)
+        large = [isinstance(n, float | np.floating) and abs(float(n)) >= exact for n in unique]
         if any(large):
             rows = np.array(large)[codes]
             raise ValueError(
-                f"{name} holds floating-point numbers of 2**53 or more {in_rows(rows)}. Integers "
-                "of this size become equal when they are stored so. Read the labels again as "
-                'strings or whole numbers, for instance pd.read_csv(..., dtype={"user": "Int64"}).'
+                f"{name} holds floating-point numbers of {exact:.0f} or more {in_rows(rows)}. "
+                "Integers of this size become equal when they are stored so. Read the labels again "
+                'as strings or whole numbers, such as pd.read_csv(..., dtype={"user": "Int64"}).'
             )
     of_one_kind = isinstance(values, pd.Categorical) or values.dtype.kind != "O"
     if of_one_kind or not any(issubclass(kind, NUMBERS) for kind in kinds):
@@ -51,3 +50,10 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
                 f"row {found[1]}, which Python regards as equal. Convert the labels to strings: "
                 ".astype(str)."
             )
+
+
+def _exact_below(dtype: Any) -> float:
+    """Return the number from which on a type of floating-point numbers rounds integers to one."""
+    kind = getattr(dtype, "numpy_dtype", dtype)
+    kind = kind if getattr(kind, "kind", "") == "f" else np.dtype(np.float64)
+    return float(2.0 ** (np.finfo(kind).nmant + 1))

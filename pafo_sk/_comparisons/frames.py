@@ -115,6 +115,11 @@ class Columns:
     def _no_texts(self, name: str) -> ValueError | TypeError:
         values = self.values(name).astype(object)
         missing = pd.isna(values)
+        if len(missing) and missing.all():
+            return ValueError(
+                f"Column {name!r} of {self.argument} has no text (None or NaN) {in_rows(missing)}. "
+                f"Leave it out: {self.argument}.drop(columns={name!r})."
+            )
         if missing.any():
             return ValueError(
                 f"Column {name!r} of {self.argument} has no text (None or NaN) {in_rows(missing)}. "

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.distinct import check_distinct
 from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 
 # Up to this many rows a Python loop is faster than pandas.
 FEW = 64
@@ -52,6 +53,9 @@ class Labels:
             values = values.array
         if isinstance(values, pd.arrays.NumpyExtensionArray):
             values = values.to_numpy()
+        if isinstance(values, pd.DataFrame) and values.shape[1] > 1:  # every combination is a label
+            values = list(values.itertuples(index=False, name=None))
+        check_unmasked(values, name)
         if isinstance(values, pd.Categorical):
             codes, unique = values.codes, values.categories
         else:
@@ -60,7 +64,7 @@ class Labels:
             try:
                 codes, unique = factorized(values)
             except TypeError:
-                raise _not_hashable(values, name) from None
+                raise not_hashable(values, name) from None
         if codes.min(initial=0) < 0:
             raise ValueError(
                 f"{name} has no value (None or NaN) {in_rows(codes < 0)}. Drop these rows, or give "
@@ -154,37 +158,29 @@ def as_objects(values: list) -> np.ndarray:
 
 
 def _one_dimensional(values: Any, name: str) -> Any:
-    """Return an array of integers, truth values, dates or objects."""
+    """Return an array of numbers, truth values, dates or objects."""
     if isinstance(values, str):
         raise TypeError(
             f"{name} is the string {values!r}; pass one label per row, for instance a column of X."
         )
+    if not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"{name} is {values!r}; pass one label per row, for instance a column of X."
+        )
     # element by element, because labels that are tuples must not become columns
     values = np.asarray(values) if hasattr(values, "__array__") else as_objects(list(values))
     if values.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, and has the shape {values.shape}.")
+        raise ValueError(
+            f"{name} must be one-dimensional, and has the shape {values.shape}. For the "
+            "combinations of several columns pass a DataFrame of them."
+        )
     if values.dtype.kind == "M":  # numpy makes numbers of some units, and dates of others
         return pd.DatetimeIndex(values).array
-    if values.dtype.kind == "f":
-        _check_exact(values, name)
-    return values if values.dtype.kind in "biu" else values.astype(object, copy=False)
+    return values if values.dtype.kind in "biuf" else values.astype(object, copy=False)
 
 
-def _check_exact(values: np.ndarray, name: str) -> None:
-    """Raise for whole numbers so large that neighbours are the same number."""
-    limit = 2.0 ** (np.finfo(values.dtype).nmant + 1)
-    with np.errstate(invalid="ignore"):
-        beyond = np.isfinite(values) & (np.abs(values) >= limit)
-    if beyond.any():
-        raise ValueError(
-            f"{name} holds numbers from {limit:.0f} on in {values.dtype} {in_rows(beyond)}: "
-            f"{values.dtype} does not tell whole numbers of this size apart, so that different "
-            "labels may have become one. Read them as integers or strings; in an array of numbers, "
-            "number the labels first: pd.factorize(labels)[0]."
-        )
-
-
-def _not_hashable(values: Any, name: str) -> TypeError:
+def not_hashable(values: Any, name: str) -> TypeError:
+    """Return an error that says which rows hold something that is no label."""
     wrong = np.array([not pd.api.types.is_hashable(value) for value in values])
     found = type(values[int(wrong.argmax())]).__name__
     return TypeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ import numpy as np
 
 # How many numbers are converted at once.
 CHUNK = 2**22
+# How many rows of an array in a file are compared with those that it had.
+CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class MappedArray:
     dtype: np.dtype
     shape: tuple[int, ...]
     offset: int
+    checksum: int
 
     @classmethod
     def of(cls, array: np.ndarray) -> MappedArray | None:
@@ -33,12 +37,12 @@ class MappedArray:
             return None
         begin = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
         filename = os.path.abspath(os.fspath(whole.filename))
-        return cls(filename, array.dtype, array.shape, whole.offset + begin)
+        return cls(filename, array.dtype, array.shape, whole.offset + begin, _checksum(array))
 
     def open(self) -> np.memmap:
         """Map the array, read-only."""
         try:
-            return np.memmap(self.filename, self.dtype, "r", self.offset, self.shape)
+            array = np.memmap(self.filename, self.dtype, "r", self.offset, self.shape)
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(
                 f"The items of a ComparisonTable are in {self.filename!r}, which is not there or "
@@ -46,6 +50,19 @@ class MappedArray:
                 "of its contents. Put the file back, or make the table again from the place where "
                 "the file is now."
             ) from error
+        if _checksum(array) != self.checksum:
+            raise ValueError(
+                f"{self.filename!r} holds other items than when the ComparisonTable was pickled, "
+                "which names the file and not its contents. Put the old file back, or make the "
+                "table again."
+            )
+        return array
+
+
+def _checksum(array: np.ndarray) -> int:
+    """Checksum of some rows from the whole of an array, which are read in no time."""
+    rows = np.unique(np.linspace(0, len(array) - 1, CHECKED).astype(np.int64))
+    return zlib.crc32(np.ascontiguousarray(array[rows]).tobytes())
 
 
 def chunks(array: np.ndarray, rows: np.ndarray | None = None) -> Iterator[slice | np.ndarray]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
@@ -14,7 +13,8 @@ from sklearn.utils.validation import check_array, validate_data
 from pafo_sk._comparisons.finite import check_finite, with_finite_items
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.messages import in_rows, listed
+from pafo_sk._comparisons.messages import listed
+from pafo_sk._comparisons.numbers import as_array, check_numeric
 from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
@@ -82,7 +82,7 @@ class InputReader(BaseEstimator):
         special = [estimator.user, estimator.group_column]
         columns, text = None, False
         if not is_frame(items):
-            items, users = split_user_column(items, estimator.user)
+            items, users = split_user_column(as_array(items, "items"), estimator.user)
         else:
             columns = Columns(items, "items")
             users = columns.labels(estimator.user) if estimator.user in columns else None
@@ -107,7 +107,10 @@ class InputReader(BaseEstimator):
         if columns is not None:
             columns.require([] if names is None else names)
             items = columns.drop(special) if names is None else columns.select(names)
-        vectors = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        try:
+            vectors = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
+        except (TypeError, ValueError) as error:
+            raise _no_numbers("items", error) from None
         check_finite(vectors, "items")
         if vectors.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -130,7 +133,7 @@ class InputReader(BaseEstimator):
         if isinstance(X, ComparisonTable):
             return self._read_table(X, estimator, reset)
         if not is_frame(X):
-            X, users = split_user_column(X, estimator.user)
+            X, users = split_user_column(as_array(X), estimator.user)
             if reset and estimator.user == "user":
                 warn_unread_users(X, None, None)
             form = "pair" if getattr(X, "ndim", 2) == 3 else "difference"
@@ -141,12 +144,13 @@ class InputReader(BaseEstimator):
         form = "difference"
         if set(RESPONSES) & set(columns.names) or columns.looks_like_text(special):
             form = "text"
-            columns.require(RESPONSES)
         has_users, has_groups = (name is not None and name in columns for name in special)
         if reset:
             names, pass_name = listed(columns.names), "pass the name of the column that holds the"
             lacks = f"is no column of X, which has {names}; {pass_name} "
             _check_named(estimator, has_users, has_groups, lambda labels: lacks + labels)
+        if form == "text":
+            columns.require(RESPONSES)
         if reset and not has_users and estimator.user == "user":
             warn_unread_users(X, columns, estimator.group_column)
         labels = {}
@@ -157,7 +161,9 @@ class InputReader(BaseEstimator):
         self._check_form(form, has_users, estimator, reset)
         if form == "text":
             return self._read_texts(columns, labels, estimator, reset)
-        return Pairs(self._read_numbers(columns.drop(special), estimator, reset), **labels)
+        numbers = columns.drop(special)
+        check_numeric(Columns(numbers).to_pandas())
+        return Pairs(self._read_numbers(numbers, estimator, reset), **labels)
 
     def _check_form(self, form: str, has_users: bool, estimator: Any, reset: bool) -> None:
         """Learn the form of X and whether it has users, or raise if they are not those of `fit`."""
@@ -239,7 +245,7 @@ class InputReader(BaseEstimator):
         shape: tuple[int, ...] = getattr(X, "shape", ())
         if len(shape) > 1:  # scikit-learn explains what is wrong with anything else
             _check_n_rows(shape[0], least)
-            _check_real(X)
+            check_numeric(X)
             if shape[1] == 0:
                 raise ValueError(
                     f"X has 0 feature(s) (shape={tuple(shape)}) while a minimum of 1 is required. "
@@ -263,7 +269,11 @@ class InputReader(BaseEstimator):
                 ensure_all_finite=False,
                 ensure_min_samples=least,
             )
+        except TypeError as error:
+            raise _no_numbers("X", error) from None
         except ValueError as error:
+            if str(error).startswith(("could not convert", "setting an array element")):
+                raise _no_numbers("X", error) from None
             if reset or "feature" not in str(error):
                 raise
             # scikit-learn says what differs, and not what to do about it
@@ -378,13 +388,6 @@ def _check_n_rows(n: int, least: int) -> None:
         )
 
 
-def _check_real(X: Any) -> None:
-    """Raise if X holds complex numbers."""
-    types = list(X.dtypes) if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
-    if not any(getattr(dtype, "kind", "") == "c" for dtype in types):
-        return
-    imaginary = (np.imag(np.asarray(X)) != 0).reshape(len(X), -1).any(axis=1)
-    raise ValueError(
-        f"Complex data not supported: X has an imaginary part {in_rows(imaginary)}. Pass real "
-        "numbers, for instance np.real(X)."
-    )
+def _no_numbers(name: str, error: Exception) -> Exception:
+    """Return an error of the same type that says which argument could not be read as numbers."""
+    return type(error)(f"{name} must hold numbers: {error}. Convert its columns, or drop them.")

@@ -12,6 +12,7 @@ import numpy as np
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.memory_map import MappedArray, chunks
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.numbers import as_array
 
 FLOATS = tuple(np.dtype(kind) for kind in ("float16", "float32", "float64"))
 # A table with this many times as many items as comparisons is not searched from end to end for the
@@ -269,6 +270,7 @@ def variance_by_parts(
 
 def _check_items(items: Any) -> np.ndarray:
     """Return the vectors as given, if they are a matrix of floating-point numbers."""
+    items = as_array(items, "items")
     if not isinstance(items, np.ndarray):
         items = np.asarray(items)
     if items.dtype not in FLOATS:

@@ -67,7 +67,11 @@ def as_frame(X: Any, argument: str = "X") -> Any:
         X = X[:]
     if isinstance(X, Mapping):
         scalar = [isinstance(value, str) or not hasattr(value, "__len__") for value in X.values()]
-        return pd.DataFrame([dict(X)] if scalar and all(scalar) else dict(X))
+        content = [dict(X)] if scalar and all(scalar) else dict(X)
+        try:
+            return pd.DataFrame(content)
+        except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold
+            return pd.DataFrame(content, dtype=object)
     frame = None if _comes_in_parts(X) else _narwhals(X)
     if frame is None or isinstance(frame, nw.LazyFrame):
         library = type(X).__module__.split(".")[0]

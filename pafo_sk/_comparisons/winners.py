@@ -12,7 +12,9 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from pafo_sk._comparisons.labels import not_hashable
 from pafo_sk._comparisons.messages import first_rows, in_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._warnings import warn_caller
 
 # Names of the two sides, in any case; the first one is response_a.
@@ -119,6 +121,7 @@ def is_tie(label: Any) -> bool:
 
 def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
     """Return the code of every row, the distinct labels, and the categories if they are ordered."""
+    check_unmasked(y, "y")
     y = y.array if isinstance(y, pd.Series) else y
     ordered = None
     if isinstance(y, pd.Categorical):
@@ -129,7 +132,10 @@ def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
         found, codes = np.unique(y, return_inverse=True)
         return codes, found, None
     # by hashing, because sorting millions of rows to find two classes takes long
-    codes, unique = pd.factorize(y)
+    try:
+        codes, unique = pd.factorize(y)
+    except TypeError:
+        raise not_hashable(y, "y") from None
     labels = np.asarray(unique)
     if labels.dtype == object and all(isinstance(label, Number) for label in labels):
         labels = np.array(labels.tolist())  # of one type again: integers, truth values

@@ -228,7 +228,12 @@ class _EncoderHasher(NumpyHasher):
 
 
 def as_float32(vectors: Any) -> np.ndarray:
-    """Return tensors, arrays or lists as a float32 array."""
+    """Return tensors, arrays or lists of real numbers as a float32 array."""
+    if torch.is_complex(vectors) if isinstance(vectors, torch.Tensor) else np.iscomplexobj(vectors):
+        raise TypeError(
+            "The encoder returned complex numbers, and real ones are needed. Let encode return "
+            "np.abs(vectors), or real and imaginary parts side by side."
+        )
     if isinstance(vectors, torch.Tensor):
         vectors = vectors.detach().to("cpu", torch.float32).contiguous().numpy()
     return np.asarray(vectors, dtype=np.float32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,10 @@ def check_params(encode_params: dict[str, Any] | None) -> dict[str, Any]:
     for key, value in params.items():
         if key not in ENCODE_PARAMS:
             raise ValueError(f"encode_params has no {key!r}; allowed are {sorted(ENCODE_PARAMS)}.")
+        if key in ("batch_size", "max_length") and not isinstance(value, Integral):
+            raise TypeError(f"encode_params[{key!r}] must be a whole number, got {value!r}.")
+        if key == "normalize_embeddings" and not isinstance(value, bool):
+            raise TypeError(f"encode_params[{key!r}] must be True or False, got {value!r}.")
         if key in ("batch_size", "max_length") and not value >= 1:
             raise ValueError(f"encode_params[{key!r}] must be at least 1, got {value!r}.")
     if "layers" in params:

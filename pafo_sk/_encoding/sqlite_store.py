@@ -266,5 +266,7 @@ def _check_folder(db: Database) -> None:
             f"{where} holds other files ({', '.join(names[:3])}) and is no store of embeddings. "
             f"Pass a new folder, for instance cache={str(db.folder / 'embeddings')!r}."
         )
-    if not all(os.access(path, os.W_OK) for path in (db.folder, *db.files())):
+    paths = [db.folder, *db.files()]
+    # another process may remove a database this moment
+    if any(path.exists() and not os.access(path, os.W_OK) for path in paths):
         raise PermissionError("it is read-only")

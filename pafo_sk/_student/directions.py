@@ -11,20 +11,33 @@ from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.scoring import gather_margins, margins_of
 
 
-def residual_directions(
-    trainer: Trainer, pooled: nn.Module, n_directions: int, prior_rows: float
+def main_departures(
+    trainer: Trainer, pooled: nn.Module, most: int, prior_rows: float
 ) -> np.ndarray:
-    """Main directions in which users depart from the pooled model, (n_directions, n_features).
+    """The main directions in which users depart from the pooled model, the first one last.
 
-    Eigenvectors of the covariance between users of their shrunk mean residual vectors, scaled so
-    that a margin along each has variance one. There are no more of them than features.
+    Eigenvectors of the covariance between users of their shrunk mean residual vectors.
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_directions)
+        At most ``most``, and no more than features.
     """
     comparisons, user = trainer.comparisons, trainer.user
     residual = trainer.label - expit(margins_of(pooled, comparisons)[:, 0])
     of_user = user_vectors(trainer, user, residual, prior_rows)
     of_user = of_user - of_user.mean(axis=0)
     _, vectors = np.linalg.eigh(of_user.T @ of_user)
-    vectors = vectors[:, ::-1][:, :n_directions]
+    return vectors[:, -most:].copy(order="K")
+
+
+def unit_directions(trainer: Trainer, departures: np.ndarray, n_directions: int) -> np.ndarray:
+    """The first of `main_departures`, (n_directions, n_features).
+
+    They are scaled so that a margin along each has variance one.
+    """
+    comparisons = trainer.comparisons
+    vectors = departures[:, ::-1][:, :n_directions]
     # a sign that does not depend on the linear algebra library
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
     margin = gather_margins(comparisons.vectors() @ vectors, comparisons.a, comparisons.b)

@@ -17,7 +17,7 @@ from pafo_sk._groups import Groups, row_weights
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import StudentSet
-from pafo_sk._student.directions import residual_directions
+from pafo_sk._student.directions import main_departures, unit_directions
 from pafo_sk._student.model import HistoryMixture, HistoryModel, plain_model
 from pafo_sk._student.options import StudentOptions
 from pafo_sk._student.prototypes import Prototypes, from_em, from_pooled, from_specialists
@@ -107,7 +107,7 @@ class CandidateTrainer:
         if start is None:
             start = self._start(candidate, fold, trainer)
         target = None if target is None else target[rows]
-        return self._train_on(
+        return self.train_student(
             trainer, candidate, fold, start, target, self.weight[rows], self.config.max_iter
         )
 
@@ -119,7 +119,7 @@ class CandidateTrainer:
         start: HistoryModel,
     ) -> HistoryModel:
         """The model of all rows, trained further on those of ``larger``; prototypes stay these."""
-        return self._train_on(
+        return self.train_student(
             larger.trainer, candidate, None, start, target, larger.weight, self.config.max_iter_more
         )
 
@@ -132,9 +132,13 @@ class CandidateTrainer:
         prototypes = self._prototypes(candidate.n_prototypes, fold)
         directions = LinearHead(n_features, candidate.n_directions)
         if candidate.n_directions:
-            start = residual_directions(
-                trainer, pooled, candidate.n_directions, self.config.direction_prior_rows
+            most, prior_rows = max(self.config.n_directions), self.config.direction_prior_rows
+            # candidates share them, because eigenvectors of wide items take long
+            departures = self.trainer.memo.once(
+                ("main_departures", self.pooled, fold, most, prior_rows),
+                lambda: main_departures(trainer, pooled, most, prior_rows),
             )
+            start = unit_directions(trainer, departures, candidate.n_directions)
             directions.weight.data[: len(start)] = torch.as_tensor(start)
         own = self.student is not HistoryMixture
         with seeded(trainer.seed, torch.device("cpu"), everything=own):
@@ -175,7 +179,7 @@ class CandidateTrainer:
             return anchor, self.config.specialist_penalty
         return anchor, max(own, self.config.min_pooled_penalty)
 
-    def _train_on(
+    def train_student(
         self,
         trainer: Trainer,
         candidate: Candidate,
@@ -185,93 +189,65 @@ class CandidateTrainer:
         weight: np.ndarray,
         max_iter: int,
     ) -> HistoryModel:
-        """The module, trained on the comparisons of ``trainer``."""
+        """A copy of ``start``, trained on the comparisons of ``trainer``.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n_comparisons, 3), or None
+            Columns label, teacher's margin, 1 where the teacher teaches; None: labels alone teach.
+        weight : ndarray of shape (n_comparisons,)
+        """
         if target is None:
             assert candidate.distill_weight == 0, "margins teach, so there must be some"
             target = np.stack([trainer.label, np.zeros(len(trainer)), np.zeros(len(trainer))], 1)
         anchor, anchor_penalty = self._anchor(candidate, fold)
-        return train_student(
-            trainer,
-            start,
-            target,
-            weight,
-            anchor=anchor,
+        config = replace(self.config, max_iter=max_iter)
+        distillation = {
+            "weight": candidate.distill_weight,
+            "loss": self.options.distill_loss,
+            "temperature": self.options.margin_temperature,
+        }
+        comparisons, device = trainer.comparisons, trainer.device
+        user = trainer.user if start.personal else np.full(len(weight), -1)
+        tensor = partial(as_tensor, dtype=next(start.parameters()).dtype, device=device)
+        codes = partial(as_tensor, dtype=torch.int64, device=device)
+        rng = np.random.RandomState(trainer.seed)
+        kept = rng.random_sample((len(comparisons), len(config.thinning))) < config.thinning
+        kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
+        data = StudentSet(
+            items=trainer.tables.of(comparisons.vectors(), device),
+            a=codes(comparisons.a),
+            b=codes(comparisons.b),
+            target=tensor(target),
+            weight=tensor(weight),
+            answer=tensor(2 * target[:, 0] - 1),
+            kept=tensor(kept if (user >= 0).any() else kept[:, :1]),
+            user=codes(user),
+            keys=tuple(codes(key) for key in history_keys(comparisons, user)),
+            anchor=copy.deepcopy(anchor).to(device),
             anchor_penalty=anchor_penalty,
-            distillation={
-                "weight": candidate.distill_weight,
-                "loss": self.options.distill_loss,
-                "temperature": self.options.margin_temperature,
-            },
-            config=replace(self.config, max_iter=max_iter),
         )
-
-
-def train_student(
-    trainer: Trainer,
-    module: HistoryModel,
-    target: np.ndarray,
-    weight: np.ndarray,
-    *,
-    anchor: nn.Module,
-    anchor_penalty: float,
-    distillation: dict[str, Any],
-    config: StudentConfig,
-) -> HistoryModel:
-    """Train a copy of the student end to end.
-
-    Parameters
-    ----------
-    target : ndarray of shape (n_comparisons, 3)
-        Columns label, teacher's margin, 1 where the teacher teaches.
-    weight : ndarray of shape (n_comparisons,)
-    anchor : nn.Module
-        What the prototypes are shrunk towards.
-    anchor_penalty : float
-        Weight of half the squared distance, against the summed loss.
-    distillation : dict
-        Parameters of `DistillationLoss`.
-    """
-    comparisons, device = trainer.comparisons, trainer.device
-    user = trainer.user if module.personal else np.full(len(weight), -1)
-    tensor = partial(as_tensor, dtype=next(module.parameters()).dtype, device=device)
-    codes = partial(as_tensor, dtype=torch.int64, device=device)
-    rng = np.random.RandomState(trainer.seed)
-    kept = rng.random_sample((len(comparisons), len(config.thinning))) < config.thinning
-    kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
-    data = StudentSet(
-        items=trainer.tables.of(comparisons.vectors(), device),
-        a=codes(comparisons.a),
-        b=codes(comparisons.b),
-        target=tensor(target),
-        weight=tensor(weight),
-        answer=tensor(2 * target[:, 0] - 1),
-        kept=tensor(kept if (user >= 0).any() else kept[:, :1]),
-        user=codes(user),
-        keys=tuple(codes(key) for key in history_keys(comparisons, user)),
-        anchor=copy.deepcopy(anchor).to(device),
-        anchor_penalty=anchor_penalty,
-    )
-    own = type(module) is not HistoryMixture or trainer.net.draws_globally()
-    with (
-        seeded(trainer.seed, device, everything=own) as generator,
-        threads_for(data.items.numel()),
-    ):
-        data = replace(data, generator=generator)
-        if len(data) > 2 * config.rows_at_once:
-            data = replace(data, pieces=tuple(data.batches(config.rows_at_once)))
-        fitted = student_net(trainer.net, module, config, **distillation).resolved()
-        fitted.set_params(device=str(device)).initialize()
-        draw_from(generator, fitted.module_)
-        fitted.module_.train().requires_grad_(True)
-        fitted.module_.reference.requires_grad_(False)
-        if trainer.preconditioner and fitted.can_be_preconditioned():
-            for head in fitted.module_.children():
-                if type(head) is LinearHead and head is not fitted.module_.reference:
-                    trainer.preconditioner.apply(head, 1 / data.total_weight())
-        fitted.partial_fit(data)
-        remove(fitted.module_)
-    trained: HistoryModel = finished(fitted.module_)
-    return trained
+        own = type(start) is not HistoryMixture or trainer.net.draws_globally()
+        with (
+            seeded(trainer.seed, device, everything=own) as generator,
+            threads_for(data.items.numel()),
+        ):
+            data = replace(data, generator=generator)
+            if len(data) > 2 * config.rows_at_once:
+                data = replace(data, pieces=tuple(data.batches(config.rows_at_once)))
+            fitted = student_net(trainer.net, start, config, **distillation).resolved()
+            fitted.set_params(device=str(device)).initialize()
+            draw_from(generator, fitted.module_)
+            fitted.module_.train().requires_grad_(True)
+            fitted.module_.reference.requires_grad_(False)
+            if trainer.preconditioner and fitted.can_be_preconditioned():
+                for head in fitted.module_.children():
+                    if type(head) is LinearHead and head is not fitted.module_.reference:
+                        trainer.preconditioner.apply(head, 1 / data.total_weight())
+            fitted.partial_fit(data)
+            remove(fitted.module_)
+        trained: HistoryModel = finished(fitted.module_)
+        return trained
 
 
 def student_net(

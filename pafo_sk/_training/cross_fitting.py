@@ -191,19 +191,7 @@ class Trainer:
         start: nn.Module | None = None,
     ) -> nn.Module:
         """One head per column of ``row_weight_by_head``; see `train_heads`."""
-        return train_heads(
-            self.net,
-            self.comparisons,
-            pairs,
-            row_weight_by_head,
-            penalty,
-            seed=self.seed,
-            device=self.device,
-            anchor=anchor,
-            start=start,
-            preconditioner=self.preconditioner,
-            tables=self.tables,
-        )
+        return train_heads(self, pairs, row_weight_by_head, penalty, anchor=anchor, start=start)
 
     def held_out_margins(self, heads: HeadGrid) -> np.ndarray:
         """Margin of every row by each head that lacks its fold, (n_comparisons, n_ways).

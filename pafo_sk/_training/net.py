@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from inspect import signature, unwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,13 +16,14 @@ from sklearn.base import clone
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.data import IndexIterator, PairData, TrainingSet
 from pafo_sk._training.heads import LinearHead, check_head, takes_generator
-from pafo_sk._training.item_tensors import ItemTensors
 from pafo_sk._training.losses import BradleyTerryLoss
-from pafo_sk._training.preconditioning import Preconditioner, remove
+from pafo_sk._training.preconditioning import remove
 from pafo_sk._training.weighted_pairs import WeightedPairs
+
+if TYPE_CHECKING:
+    from pafo_sk._training.cross_fitting import Trainer
 
 # Below this many numbers a second torch thread costs more than it saves.
 SMALL = 50_000_000
@@ -222,27 +223,20 @@ def _positive(total: Tensor) -> Tensor:
 
 
 def train_heads(
-    net: RewardNet,
-    comparisons: ComparisonTable,
+    trainer: Trainer,
     pairs: WeightedPairs,
     row_weight_by_head: np.ndarray,
     penalty: np.ndarray,
     *,
-    seed: int,
-    device: torch.device,
     anchor: nn.Module | None = None,
     start: nn.Module | None = None,
-    preconditioner: Preconditioner | None = None,
-    tables: ItemTensors | None = None,
 ) -> nn.Module:
     """Train one head per column of ``row_weight_by_head``, all of them as one problem.
 
     Parameters
     ----------
-    net : RewardNet
-        Prototype; cloned.
-    comparisons : ComparisonTable
-        Their items are compared.
+    trainer : Trainer
+        Whose items are compared, and how its net is trained.
     pairs : WeightedPairs
         Which of the items are compared, and how often.
     row_weight_by_head : ndarray of shape (n_blocks, n_heads)
@@ -253,20 +247,17 @@ def train_heads(
         What the parameters are shrunk towards; None: zero.
     start : nn.Module with n_heads rewards, or None
         Where training starts; None: as the module initialises itself.
-    preconditioner : Preconditioner or None
-        Coordinates for linear heads that L-BFGS trains; None: their weights.
-    tables : ItemTensors or None
-        Where the items may already be on the device.
 
     Returns
     -------
     nn.Module with n_heads rewards, on the CPU
     """
+    net, comparisons, device = trainer.net, trainer.comparisons, trainer.device
     items = comparisons.items
     dtype = torch.float64 if items.dtype == np.float64 else torch.float32
     tensor = partial(as_tensor, dtype=dtype, device=device)
     data = TrainingSet(
-        items=(ItemTensors() if tables is None else tables).of(items, device),
+        items=trainer.tables.of(items, device),
         scale=comparisons.scale,
         a=tensor(pairs.a, dtype=torch.int64),
         b=tensor(pairs.b, dtype=torch.int64),
@@ -278,7 +269,7 @@ def train_heads(
         anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
     )
     with (
-        seeded(seed, device, everything=net.draws_globally()) as generator,
+        seeded(trainer.seed, device, everything=net.draws_globally()) as generator,
         threads_for(data.items.numel() + len(pairs) * len(penalty)),
     ):
         data = replace(data, generator=generator)
@@ -296,9 +287,9 @@ def train_heads(
         if start is not None:
             fitted.module_.load_state_dict(start.state_dict())
         linear = type(fitted.module_) is LinearHead
-        if preconditioner and linear and fitted.can_be_preconditioned():
+        if trainer.preconditioner and linear and fitted.can_be_preconditioned():
             curvature = data.penalty / _positive(data.total_weight())
-            preconditioner.apply(fitted.module_, curvature[:, None])
+            trainer.preconditioner.apply(fitted.module_, curvature[:, None])
         fitted.partial_fit(data)
         remove(fitted.module_)
     return finished(fitted.module_)

@@ -93,5 +93,5 @@ def test_dates_are_the_same_in_every_unit(unit):
 )
 @pytest.mark.parametrize("kind", [np.asarray, pd.Series])
 def test_identifiers_that_floats_do_not_tell_apart(values, kind):
-    with pytest.raises(ValueError, match=r"users holds numbers from \d+ on.*rows.*\[0\]"):
+    with pytest.raises(ValueError, match=r"users holds.*numbers of \d+ or more.*rows.*\[0\]"):
         Labels.of(kind(values), "users")

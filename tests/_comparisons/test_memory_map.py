@@ -93,3 +93,14 @@ def test_chunks_are_all_rows_in_their_order(monkeypatch):
     np.testing.assert_array_equal(np.concatenate(parts), array)
     rows = np.array([9, 3, 3])
     np.testing.assert_array_equal(np.concatenate([*chunks(array, rows)]), rows)
+
+
+def test_a_file_that_has_changed_is_noticed(tmp_path):
+    file = tmp_path / "items.npy"
+    np.save(file, np.arange(400.0).reshape(100, 4))
+    table = ComparisonTable(np.load(file, mmap_mode="r"), [0, 1], [2, 3])
+    kept = pickle.dumps(table)
+    assert (pickle.loads(kept).items == table.items).all()
+    np.save(file, np.arange(400.0).reshape(100, 4)[::-1])
+    with pytest.raises(ValueError, match="holds other items than when"):
+        pickle.loads(kept)

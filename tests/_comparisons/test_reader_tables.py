@@ -151,7 +151,7 @@ def test_blocks_of_rows_are_put_together(made, table, model, monkeypatch):
 
     def everything():
         comparisons = model.reader_.read(table, model)
-        _, sums = model.model_.sums_by_user(comparisons, label)
+        _, sums = model.model_.sums_by_user(comparisons, label, model.history_)
         statistics = model.model_.statistics(comparisons, label)
         return model.decision_function(table), sums, statistics
 

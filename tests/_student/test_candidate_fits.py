@@ -9,7 +9,6 @@ from made_groups import APART, fitted, trainer_of
 from pafo_sk import PafoRewardEstimator
 from pafo_sk._distillation import Teachers
 from pafo_sk._groups import Groups
-from pafo_sk._student import training
 from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.options import StudentOptions
@@ -34,13 +33,13 @@ def world():
 @pytest.fixture
 def trained(monkeypatch):
     """Distillation weights of the models that were trained."""
-    weights, train = [], training.train_student
+    weights, train = [], CandidateTrainer.train_student
 
-    def noted(*args, **kwargs):
-        weights.append(kwargs["distillation"]["weight"])
-        return train(*args, **kwargs)
+    def noted(one, trainer, candidate, *args):
+        weights.append(candidate.distill_weight)
+        return train(one, trainer, candidate, *args)
 
-    monkeypatch.setattr(training, "train_student", noted)
+    monkeypatch.setattr(CandidateTrainer, "train_student", noted)
     return weights
 
 

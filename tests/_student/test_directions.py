@@ -4,8 +4,14 @@ import numpy as np
 from made_groups import fitted, trainer_of
 from scipy.special import expit
 
-from pafo_sk._student.directions import residual_directions, user_vectors
+from pafo_sk import PafoRewardEstimator
+from pafo_sk._student.directions import main_departures, unit_directions, user_vectors
 from pafo_sk._training.scoring import margins_of
+
+
+def directions(trainer, pooled, number):
+    departures = main_departures(trainer, pooled.without(None), 4, prior_rows=10.0)
+    return unit_directions(trainer, departures, number)
 
 
 def test_user_vectors_are_shrunk_means():
@@ -23,7 +29,7 @@ def test_directions_are_those_in_which_users_differ():
     """Two halves of the users disagree along the second feature, and along no other."""
     trainer, group = trainer_of([[1, 2, 0], [1, -2, 0]], each=600)
     pooled, _ = fitted(trainer, group, 1.0)
-    found = residual_directions(trainer, pooled.without(None), 2, prior_rows=10.0)
+    found = directions(trainer, pooled, 2)
     assert found.shape == (2, 3)
     size = np.linalg.norm(found[0])
     assert found[0, 1] > 0.95 * size, "and its largest number is positive"
@@ -31,7 +37,7 @@ def test_directions_are_those_in_which_users_differ():
     margin = margin - (trainer.comparisons.items @ found.T)[trainer.comparisons.a]
     np.testing.assert_allclose((margin**2).mean(axis=0), 1)
     # more of them than there are features, there are not
-    assert residual_directions(trainer, pooled.without(None), 9, 10.0).shape == (3, 3)
+    assert directions(trainer, pooled, 9).shape == (3, 3)
     residual = trainer.label - expit(margins_of(pooled.without(None), trainer.comparisons)[:, 0])
     assert abs(residual.mean()) < 0.2
 
@@ -40,4 +46,13 @@ def test_items_that_do_not_differ_have_finite_directions():
     trainer, group = trainer_of([[1, 0, 0], [-1, 1, 0]], each=60)
     trainer.comparisons.items[:, 2] = 1.0
     pooled, _ = fitted(trainer, group, 1.0)
-    assert np.isfinite(residual_directions(trainer, pooled.without(None), 3, 10.0)).all()
+    assert np.isfinite(directions(trainer, pooled, 3)).all()
+
+
+def test_candidates_share_their_eigenvectors(data, monkeypatch):
+    """They are found once for each fold, and once for the final model."""
+    asked = []
+    found = np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda matrix: asked.append(1) or found(matrix))
+    PafoRewardEstimator(n_folds=3, random_state=0).fit(data.X, data.y, groups=data.groups)
+    assert 1 + 3 <= len(asked) <= 1 + 3 + 1, "the first is that of the coordinates"

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 
 from pafo_sk import LinearHead, RewardNet
-from pafo_sk._student import training
+from pafo_sk._student.training import CandidateTrainer
 from pafo_sk._training import cross_fitting, fit_cache
 from pafo_sk._training.config import TrainingConfig
 from pafo_sk._training.fit_cache import FitCache, Memo
@@ -48,7 +48,7 @@ def data():
 def trainings(monkeypatch):
     """Names of what was trained, by the functions that train."""
     made = []
-    for module, name in ((cross_fitting, "train_heads"), (training, "train_student")):
+    for module, name in ((cross_fitting, "train_heads"), (CandidateTrainer, "train_student")):
         train = getattr(module, name)
 
         def counted(*args, _train=train, _name=name, **kwargs):

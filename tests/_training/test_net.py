@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, PafoRewardEstimator, RewardNet
+from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.net import seeded, threads_for, train_heads
 from pafo_sk._training.scoring import margins_of
@@ -32,14 +33,21 @@ def problem(seed=0, n=400, n_items=60, n_features=5, reward=None):
     return ComparisonTable(items, a, b), (rng.random_sample(n) < chance).astype(float)
 
 
-def train(comparisons, label, weight=None, penalty=(1.0,), net=None, **options):
+def trainer_of(comparisons, label, net, seed):
+    none = np.full(len(label), -1)
+    net = RewardNet() if net is None else net
+    return Trainer(net, comparisons, label, none, none, 0, CPU, seed)
+
+
+def train(
+    comparisons, label, weight=None, penalty=(1.0,), net=None, seed=0, anchor=None, start=None
+):
     weight = np.ones((len(label), len(penalty))) if weight is None else weight
     # every row is a block of its own, so that heads weigh them as they like
     n = len(label)
     rows = WeightedPairs(comparisons.a, comparisons.b, label, np.ones(n), np.arange(n))
-    options = {"seed": 0, "device": CPU, **options}
-    net = RewardNet() if net is None else net
-    return train_heads(net, comparisons, rows, weight, np.array(penalty), **options)
+    trainer = trainer_of(comparisons, label, net, seed)
+    return train_heads(trainer, rows, weight, np.array(penalty), anchor=anchor, start=start)
 
 
 def training_set(comparisons, label, n_heads=1):

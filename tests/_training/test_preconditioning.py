@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, RewardNet
+from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.net import train_heads
 from pafo_sk._training.preconditioning import MAX_FEATURES, Preconditioner, remove
 from pafo_sk._training.weighted_pairs import WeightedPairs
@@ -30,19 +31,20 @@ def preconditioner_of(items, rows):
     return Preconditioner.of(ComparisonTable(items, rows.a, rows.b))
 
 
+def trainer_of(items, rows, preconditioner, net):
+    comparisons = ComparisonTable(items, rows.a, rows.b)
+    none = np.full(len(rows), -1)
+    device = torch.device("cpu")
+    return Trainer(
+        net, comparisons, rows.target, none, none, 0, device, 0, preconditioner=preconditioner
+    )
+
+
 def train(items, rows, preconditioner, net=None, **options):
     row_weight = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
     penalty = np.array([0.5, 2.0, 8.0])
-    net = RewardNet(**EXACT) if net is None else net
-    options = {
-        "seed": 0,
-        "device": torch.device("cpu"),
-        "preconditioner": preconditioner,
-        **options,
-    }
-    return train_heads(
-        net, ComparisonTable(items, rows.a, rows.b), rows, row_weight, penalty, **options
-    )
+    trainer = trainer_of(items, rows, preconditioner, RewardNet(**EXACT) if net is None else net)
+    return train_heads(trainer, rows, row_weight, penalty, **options)
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -113,33 +115,18 @@ def test_a_head_without_comparisons_is_its_anchor():
     items, rows = problem()
     start = LinearHead(12, 2).double()
     start.weight.data += torch.arange(12.0)
-    comparisons = ComparisonTable(items, rows.a, rows.b)
-    head = train_heads(
-        RewardNet(),
-        comparisons,
-        rows,
-        np.array([[1.0, 0.0], [1.0, 0.0]]),
-        np.array([1.0, 1.0]),
-        seed=0,
-        device=torch.device("cpu"),
-        start=start,
-        preconditioner=preconditioner_of(items, rows),
-    )
+    trainer = trainer_of(items, rows, preconditioner_of(items, rows), RewardNet())
+    row_weight = np.array([[1.0, 0.0], [1.0, 0.0]])
+    head = train_heads(trainer, rows, row_weight, np.array([1.0, 1.0]), start=start)
     assert head.weight[0].abs().max() > 0.1
     np.testing.assert_allclose(head.weight[1], 0, atol=1e-3)
 
 
 def test_a_head_is_trained_as_it_is_alone_beside_one_without_comparisons():
     items, rows = problem()
-    comparisons = ComparisonTable(items, rows.a, rows.b)
-    options = {
-        "seed": 0,
-        "device": torch.device("cpu"),
-        "preconditioner": preconditioner_of(items, rows),
-    }
+    trainer = trainer_of(items, rows, preconditioner_of(items, rows), RewardNet(**EXACT))
     row_weight = np.array([[1.0, 0.0], [1.0, 0.0]])
-    net = RewardNet(**EXACT)
-    both = train_heads(net, comparisons, rows, row_weight, np.array([1.0, 1.0]), **options)
-    alone = train_heads(net, comparisons, rows, row_weight[:, :1], np.array([1.0]), **options)
+    both = train_heads(trainer, rows, row_weight, np.array([1.0, 1.0]))
+    alone = train_heads(trainer, rows, row_weight[:, :1], np.array([1.0]))
     np.testing.assert_allclose(both.weight[0], alone.weight[0], atol=1e-5)
     assert alone.weight.abs().max() > 0.1

@@ -23,7 +23,8 @@ def test_empty_string_is_a_response(base, make):
 def test_duplicate_rows(form, base, make):
     X, y, groups = base[form]
     twice = pd.concat([X, X]) if isinstance(X, pd.DataFrame) else np.concatenate([X, X])
-    estimator = make().fit(twice, np.tile(y, 2), groups=np.tile(groups, 2))
+    user = "user" if isinstance(X, pd.DataFrame) else None
+    estimator = make(user=user).fit(twice, np.tile(y, 2), groups=np.tile(groups, 2))
     margin = estimator.decision_function(twice)
     np.testing.assert_allclose(margin[: len(X)], margin[len(X) :], rtol=1e-9)
     assert np.mean(estimator.predict(X) == y) > 0.6
@@ -52,7 +53,7 @@ def test_identical_items(form, base, make):
         X[::10] = 0
     else:
         X.iloc[::10, :6] = 0.0
-    estimator = make().fit(X, y, groups=groups)
+    estimator = make(user="user" if form == "numbers" else None).fit(X, y, groups=groups)
     margin = estimator.decision_function(X)
     assert (margin[::10] == 0).all()
     assert (margin[1::10] != 0).all()

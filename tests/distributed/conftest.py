@@ -22,11 +22,11 @@ def _notes_plugin(folder):
 
             from pafo_sk._encoding import encode as _encoding
             from pafo_sk._encoding import loading as _encoder_loading
-            from pafo_sk._student import training
+            from pafo_sk._student.training import CandidateTrainer
 
             self.wrap(_encoding, "_vectors_of", before=lambda model, texts, *_: list(texts))
             self.wrap(_encoder_loading, "_open", before=lambda *_, **__: "an encoder")
-            self.wrap(training, "train_student", before=lambda *_, **__: "a student")
+            self.wrap(CandidateTrainer, "train_student", before=lambda *_, **__: "a student")
             self.wrap(pq, "write_table", after=lambda _, file, **__: file.name)
 
         def wrap(self, module, name, before=None, after=None):

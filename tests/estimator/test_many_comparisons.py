@@ -82,7 +82,7 @@ def test_cached_fits(many, limits, monkeypatch):
     alone = fit(many, no_harm=None).decision_function(many.X)
     cache = FitCache()
     fit(many, fit_cache=cache)
-    monkeypatch.setattr("pafo_sk._student.training.train_student", None)
+    monkeypatch.setattr("pafo_sk._student.training.CandidateTrainer.train_student", None)
     again = fit(many, no_harm=None, fit_cache=cache).decision_function(many.X)
     np.testing.assert_array_equal(again, alone)
 

@@ -57,7 +57,11 @@ ODD = {
 }
 REFUSED = (ValueError, TypeError)
 # what an error must name; scikit-learn calls y labels or targets
-NAMED = {"user": "[cC]olumn 'user'", "y": r"\by\b|label type|targets", "groups": r"\bgroups\b"}
+NAMED = {
+    "user": "[cC]olumn 'user'",
+    "y": r"\by\b|label type|targets|Complex data",
+    "groups": r"\bgroups\b",
+}
 PLACES = {
     "numbers": ["x1", "user", "y", "groups"],
     "texts": ["prompt", "response_a", "user", "y"],
