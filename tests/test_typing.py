@@ -50,6 +50,7 @@ def load(folder: Path) -> None:
         datasets.from_ratings(pd.DataFrame(), prompt=None, n_pairs=30, ties="half"),
         datasets.from_rankings(pd.DataFrame(), user=None, rank="rank"),
         datasets.from_arena(pd.DataFrame(), languages=["English"], max_turns=1),
+        datasets.from_strengths(pd.DataFrame(), [1, -2], ties="half"),
     ]
     table = datasets.load_parquet(folder / "rows.parquet", folder / "items.parquet", user="user")
     X, y = datasets.from_chosen_rejected(pd.DataFrame({"chosen": ["a"], "rejected": ["b"]}))
