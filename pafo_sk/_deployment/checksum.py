@@ -29,7 +29,8 @@ def _described(value: Any) -> tuple[bytes, list[Any]]:
     """A text for a value, and the values inside it."""
     if isinstance(value, np.generic):
         value = value.item()
-    kind = type(value).__qualname__
+    # not the qualified name, which a class made in a function loses on its way to a worker
+    kind = type(value).__name__
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return f"{kind} {value!r}".encode(errors="surrogatepass"), []
     if isinstance(value, list | tuple):
@@ -45,7 +46,7 @@ def _described(value: Any) -> tuple[bytes, list[Any]]:
         tensors = {name: tensor.numpy() for name, tensor in value.state_dict().items()}
         return kind.encode(), [tensors]
     if isinstance(value, type):
-        return f"{kind} {value.__module__} {value.__qualname__}".encode(), []
+        return f"{kind} {value.__module__} {value.__name__}".encode(), []
     if is_dataclass(value):
         return kind.encode(), [getattr(value, field.name) for field in fields(value)]
     if callable(getattr(value, "get_params", None)):

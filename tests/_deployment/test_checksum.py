@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from pafo_sk import PafoRewardEstimator
+from pafo_sk import HistoryMixture, PafoRewardEstimator
 from pafo_sk._deployment.checksum import checksum
 
 
@@ -86,3 +86,12 @@ def test_values_that_differ():
 
 def test_values_that_are_the_same():
     assert checksum([np.float64(1), np.arange(6.0)[::2]]) == checksum([1.0, np.array([0.0, 2, 4])])
+
+
+def test_classes_of_a_function_arrive_in_worker_processes():
+    class Local(HistoryMixture):
+        """A worker knows it by its name alone."""
+
+    before = checksum({"student": Local})
+    Local.__qualname__ = "Local"
+    assert checksum({"student": Local}) == before

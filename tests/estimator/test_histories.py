@@ -127,7 +127,7 @@ def test_threads_enrol_and_nothing_is_lost(personal, newcomers):
     [
         (["new", True], "'user' of X holds True in row 1 and 1 in row 2"),
         ([True, "new"], "User True cannot be told from 1, whom the model knows"),
-        ([2.0**53, 0.5], r"2\*\*53 or more in 30 of 90 rows"),
+        ([2.0**53, 0.5], r"9007199254740992 or more in 30 of 90 rows"),
     ],
     ids=["in a column", "known", "rounded"],
 )
