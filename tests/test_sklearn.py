@@ -181,7 +181,7 @@ def test_pipeline_of_numbers(data, quick):
 
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_pipeline_that_hands_users_on(data, quick):
-    pipe = scaled_by_column(quick())
+    pipe = scaled_by_column(quick(no_harm=None))
     with config_context(enable_metadata_routing=True):
         pipe.fit(data.X, data.y, groups=data.groups)
     model = pipe[-1]

@@ -23,7 +23,7 @@ N_ITEMS = 60
 
 @pytest.fixture(scope="module")
 def model(table, made, quick):
-    return quick().fit(table, made.y)
+    return quick(no_harm=None).fit(table, made.y)
 
 
 @pytest.fixture
