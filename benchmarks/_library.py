@@ -17,6 +17,7 @@ from pafo_sk._encoding.sqlite_store import SqliteStore
 from pafo_sk._encoding.store import memory_store, open_store
 from pafo_sk._encoding.truncation import join_prompt, within_window
 from pafo_sk._student.config import StudentConfig
+from pafo_sk._support_rate import split_by_support
 from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.heads import squared_distance
 from pafo_sk._training.losses import BradleyTerryLoss
@@ -44,6 +45,7 @@ __all__ = [
     "resolve_layers",
     "revision_of",
     "scaled_blocks",
+    "split_by_support",
     "squared_distance",
     "vector_settings",
     "within_window",

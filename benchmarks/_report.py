@@ -13,7 +13,7 @@ from _data import SOURCES, UNSEEN_LENGTHS
 from _measures import UserResults, headroom, paired_difference, summarise
 from _methods import ABLATIONS, METHODS
 from _plot import draw
-from _promises import observed, promises
+from _promises import observed, promises, separation
 from _promises import summary as summary_of
 from _runs import Store
 
@@ -129,6 +129,12 @@ def _compare(
                 *(observed(runs[name, seed], results[name][seed]) for name in (method, "pooled")),
             )
         )
+        apart = [
+            separation(runs[method, s]["chosen"].get("promised", {}), results["pooled"][s])
+            for s in seeds
+        ]
+        if any(apart):
+            row["separation"] = np.mean([pair for pair in apart if pair], axis=0).tolist()
         row["both_gain"] = sum(min(pair) > 0 for pair in zip(gains[::2], gains[1::2], strict=True))
         if status := [runs[method, seed]["chosen"].get("status") for seed in seeds]:
             row["status"] = pd.Series(status).value_counts().to_dict()
@@ -219,34 +225,44 @@ def _differences(found: dict[str, Any]) -> str:
 
 
 def _promises(summary: dict[str, Any]) -> str:
-    rows = []
+    rows, apart = [], []
     for name, found in summary.items():
-        about = found.get("known", {}).get("pafo", {}).get("promises")
-        if about:
-            sides = [about[side] for side in ("majority", "minority")]
-            cells = [f"{100 * s['promised']:+.1f} / {100 * s['kept']:+.1f}" for s in sides]
-            reads = [
-                f"{kind} {100 * r['kept']:+.1f} ({r['cases']})"
-                for kind, r in about["reads_as"].items()
-            ]
-            held = f"{100 * about['held']:.0f} % of {about['cases']}"
-            rows.append([SOURCES[name].title, *cells, held, ", ".join(reads)])
+        for method in ("pafo", "pafo_no_labels"):
+            row = found.get("known", {}).get(method, {})
+            if about := row.get("promises"):
+                rows.append([SOURCES[name].title, METHODS[method].title, *_promise_cells(about)])
+            if pair := row.get("separation"):
+                apart.append([SOURCES[name].title, *(f"{100 * value:.1f}" for value in pair)])
     if not rows:
         return ""
-    header = [
-        "set",
-        "majority, promised / kept",
-        "minority, promised / kept",
-        "intervals that held",
-        "gain kept, by `reads_as` (cases)",
+    header = ["set", "method", "majority", "minority", "held", "gain kept, by `reads_as` (cases)"]
+    parts = [
+        "## Promised and kept\n\nGain over pooled in points, promised / kept, means over groups "
+        "and seeds: as `pareto_report_` promised from held-out training rows, and as the test gave. "
+        "Labels of the test are here as noisy as those of the training rows, where these have "
+        "noise. An interval held if, widened by the test's own, it holds the test's gain.",
+        _grid(header, rows),
     ]
-    return (
-        "## Promised and kept\n\nGain of PAFO over pooled in points, means over groups and seeds: "
-        "as `pareto_report_` promised from held-out training rows, and as the test gave. Labels of "
-        "the test are here as noisy as those of the training rows, where these have noise. An "
-        "interval held if, widened by the test's own, it holds the test's gain.\n\n"
-        + _grid(header, rows)
-    )
+    if apart:
+        parts += [
+            "Without labels groups are inferred from support rates. How far apart they were in "
+            "`fit` (difference of mean support rates), and in the test (difference of accuracy "
+            "under the pooled model), in points:",
+            _grid(["set", "in fit", "in the test"], apart),
+        ]
+    return "\n\n".join(parts)
+
+
+def _promise_cells(about: dict[str, Any]) -> list[str]:
+    sides = [about[side] for side in ("majority", "minority")]
+    reads = [
+        f"{kind} {100 * r['kept']:+.1f} ({r['cases']})" for kind, r in about["reads_as"].items()
+    ]
+    return [
+        *(f"{100 * s['promised']:+.1f} / {100 * s['kept']:+.1f}" for s in sides),
+        f"{100 * about['held']:.0f} % of {about['cases']}",
+        ", ".join(reads),
+    ]
 
 
 def _unseen(found: dict[str, Any]) -> str:
