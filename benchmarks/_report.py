@@ -239,8 +239,8 @@ def _promises(summary: dict[str, Any]) -> str:
     parts = [
         "## Promised and kept\n\nGain over pooled in points, promised / kept, means over groups "
         "and seeds: as `pareto_report_` promised from held-out training rows, and as the test "
-        "gave. Labels of the test are here as noisy as those of the training rows, where these have "
-        "noise. An interval held if, widened by the test's own, it holds the test's gain.",
+        "gave. Labels of the test are here as noisy as those of the training rows, where these "
+        "have noise. An interval held if, widened by the test's own, it holds the test's gain.",
         _grid(header, rows),
     ]
     if apart:

@@ -87,10 +87,11 @@ def draw(rows: pd.DataFrame, last: int, file: Path) -> None:
             ax.plot([*depth, last], curve, marker="o", color=colour, label=side)
             ax.axhline(values["auto"], color=colour, linestyle="--", label=f"{side}, default")
         ax.set_title(SOURCES[name].title)
+        ax.set_xticks(range(0, last + 1, max(1, last // 6)))
         ax.set_xlabel("layer (the last is the sentence vector)")
     axes[0, 0].set_ylabel("accuracy of the pooled model (%)")
     handles = axes[0, 0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=4)
+    figure.legend(*handles, loc="outside lower center", ncols=2 * min(2, len(sets)))
     figure.savefig(file, dpi=110)
     plt.close(figure)
 
