@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+PLAIN = {type(None), bool, int, float, str, bytes}
+
 
 def checksum(value: Any) -> str:
     """Return a digest of plain values, arrays, modules and estimators."""
@@ -34,6 +36,8 @@ def _described(value: Any) -> tuple[bytes, list[Any]]:
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return f"{kind} {value!r}".encode(errors="surrogatepass"), []
     if isinstance(value, list | tuple):
+        if PLAIN.issuperset(map(type, value)):  # a million users at once
+            return f"{kind} {value!r}".encode(errors="surrogatepass"), []
         return kind.encode(), list(value)
     if isinstance(value, dict):
         return kind.encode(), [*value, *value.values()]
