@@ -76,7 +76,7 @@ def texts_of(X: pd.DataFrame) -> list[str]:
 
 
 def bench_unique(texts: list[str], repetitions: int) -> dict[str, Any]:
-    """Compare encode_texts, without a store and with a folder, to SentenceTransformer.encode."""
+    """Compare encode_texts to SentenceTransformer.encode: alone, with a folder, with layers."""
     unique = list(dict.fromkeys(texts))
     model = load_encoder(ENCODER)
 
@@ -85,7 +85,12 @@ def bench_unique(texts: list[str], repetitions: int) -> dict[str, Any]:
             encode_texts(unique, ENCODER, cache=folder)
 
     plain = {"SentenceTransformer.encode": lambda: model.encode(unique)}
-    ours = {"cache=None": lambda: encode_texts(unique, ENCODER, cache=None), "folder": on_disk}
+    layers = {"layers": "auto"}
+    ours = {
+        "cache=None": lambda: encode_texts(unique, ENCODER, cache=None),
+        "folder": on_disk,
+        "layers": lambda: encode_texts(unique, ENCODER, encode_params=layers, cache=None),
+    }
     model.encode(unique[:32])
     times = by_turns([*plain.values(), *ours.values()], repetitions)
     ratios = np.median(times[:, :1] / times[:, 1:], axis=0)
