@@ -39,7 +39,8 @@ def check(
             users = _users(ours, name, seed)
             if (method, seed) in before and users == _users(stored, name, seed):
                 now, then = found[method, seed], before[method, seed]
-                n_different = sum(int((now[part] != then[part]).sum()) for part in now)
+                both = now.keys() & then.keys()  # earlier runs lack some parts
+                n_different = sum(int((now[part] != then[part]).sum()) for part in both)
                 cells = [str(n_different), *_sides(users, now["known"], then["known"])]
             all_same.append(cells[0] == "0")
             lines.append(f"| {name} | {method} | {seed} | {' | '.join(cells)} |")
