@@ -80,7 +80,9 @@ def as_frame(X: Any, argument: str = "X") -> Any:
             f"{argument} is a {type(X).__name__} of {library}, which is not in memory yet. Pass "
             f"{collect}."
         )
-    if not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas"):  # a batch of pyarrow
+    # versions of narwhals differ in what a batch of pyarrow is to them
+    batch = type(X).__module__.startswith("pyarrow") and type(X).__name__ == "RecordBatch"
+    if batch or (not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas")):
         return X.to_pandas()
     return X
 
