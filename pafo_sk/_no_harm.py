@@ -19,7 +19,7 @@ LENGTHS = (0, 2, 4, 8, 16)
 # Standard errors by which the loss of the unified model must be below that of the pooled one.
 EVIDENCE = 2.0
 # Shares of the pooled model that are tried.
-POOLED_SHARES = (0.0, 0.25, 0.5, 0.75)
+POOLED_SHARES = (0.25, 0.5, 0.75)
 # Factors on the prior strength that are tried: with larger ones short histories count for less.
 PRIOR_FACTORS = (1.0, 3.0, 10.0)
 
@@ -155,21 +155,24 @@ class Judge:
         """Judge a candidate as it is."""
         return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, 1.0, ()))
 
-    def mixtures(self, candidate: Any) -> Iterator[Judged]:
-        """Judge a candidate nearer to the pooled model in several ways."""
-        losers = tuple(np.flatnonzero(self.preferred(candidate).gains[-1].mean < 0).tolist())
+    def mixtures(self, plain: Judged) -> Iterator[Judged]:
+        """A candidate as it is, and nearer to the pooled model in several ways."""
+        candidate, pooled = plain.option.candidate, self.references["pooled"][:, None]
+        losers = tuple(np.flatnonzero(plain.gains[-1].mean < 0).tolist())
+        yield plain
+        for share in POOLED_SHARES:
+            margins = (1 - share) * plain.margins + share * pooled
+            yield self.judge(Option(candidate, share), margins)
         for factor in PRIOR_FACTORS:
-            margins = self.margins_of(candidate, self.lengths, factor, ())
+            margins = plain.margins
+            if factor != 1:
+                margins = self.margins_of(candidate, self.lengths, factor, ())
+                yield self.judge(Option(candidate, 0.0, factor), margins)
             if losers:
                 given_way = self.margins_of(candidate, self.lengths, factor, losers)
                 # a candidate without prototypes of its own for these groups is as it was
                 if not np.array_equal(given_way, margins):
                     yield self.judge(Option(candidate, 0.0, factor, losers), given_way)
-            for share in POOLED_SHARES if factor == 1 else (0.0,):
-                pooled = self.references["pooled"][:, None]
-                yield self.judge(
-                    Option(candidate, share, factor), (1 - share) * margins + share * pooled
-                )
 
     def difference(self, one: Judged, other: Judged) -> Gains:
         """Gains in accuracy of one option over another, by histories of their own length."""
@@ -219,11 +222,8 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     chosen, seen = preferred, [preferred]
     harms = bool(preferred.least_no_harm(no_harm))
     if harms or preferred.worst_gain < 0:
-        seen = [
-            mixture
-            for candidate in (candidates if harms else candidates[:1])
-            for mixture in judge.mixtures(candidate)
-        ]
+        others = map(judge.preferred, candidates[1:] if harms else ())
+        seen = [mixture for plain in (preferred, *others) for mixture in judge.mixtures(plain)]
         harmless = [mixture for mixture in seen if not mixture.least_no_harm(no_harm)]
         chosen = _of_thin_evidence(judge, harmless) if harmless else judge.pooled(candidates[0])
     if not judge.tells_from_pooled(chosen):

@@ -152,3 +152,12 @@ def test_a_model_that_cannot_be_told_from_pooled_gives_way_to_it():
     )
     assert "no_harm=None admits it" in found.status
     assert mended(pooled, unified, None).option.pooled_share == 0
+
+
+def test_what_is_refused_is_the_candidate_as_it_is():
+    """Also where the prototypes of the losing group could give way to the pooled model."""
+    pooled, unified = margin_with([8] * 15 + [3] * 5), margin_with([6] * 15 + [9] * 5)
+    found = mended(pooled, unified, 0.005, gives_way=True)
+    assert found.options["pooled_groups"].iloc[0] == ()
+    assert found.options["most"].iloc[0] == pytest.approx(-0.2)
+    assert "accuracy by -20.0% for most, +60.0% for few" in found.status
