@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -27,7 +28,7 @@ class Batcher:
         self, compute: Callable[[pd.DataFrame], np.ndarray], executor: Executor, max_rows: int
     ):
         self._compute, self._executor, self._max_rows = compute, executor, max_rows
-        self._waiting: list[tuple[pd.DataFrame, asyncio.Future]] = []
+        self._waiting: deque[tuple[pd.DataFrame, asyncio.Future]] = deque()
         self._running: asyncio.Task | None = None
 
     async def __call__(self, frame: pd.DataFrame) -> np.ndarray:
@@ -42,21 +43,23 @@ class Batcher:
 
     async def _run(self) -> None:
         while self._waiting:
-            batch = [self._waiting.pop(0)]
+            batch = [self._waiting.popleft()]
             n_rows = len(batch[0][0])
             while self._waiting and n_rows + len(self._waiting[0][0]) <= self._max_rows:
-                batch.append(self._waiting.pop(0))
+                batch.append(self._waiting.popleft())
                 n_rows += len(batch[-1][0])
-            try:
-                await self._answer(batch)
-            except Exception:
-                # one request may have spoilt it for the others
+            await self._answer_or_raise(batch)
+
+    async def _answer_or_raise(self, batch: list[tuple[pd.DataFrame, asyncio.Future]]) -> None:
+        """Answer a batch; its error goes to the request that caused it, whatever it is."""
+        try:
+            await self._answer(batch)
+        except Exception as error:
+            if len(batch) > 1:  # one request may have spoilt it for the others
                 for one in batch:
-                    try:
-                        await self._answer([one])
-                    except Exception as error:
-                        if not one[1].done():
-                            one[1].set_exception(error)
+                    await self._answer_or_raise([one])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
 
     async def _answer(self, batch: list[tuple[pd.DataFrame, asyncio.Future]]) -> None:
         frame = pd.concat([frame for frame, _ in batch], ignore_index=True)
