@@ -17,12 +17,11 @@ from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._student.reward import PersonalisedReward
+from pafo_sk._training.scoring import with_ties
 
 if TYPE_CHECKING:
     from pafo_sk.rewards import RewardFunction, RewardModule
 
-# Digits, relative to the largest reward, to which responses of one rank agree.
-TIE_DIGITS = 12
 STANDARDS = (None, "user", "population")
 
 
@@ -263,8 +262,5 @@ class RewardMethods(ComparisonClassifier):
 
 def ranks_within(reward: np.ndarray, code: np.ndarray) -> np.ndarray:
     """Ranks of rewards among the rows of the same code, 1 for the highest; ties share the best."""
-    # equal items may differ in the last digits, because of where they stand in the table
-    size = np.abs(reward).max(initial=0)
-    reward = np.round(reward / size, TIE_DIGITS) if size > 0 else reward
-    ranks = pd.Series(reward).groupby(code).rank(method="min", ascending=False)
+    ranks = pd.Series(with_ties(reward)).groupby(code).rank(method="min", ascending=False)
     return ranks.to_numpy().astype(np.int64)

@@ -13,6 +13,9 @@ from pafo_sk._comparisons.table import ComparisonTable
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 
+# Digits, relative to the largest reward, to which tied rewards agree.
+TIE_DIGITS = 12
+
 
 def gather_margins(rewards: Array, a: Any, b: Any, column: np.ndarray | None = None) -> Array:
     """Margins ``r(b) - r(a)`` from a table of rewards.
@@ -62,3 +65,12 @@ def margins_of(head: nn.Module, comparisons: ComparisonTable) -> np.ndarray:
     """Margins of every comparison by every reward of a head, (n_comparisons, n_rewards)."""
     rewards = score_items(head, comparisons.items, comparisons.scale)
     return gather_margins(rewards, comparisons.a, comparisons.b)
+
+
+def with_ties(reward: np.ndarray) -> np.ndarray:
+    """Rewards relative to the largest, in which those that differ by rounding alone are equal.
+
+    Equal items may differ in the last digits, because of where they stand in a table.
+    """
+    size = np.abs(reward).max(initial=0)
+    return np.round(reward / size, TIE_DIGITS) if size > 0 else reward

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -16,12 +17,11 @@ from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.messages import in_rows
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._sklearn_compat import Interval, validate_params
+from pafo_sk._training.scoring import with_ties
 from pafo_sk.metrics._clusters import clustered_mean
 from pafo_sk.metrics._given import groups_of, users_of
 
 EVERYBODY = "all"
-# Rewards that agree to so many digits, relative to the largest, are equal.
-TIE_DIGITS = 12
 
 
 @validate_params(
@@ -160,9 +160,7 @@ def best_of_n_report(
         weight = 1 / (np.bincount(own)[own] * (own.max() + 1))
         clusters = [own, prompt.codes[sets.first[mine]]]
 
-        def interval(values: np.ndarray) -> tuple[float, float, float]:
-            estimate = clustered_mean(values, weight, clusters)  # noqa: B023 - called in this round
-            return estimate.mean, *estimate.interval(confidence_level)
+        interval = partial(_interval, weight=weight, clusters=clusters, level=confidence_level)
 
         possible = (sets.best - sets.mean)[mine]
         for model, (value, wins) in picks.items():
@@ -176,6 +174,14 @@ def best_of_n_report(
             found.append(cells)
     table = pd.DataFrame(found)
     return table.sort_values("n_users", ascending=False, kind="stable", ignore_index=True)
+
+
+def _interval(
+    values: np.ndarray, *, weight: np.ndarray, clusters: list[np.ndarray], level: float
+) -> tuple[float, float, float]:
+    """Weighted mean of the sets of a group, with its interval."""
+    estimate = clustered_mean(values, weight, clusters)
+    return estimate.mean, *estimate.interval(level)
 
 
 class _Sets:
@@ -211,8 +217,7 @@ class _Sets:
 
     def pick(self, reward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Utility and win rate of the response of highest reward, means over those tied."""
-        size = np.abs(reward).max(initial=0)
-        reward = np.round(reward / size, TIE_DIGITS) if size > 0 else reward
+        reward = with_ties(reward)
         chosen = (reward == self._highest(reward)[self._of_row]).astype(np.float64)
         n_tied = np.bincount(self._of_row, chosen)
         utility = np.bincount(self._of_row, chosen * self._utility) / n_tied
