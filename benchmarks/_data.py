@@ -179,11 +179,8 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
     return _case(_part(frame, ~new), _part(frame, new))
 
 
-def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
-    """Draw PersonalLLM's users on the DSP responses, with scores of texts as reward models.
-
-    One scorer, which changes with the seed, is the favourite of about 70 % of the users.
-    """
+def dsp_responses(folder: Path) -> pd.DataFrame:
+    """Read the response of every domain to every query of DSP."""
     n_queries = datasets.load_dsp(folder, n_comparisons=1, random_state=0).n_queries
     everything = datasets.load_dsp(
         folder,
@@ -194,7 +191,16 @@ def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
     ).frame
     wins = everything.drop_duplicates(["query", "domain"])
     text = np.where(wins["y"] == 1, wins["response_b"], wins["response_a"])
-    wide = wins.assign(text=text).pivot(index=["query", "prompt"], columns="domain", values="text")
+    return wins.assign(response=text)[["query", "prompt", "domain", "response"]]
+
+
+def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
+    """Draw PersonalLLM's users on the DSP responses, with scores of texts as reward models.
+
+    One scorer, which changes with the seed, is the favourite of about 70 % of the users.
+    """
+    texts = dsp_responses(folder)
+    wide = texts.pivot(index=["query", "prompt"], columns="domain", values="response")
     table = {"prompt": wide.index.get_level_values("prompt")}
     for number, domain in enumerate(wide.columns, start=1):
         table[f"response_{number}"] = wide[domain].to_numpy()

@@ -13,33 +13,16 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from _data import DSP_USERS, Case, data_home, dsp
+from _data import Case, data_home, dsp, dsp_responses
 from _output import add_output, write_json
 
-from pafo_sk import PafoRewardEstimator, datasets
+from pafo_sk import PafoRewardEstimator
 from pafo_sk._markdown import markdown_table
 from pafo_sk.metrics import best_of_n_report
 
 STRATEGIES = {"pooled": "pooled", "PAFO": "pafo"}
-
-
-def responses(folder: Path) -> pd.DataFrame:
-    """Return the response of every domain to every query."""
-    n_queries = datasets.load_dsp(folder, n_comparisons=1, random_state=0).n_queries
-    everything = datasets.load_dsp(
-        folder,
-        users=dict.fromkeys(DSP_USERS, 1),
-        n_comparisons=3 * n_queries,
-        noise=0,
-        random_state=0,
-    ).frame.drop_duplicates(["query", "domain"])
-    won = everything["y"] == 1
-    text = np.where(won, everything["response_b"], everything["response_a"])
-    return everything.assign(response=text)[["prompt", "domain", "response"]]
 
 
 def items_of(case: Case, table: pd.DataFrame, n_queries: int, seed: int) -> pd.DataFrame:
@@ -61,7 +44,7 @@ def main() -> None:
     add_output(parser)
     given = parser.parse_args()
     folder = data_home(given.data_home)
-    table, found = responses(folder), []
+    table, found = dsp_responses(folder), []
     for seed in range(given.seeds):
         case = dsp(folder, seed)
         items = items_of(case, table, given.queries, seed)

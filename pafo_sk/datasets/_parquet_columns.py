@@ -16,7 +16,7 @@ def _factorise(part: Part, name: str) -> tuple[np.ndarray, list[Any]]:
     if not hasattr(column, "dictionary"):
         try:
             column = column.dictionary_encode()
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # pyarrow has no dictionaries of lists or structs
             raise TypeError(
                 f"{part.describe(name)} holds {column.type}, and labels are needed: strings, "
                 "numbers, dates or truth values."

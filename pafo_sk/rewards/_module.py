@@ -6,6 +6,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from pafo_sk._student.model import HistoryModel
+
 
 class RewardModule(nn.Module):
     """Rewards of item vectors for users' coefficients, without a history and without pandas.
@@ -34,7 +36,7 @@ class RewardModule(nn.Module):
     True
     """
 
-    def __init__(self, heads: nn.Module, item_scale: float):
+    def __init__(self, heads: HistoryModel, item_scale: float):
         super().__init__()
         self.heads = heads
         self.item_scale = item_scale
@@ -49,5 +51,5 @@ class RewardModule(nn.Module):
         coefficients : Tensor of shape (n, n_rewards)
             As `PafoRewardEstimator.user_coefficients` gives them.
         """
-        rewards = self.heads.rewards(vectors * self.item_scale)  # type: ignore[operator]  # a method
+        rewards = self.heads.rewards(vectors * self.item_scale)
         return cast(Tensor, (rewards * coefficients).sum(dim=-1))

@@ -272,7 +272,7 @@ HOSTILE = {
     "absurd classes": (["fitted", "classes_", "dtype"], "<U999999999", "no two classes"),
     "parameter": (["params", "n_folds"], -3, "n_folds"),
     "unknown parameter": (["params", "callbacks"], "x", "callbacks"),
-    "a folder": (["params", "cache"], "/tmp/x", "'cache'"),
+    "a folder": (["params", "cache"], "anywhere", "'cache'"),
     "a student": (["params", "student"], {"$tuple": []}, "student"),
     "a path as array": (["fitted", "history_", "sums"], {"$array": "../x"}, "stands for nothing"),
 }

@@ -238,7 +238,6 @@ def test_a_vector_in_anothers_place_has_a_wrong_checksum(tmp_path):
     assert (back[[0, 2]] == 0).all()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_store_survives_forks(tmp_path):
     """Parent and child go on writing to the folder, and each finds what both have written."""
     store = SqliteStore(tmp_path)

@@ -15,11 +15,8 @@ from pafo_sk._encoding import store
 from pafo_sk._encoding.encode import encode_texts
 from pafo_sk._encoding.sqlite_store import SqliteStore
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system"),
-]
-FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
+pytestmark = pytest.mark.slow
+FORK = multiprocessing.get_context("fork")
 TEXTS = [f"{'a' * i}b" for i in range(300)]
 EXPECTED = np.array([[i, 1] for i in range(300)])
 
