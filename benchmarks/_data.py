@@ -19,7 +19,9 @@ TEXTS = ["response_a", "response_b"]
 DSP_USERS = {"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
 DSP_NOISE = 0.1  # share of labels that load_dsp flips by default
 N_KNOWN = 38  # comparisons of a simulated user
-UNSEEN_LENGTHS = (0, 4, 12, 30)
+N_CHOICES = 4  # responses of which a model picks one, on DSP
+N_CHOICE_QUERIES = 40
+UNSEEN_LENGTHS = (0, 2, 4, 8, 16, 30)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Case:
     used), and ``unseen`` holds the comparisons that test them. ``clean`` holds noiseless rows for
     the oracle. Where the labels of ``test`` have no noise, ``observed`` holds the same rows with
     labels as noisy as those of ``train``, on which promises made from training rows are checked.
+    ``choices`` pairs the first of N_CHOICES responses to a new prompt with each of the others, for
+    known users and in this order; y tells whether b is the one that the user wants most.
     """
 
     train: Part
@@ -65,6 +69,7 @@ class Case:
     history: Part | None = None
     unseen: Part | None = None
     clean: Part | None = None
+    choices: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,7 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
     train, test = draw(known, n_comparisons=N_KNOWN), draw(new, n_comparisons=120, noise=0)
     history = strangers(draw(known, n_comparisons=max(UNSEEN_LENGTHS)))
     unseen = strangers(draw(new, n_comparisons=120, noise=0))
+    choices = dsp_choices(folder, train, new[:N_CHOICE_QUERIES])
     flipped = np.where(rng.random_sample(len(test)) < DSP_NOISE, 1 - test.y, test.y)
     return _case(
         train,
@@ -134,7 +140,28 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
         observed=Part(test.X, flipped, test.groups),
         history=history,
         unseen=unseen,
+        choices=choices,
         clean=clean if labels == "domain" else None,
+    )
+
+
+def dsp_choices(folder: Path, train: Part, queries: np.ndarray) -> Part:
+    """Offer every training user the responses of all domains; the own domain's is wanted."""
+    texts = dsp_responses(folder)
+    texts = texts[texts["query"].isin(queries)].sort_values(["query", "domain"])
+    first = texts.drop_duplicates("query").set_index("query")["response"]
+    others = texts[texts.duplicated("query")]
+    pairs = others.assign(response_a=first.loc[others["query"]].to_numpy())
+    users = train.X["user"].drop_duplicates()
+    frame = pd.DataFrame({"user": users}).merge(
+        pairs.rename(columns={"response": "response_b"}), how="cross"
+    )
+    own = frame["user"].str.rsplit("-", n=1).str[0]
+    group = pd.Series(train.groups, index=train.users).groupby(level=0).first()
+    return _part(
+        frame.assign(
+            y=(frame["domain"] == own).astype(int), group=group.loc[frame["user"]].to_numpy()
+        )
     )
 
 
@@ -295,7 +322,7 @@ def data_home(given: str | None) -> Path:
 def texts_of(case: Case, encoder: str = ENCODER) -> list[str]:
     """List every text that is encoded for a case; there are none in numeric data."""
     found: dict[str, None] = {}
-    for part in (case.train, case.test, case.history, case.unseen, case.clean):
+    for part in (case.train, case.test, case.history, case.unseen, case.clean, case.choices):
         if part is not None and TEXTS[0] in part.X:
             for side in TEXTS:
                 found |= dict.fromkeys(joined(part.X, side, encoder))
