@@ -19,6 +19,8 @@ TEXTS = ["response_a", "response_b"]
 DSP_USERS = {"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
 DSP_NOISE = 0.1  # share of labels that load_dsp flips by default
 N_KNOWN = 38  # comparisons of a simulated user
+N_TURNS = 10  # parts of the people of a consultation who are unseen in turn
+STRANGER_SEED = 1000
 N_CHOICES = 4  # responses of which a model picks one, on DSP
 N_CHOICE_QUERIES = 40
 UNSEEN_LENGTHS = (0, 2, 4, 8, 16, 30)
@@ -166,9 +168,20 @@ def dsp_choices(folder: Path, train: Part, queries: np.ndarray) -> Part:
 
 
 def polis(folder: Path, seed: int) -> Case:
-    """Hold out votes of known people, and find the groups from the training votes alone."""
+    """Hold out votes of known people, and find the groups from the training votes alone.
+
+    A tenth of the people are unseen, another tenth with every seed: ten seeds meet everybody once.
+    """
     frame = datasets.load_polis(folder, test_size=0.3, random_state=seed).frame
-    return _case(_part(frame, frame["split"] == "train"), _part(frame, frame["split"] == "test"))
+    people, code = np.unique(frame["user"], return_inverse=True)
+    turn = np.random.RandomState(0).permutation(len(people)) % N_TURNS
+    new, train = turn[code] == seed % N_TURNS, (frame["split"] == "train").to_numpy()
+    return _case(
+        _part(frame, train & ~new),
+        _part(frame, ~train & ~new),
+        history=_part(frame, train & new),
+        unseen=_part(frame, ~train & new),
+    )
 
 
 def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
@@ -178,7 +191,8 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
     worker are used. The group of a worker is their most frequent stance, for or against the side
     that the arguments take; workers who never gave one are left out. There is no prompt, because
     both arguments of a pair are on one side of one topic. Judgments of one pair are all in the
-    training part or all in the test part.
+    training part or all in the test part. As many judgments again come from unseen workers, who are
+    tested on the same pairs.
     """
     rng = np.random.RandomState(seed)
     texts = pd.read_parquet(folder / "arguments.parquet").set_index("arg_id")["text"]
@@ -192,10 +206,14 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
     frame = frame[frame.groupby("user").cumcount() < most]
     size = frame.groupby("user").size()
     size = size.iloc[rng.permutation(len(size))]
-    frame = frame[frame["user"].isin(size.index[size.cumsum() <= n_rows])].reset_index(drop=True)
-    pairs = frame["pair_id"].unique()
-    new = frame["pair_id"].isin(pairs[rng.permutation(len(pairs)) < 0.3 * len(pairs)])
-    swap = rng.random_sample(len(frame)) < 0.5
+    turn = frame["user"].map(size.cumsum())
+    frame, turn = frame[turn <= 2 * n_rows], turn[turn <= 2 * n_rows]
+    stranger = (turn > n_rows).to_numpy()
+    pairs = frame.loc[~stranger, "pair_id"].unique()
+    new = frame["pair_id"].isin(pairs[rng.permutation(len(pairs)) < 0.3 * len(pairs)]).to_numpy()
+    swap = np.empty(len(frame), dtype=bool)
+    for side in (~stranger, stranger):
+        swap[side] = rng.random_sample(side.sum()) < 0.5
     one, two = (texts.loc[frame[f"arg{k}_id"]].to_numpy() for k in (1, 2))
     frame = frame.assign(
         response_a=np.where(swap, two, one),
@@ -203,7 +221,12 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
         y=((frame["value"] == "a2") ^ swap).astype(int),
         group=stance.loc[frame["user"]].to_numpy(),
     )
-    return _case(_part(frame, ~new), _part(frame, new))
+    return _case(
+        _part(frame, ~new & ~stranger),
+        _part(frame, new & ~stranger),
+        history=_part(frame, ~new & stranger),
+        unseen=_part(frame, new & stranger),
+    )
 
 
 def dsp_responses(folder: Path) -> pd.DataFrame:
@@ -238,14 +261,23 @@ def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
     share = favourite_share(alpha, len(names), 0.7)
     weights *= (1 - share) / (len(names) - 1)
     weights[seed % len(names)] = 10 * alpha * share
-    data = datasets.load_personal_llm(
-        pd.DataFrame(table),
-        alpha=weights,
-        n_comparisons=160,
-        group_by="majority",
-        random_state=seed,
-    )
-    return _by_user(data.frame, data.frame["prompt_index"].to_numpy(), seed)
+    frames = [
+        datasets.load_personal_llm(
+            pd.DataFrame(table),
+            alpha=weights,
+            n_comparisons=160,
+            group_by="majority",
+            random_state=draw,
+        ).frame
+        for draw in (seed, STRANGER_SEED + seed)
+    ]
+    order = np.random.RandomState(seed).permutation(len(wide))
+    parts = []
+    frames[1]["user"] = "new-" + frames[1]["user"].astype(str)
+    for frame in frames:
+        new = order[frame["prompt_index"].to_numpy()] < 0.3 * len(order)
+        parts += [_part(frame, ~new).first(N_KNOWN), _part(frame, new)]
+    return _case(*parts[:2], history=parts[2], unseen=parts[3])
 
 
 def favourite_share(alpha: float, n: int, target: float) -> float:
@@ -265,13 +297,6 @@ def favourite_share(alpha: float, n: int, target: float) -> float:
         logs -= rng.standard_exponential((4000, n)) / a
         low, high = (low, share) if (logs.argmax(axis=1) == 0).mean() > target else (share, high)
     return share
-
-
-def _by_user(frame: pd.DataFrame, unit: np.ndarray, seed: int) -> Case:
-    """Hold out 30 % of the units (prompts), and train on N_KNOWN rows of every user."""
-    order = np.random.RandomState(seed).permutation(unit.max() + 1)
-    new = order[unit] < 0.3 * len(order)
-    return _case(_part(frame, ~new).first(N_KNOWN), _part(frame, new))
 
 
 def synthetic(folder: Path, seed: int) -> Case:

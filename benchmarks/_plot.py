@@ -58,7 +58,7 @@ def draw(summary: dict[str, Any], file: Path) -> None:
     handles = {}
     for ax in axes.flat:
         handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
     figure.savefig(file, dpi=110)
     plt.close(figure)
 
