@@ -56,6 +56,7 @@ html_copy_source = False
 html_sidebars = {"index": [], "get_started": [], "contributing": [], "changes": [], "glossary": []}
 html_theme_options = {
     "logo": {"text": "pafo_sk"},
+    "navbar_persistent": ["search-button"],
     "header_links_before_dropdown": 8,
     "navigation_with_keys": False,
     "show_toc_level": 2,

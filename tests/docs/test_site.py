@@ -20,7 +20,8 @@ if "PAFO_SK_SITE" not in os.environ:
 pytestmark = pytest.mark.slow
 
 SITE = Path(os.environ["PAFO_SK_SITE"]).resolve()
-PAGES = sorted(str(page.relative_to(SITE)) for page in SITE.rglob("*.html"))
+FILES = [str(page.relative_to(SITE)) for page in SITE.rglob("*.html")]
+PAGES = sorted(page for page in FILES if not page.startswith("_static"))  # parts of the theme
 NARROW, WIDE = 375, 1400
 # The lowest contrast of visible text with the first background behind it that is not transparent.
 CONTRAST = """
