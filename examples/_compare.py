@@ -119,4 +119,5 @@ def report(title, table, model, name, output):
     axes.set(xlabel="accuracy, majority users", ylabel="accuracy, minority users")
     picture = output / f"{name}.png"
     figure.savefig(picture)
+    plt.close(figure)
     print(f"Drew {picture}; shaded: better than pooled for both")

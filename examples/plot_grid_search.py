@@ -26,7 +26,6 @@ Computational Democracy Project.
 import argparse
 import os
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
@@ -111,7 +110,9 @@ print(fairness_report(best, X_test, y_test, groups=groups_test).summary())
 
 def draw(output):
     """Draw and save three pictures, if matplotlib is installed."""
-    if find_spec("matplotlib") is None:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
         print('No pictures: pip install "pafo_sk[plot]" brings matplotlib.')
         return
     from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
@@ -126,6 +127,7 @@ def draw(output):
     for name, display in displays.items():
         picture = output / f"grid-search-{name}.png"
         display.figure_.savefig(picture)
+        plt.close(display.figure_)
         print(f"Drew {picture}")
 
 

@@ -6,6 +6,7 @@
 import json
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,9 +24,29 @@ import bench_scale
 import readme_table
 from _output import COMMITTED as RESULTS
 
+
+def losses(summary: dict[str, Any]) -> str:
+    """Write the groups that PAFO serves worse than the pooled model in the mean, as a table."""
+    lines = [
+        "| data | method | group | PAFO - pooled, mean and 95 % interval |",
+        "|" + " --- |" * 4,
+    ]
+    methods = {"pafo": "PAFO", "pafo_no_labels": "PAFO without labels"}
+    for name, title in readme_table.SETS.items():
+        for method, side in product(methods, ("majority", "minority")):
+            known = summary.get(name, {}).get("known", {})
+            found = known.get(method, {}).get(f"{side}_difference")
+            if found and round(100 * found["mean"], 1) < 0:
+                mean, low, high = (100 * found[value] for value in ("mean", "low", "high"))
+                change = f"{mean:+.1f} [{low:.1f}, {high:.1f}]"
+                lines.append(f"| {title} | {methods[method]} | {side} | {change} |")
+    return "\n".join(lines)
+
+
 MADE = Path(__file__).parents[1] / "_static" / "made"
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "fairness": ("fairness.json", readme_table.table),
+    "losses": ("fairness.json", losses),
     "fit": ("fit.json", lambda found: bench_fit.as_table(found["rows"])),
     "predict": ("predict.json", lambda found: bench_predict.as_table(found["rows"])),
     "scale": ("scale.json", lambda found: "\n".join(bench_scale.markdown(found["rows"]))),
