@@ -10,10 +10,16 @@ import pandas as pd
 from pafo_sk.inspection._drawing import (
     GREY,
     INTERVAL,
+    LINES,
     Display,
+    counted,
     error_bars,
+    label_axes,
     legend_above,
+    plain,
     require_matplotlib,
+    show_percent,
+    size_of,
     styles_of,
     wrapped,
 )
@@ -58,9 +64,10 @@ class GroupAccuracyDisplay(Display):
     Notes
     -----
     Users count equally. A bar is the 95 % interval of the *difference* to the reference, over users
-    (in ``pareto_report_`` also over prompts), drawn around the model's accuracy. Where it does not
-    reach the mark of the reference, the difference is clear of zero. A group of one user has no
-    bar. The legend stands above the axes, so set a title on the figure (``figure_.suptitle``).
+    (in ``pareto_report_`` also over prompts), drawn around the model's accuracy, and cut at 0
+    and 100 %. Where it does not reach the mark of the reference, the difference is clear of zero. A
+    group of one user has no bar. The legend stands above the axes, so set a title on the figure
+    (``figure_.suptitle``).
 
     Examples
     --------
@@ -193,7 +200,8 @@ class GroupAccuracyDisplay(Display):
         self : GroupAccuracyDisplay
         """
         report, n_groups = self.report, len(self.report)
-        ax = self._draw_on(ax, figsize=(6.4, 1.6 + 0.5 * max(n_groups, 2)))
+        row_height = max(0.5, 0.16 * len(self.models))
+        ax = self._draw_on(ax, figsize=(6.4, 1.8 + row_height * max(n_groups, 2)))
         styles = styles_of(self.models, self.reference)
         self.containers_: dict[str, ErrorbarContainer] = {}
         for row in range(n_groups - 1):
@@ -202,22 +210,28 @@ class GroupAccuracyDisplay(Display):
             shift = SPREAD * (number / max(len(self.models) - 1, 1) - 0.5)
             bars = None
             if f"{model}_gain" in report:
-                bars = error_bars(*(report[f"{model}_{end}"] for end in ("low", "gain", "high")))
+                low, gain, high = (report[f"{model}_{end}"] for end in ("low", "gain", "high"))
+                bars = error_bars(low, gain, high, report[model])
             self.containers_[model] = ax.errorbar(
                 report[model],
                 [row + shift for row in range(n_groups)],
                 xerr=bars,
                 linestyle="none",
                 capsize=3,
-                label=model,
+                label=plain(model),
                 **styles[model],
             )
-        names = [wrapped(f"{g}") + f" ({n} users)" for g, n in report["n_users"].items()]
+        show_percent(ax.xaxis)
+        width, height = size_of(ax)
+        names = [
+            wrapped(group, min(24, 0.4 * width), f" {counted(n)}", LINES * height / n_groups)
+            for group, n in report["n_users"].items()
+        ]
         ax.set_yticks(range(n_groups), names)
         ax.set_ylim(n_groups - 0.5, -0.5)
         kind = "held-out accuracy" if self.held_out else "accuracy"
         drawn = any(container.has_xerr for container in self.containers_.values())
-        note = f"\nbars: {INTERVAL} to {self.reference}" if drawn else ""
-        ax.set_xlabel(f"{kind} (fraction, users counting equally){note}")
-        legend_above(ax, len(self.models))
+        note = f"bars: {INTERVAL} to {self.reference}" if drawn else ""
+        label_axes(ax, f"{kind} (%), users counting equally", note=note)
+        legend_above(ax)
         return self
