@@ -32,8 +32,8 @@ REFERENCE: dict[str, Any] = {"color": BLACK, "marker": "o", "markerfacecolor": "
 # The majority's line is solid and dark, the minority's dashed and light.
 MAJORITY: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-"}
 MINORITY: dict[str, Any] = {"color": ORANGE, "marker": "^", "linestyle": "--"}
-# Meaning of bars and bands; a label continues it with "to" and the reference.
-INTERVAL = "95 % interval of the difference"
+# Meaning of bars and bands; a label says of what.
+INTERVAL = "95 % interval"
 # Mean width of a letter in points, on the safe side, and the size of small ones relative to it.
 LETTER, SMALL = 5.8, 0.83
 # Lines of the usual font for each letter's width of height that the axes have before labels take

@@ -43,10 +43,10 @@ class GroupAccuracyDisplay(Display):
     Parameters
     ----------
     report : DataFrame
-        A row per group, indexed by its label. The columns are ``n_users``, an accuracy in [0, 1]
-        for every model and, where known, ``{model}_gain``, ``{model}_low`` and ``{model}_high``:
-        the difference to the reference and its interval. ``pareto_report_`` of a fitted model is
-        such a frame.
+        A row per group, indexed by its label. The columns are ``n_users`` (which may be missing),
+        an accuracy in [0, 1] for every model and, where known, ``{model}_gain``, ``{model}_low``
+        and ``{model}_high``: the difference to the reference and its interval. ``pareto_report_``
+        of a fitted model is such a frame.
     models : list of str
         Columns to draw.
     reference : str or None, default="pooled"
@@ -223,15 +223,18 @@ class GroupAccuracyDisplay(Display):
             )
         show_percent(ax.xaxis)
         width, height = size_of(ax)
+        users = [f" {counted(n)}" for n in report.get("n_users", [])] or [""] * n_groups
         names = [
-            wrapped(group, min(24, 0.4 * width), f" {counted(n)}", LINES * height / n_groups)
-            for group, n in report["n_users"].items()
+            wrapped(group, min(24, 0.4 * width), more, LINES * height / n_groups)
+            for group, more in zip(report.index, users, strict=True)
         ]
         ax.set_yticks(range(n_groups), names)
         ax.set_ylim(n_groups - 0.5, -0.5)
         kind = "held-out accuracy" if self.held_out else "accuracy"
         drawn = any(container.has_xerr for container in self.containers_.values())
-        note = f"bars: {INTERVAL} to {self.reference}" if drawn else ""
-        label_axes(ax, f"{kind} (%), users counting equally", note=note)
+        compared = "" if self.reference is None else f" of the difference to {self.reference}"
+        equally = ", users counting equally" if "n_users" in report else ""
+        note = f"bars: {INTERVAL}{compared}" if drawn else ""
+        label_axes(ax, f"{kind} (%){equally}", note=note)
         legend_above(ax)
         return self

@@ -296,7 +296,7 @@ class HistoryDisplay(Display):
         ax.set_xticks(lengths, [str(length) for length in lengths])
         ax.set_xticks([], minor=True)
         show_percent(ax.yaxis)
-        note = f"bands: {INTERVAL} to none"
+        note = f"bands: {INTERVAL} of the difference to none"
         label_axes(ax, "known comparisons of a user", "accuracy on others (%)", note)
         legend_above(ax)
         return self

@@ -305,7 +305,7 @@ class ParetoDisplay(Display):
         ax.margins(0.1)
         if self.reference is not None:
             self._shade(ax)
-        bars = f"{INTERVAL} to {self.reference}"
+        bars = f"{INTERVAL} of the difference to {self.reference}"
         if self.front:
             bars = "95 % interval, over splits"
             if self.reference is not None:
