@@ -207,7 +207,7 @@ class GroupAccuracyDisplay(Display):
         for row in range(n_groups - 1):
             ax.axhline(row + 0.5, color=GREY, linewidth=0.4)
         for number, model in enumerate(self.models):
-            shift = SPREAD * (number / max(len(self.models) - 1, 1) - 0.5)
+            shift = SPREAD * (number - (len(self.models) - 1) / 2) / max(len(self.models) - 1, 1)
             bars = None
             if f"{model}_gain" in report:
                 low, gain, high = (report[f"{model}_{end}"] for end in ("low", "gain", "high"))
@@ -236,5 +236,6 @@ class GroupAccuracyDisplay(Display):
         equally = ", users counting equally" if "n_users" in report else ""
         note = f"bars: {INTERVAL}{compared}" if drawn else ""
         label_axes(ax, f"{kind} (%){equally}", note=note)
-        legend_above(ax)
+        if len(self.models) > 1:
+            legend_above(ax)
         return self

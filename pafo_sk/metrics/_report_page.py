@@ -71,7 +71,7 @@ def _svg(display: Any, height: float, **options: Any) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5, height), layout="constrained")
+    figure = Figure(figsize=(4.7, height), layout="constrained")
     display.plot(figure.subplots(), **options)
     file = io.StringIO()
     # the same report gives the same bytes
