@@ -39,6 +39,8 @@ LETTER, SMALL = 5.8, 0.83
 # Lines of the usual font for each letter's width of height that the axes have before labels take
 # their room.
 LINES = 0.3
+# A space at which textwrap does not break lines.
+NO_BREAK = "\N{NO-BREAK SPACE}"
 # What ends at the right edge of the axes may be this much wider, because names stand on the left.
 BESIDE = 1.15
 
@@ -132,7 +134,9 @@ def wrapped(name: Any, width: float = 24, more: str = "", lines: float = 2) -> s
     short = textwrap.shorten(text, longest, placeholder=" ...")
     # of a single long word it leaves the dots alone
     short = short if short.strip(". ") else text[:longest]
-    return plain(textwrap.fill(short + more, width))
+    # ``more`` is not broken
+    whole = f"{short} {more.replace(' ', NO_BREAK)}".rstrip()
+    return plain(textwrap.fill(whole, width)).replace(NO_BREAK, " ")
 
 
 def label_axes(ax: Axes, x: str, y: str | None = None, note: str = "") -> None:

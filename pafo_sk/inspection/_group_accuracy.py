@@ -223,7 +223,7 @@ class GroupAccuracyDisplay(Display):
             )
         show_percent(ax.xaxis)
         width, height = size_of(ax)
-        users = [f" {counted(n)}" for n in report.get("n_users", [])] or [""] * n_groups
+        users = [counted(n) for n in report.get("n_users", [])] or [""] * n_groups
         names = [
             wrapped(group, min(24, 0.4 * width), more, LINES * height / n_groups)
             for group, more in zip(report.index, users, strict=True)
