@@ -1,11 +1,6 @@
 """What sphinx-gallery is told about examples/."""
 
-import os
-import re
-from pathlib import Path
 from typing import Any
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class QuickstartFirst:
@@ -18,25 +13,12 @@ class QuickstartFirst:
         return name != "quickstart.py", name
 
 
-def needs_data(example: Path) -> bool:
-    """Whether an example ends at once where it finds no real data."""
-    return "import compare, parse_arguments" in example.read_text(encoding="utf-8")
-
-
-def to_run() -> str:
-    """Pattern of the examples that are run: those for whose data we have."""
-    found = sorted(EXAMPLES.glob("[!_]*.py"))
-    have_data = "PAFO_SK_DATA" in os.environ
-    names = [re.escape(one.name) for one in found if have_data or not needs_data(one)]
-    return rf"[\\/]({'|'.join(names)})$"
-
-
 def settings() -> dict[str, Any]:
     """Settings of sphinx-gallery."""
     return {
-        "examples_dirs": str(EXAMPLES),
+        "examples_dirs": "../examples",
         "gallery_dirs": "auto_examples",
-        "filename_pattern": to_run(),
+        "filename_pattern": r"[\\/](plot_|quickstart)",
         "ignore_pattern": "^_",
         "within_subsection_order": "gallery.QuickstartFirst",
         "abort_on_example_error": True,

@@ -40,6 +40,9 @@ class HistoryModel(nn.Module, ABC):
         Whether L-BFGS trains the module, and not Adam, where ``reward_net`` does not say.
     config : StudentConfig
         Numbers that shape the model; set after ``__init__``.
+    prototype_groups : list of int or None
+        Code of the group from which each prototype started, -1 where several share it; set after
+        ``__init__``, and only read by pictures.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class HistoryModel(nn.Module, ABC):
     direction_penalty: float = 1.0
     convex: bool = False
     config: StudentConfig = StudentConfig()
+    prototype_groups: list[int] | None = None
 
     @property
     @abstractmethod
