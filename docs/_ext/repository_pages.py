@@ -25,8 +25,10 @@ ADOPTED = {
 }
 PAGES = {file: page for page, file in ADOPTED.items()}
 SITE_ONLY = re.compile(r"^<!-- site\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
+# A link or an image; or a block of code, in which nothing is one.
 LINK = re.compile(
-    r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:)(?P<path>[^)#]*)(?P<anchor>#[^)]*)?\)"
+    r"^```.*?^```|(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:)(?P<path>[^)#]*)(?P<anchor>#[^)]*)?\)",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -45,6 +47,8 @@ def site_text(text: str, origin: Path, page: Path) -> str:
     """Text of a page on the site, from that of the file that it shows."""
 
     def link(found: re.Match[str]) -> str:
+        if found["text"] is None:
+            return found[0]
         target = Path(os.path.normpath(origin.parent / found["path"])) if found["path"] else origin
         anchor = found["anchor"] or ""
         if found["image"]:
