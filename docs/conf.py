@@ -54,7 +54,7 @@ html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {"index": [], "get_started": [], "contributing": [], "changes": [], "glossary": []}
+html_sidebars = {name: [] for name in ("index", "get_started", "method", "contributing", "changes")}
 html_theme_options = {
     "logo": {"text": "pafo_sk"},
     "navbar_persistent": ["search-button"],
