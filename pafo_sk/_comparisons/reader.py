@@ -161,8 +161,8 @@ class InputReader(BaseEstimator):
         self._check_form(form, has_users, estimator, reset)
         if form == "text":
             return self._read_texts(columns, labels, estimator, reset)
-        names = None if reset else getattr(self, "feature_names_in_", None)
-        values = None if names is None else columns.floats(names, special)
+        known = None if reset else getattr(self, "feature_names_in_", None)
+        values = None if known is None else columns.floats(known, special)
         if values is not None:
             _check_n_rows(len(values), 1)
             check_finite(values)
