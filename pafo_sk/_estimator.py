@@ -39,6 +39,7 @@ from pafo_sk._support_rate import RULES, infer_groups, support_rate
 from pafo_sk._training.config import TrainingConfig
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.fit_cache import FitCache
+from pafo_sk._training.heads import LinearHead
 from pafo_sk._training.net import RewardNet
 from pafo_sk._training.preconditioning import Preconditioner
 
@@ -371,10 +372,14 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         comparisons = without_idle_prompts(comparisons, user, n_folds, weight)
         group = None if groups is None else groups.codes
         fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
-        comparisons = comparisons.scaled(distance_scale)
+        net = RewardNet() if self.reward_net is None else self.reward_net
+        linear = net.module is LinearHead and StudentOptions.of(self).linear
+        given = comparisons
+        comparisons = (given.scaled_differences if linear else given.scaled)(distance_scale)
         return Trainer(
-            net=RewardNet() if self.reward_net is None else self.reward_net,
+            net=net,
             comparisons=comparisons,
+            given=given,
             preconditioner=Preconditioner.of(comparisons, weight),
             label=label,
             user=user,

@@ -260,6 +260,20 @@ class ComparisonTable:
             return scaled
         return scaled.replaced(items=np.asarray(scaled.vectors()), scale=1.0)
 
+    def scaled_differences(self, factor: float) -> ComparisonTable:
+        """Multiply every vector by ``factor``, and keep no more of them than linear margins need.
+
+        Where fewer pairs than items are compared, the items become the differences of the pairs
+        and, behind them, zero, with which each of them is compared.
+        """
+        n = len(self)
+        if len(self.used()) <= n + 1 or self.items.size > LARGE:
+            return self.scaled(factor)
+        scaled = self.replaced(scale=self.scale * factor)
+        difference = scaled.vectors(self.b) - scaled.vectors(self.a)
+        items = np.concatenate([difference, np.zeros_like(difference[:1])])
+        return self.replaced(items=items, a=np.full(n, n), b=np.arange(n), scale=1.0)
+
     def unit(self, item_weight: np.ndarray | None = None) -> float:
         """Return the factor that makes the mean squared distance of two random items one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
@@ -222,8 +223,11 @@ class HistoryMixture(HistoryModel):
         rewards : Tensor of shape (n_items, 1 + K + q)
             Columns: pooled, prototypes, directions.
         """
-        parts = [self.reference(items), self.prototypes(items), self.directions(items)]
-        return torch.cat(parts, dim=1)
+        heads: list[Any] = [self.reference, self.prototypes, self.directions]
+        if all(type(head).forward is LinearHead.forward for head in heads):
+            # one pass over the items instead of three
+            return items @ torch.cat([head.weight for head in heads]).T
+        return torch.cat([head(items) for head in heads], dim=1)
 
     def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
         """Compute what each comparison adds to its user's history.
