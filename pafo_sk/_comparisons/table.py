@@ -265,6 +265,14 @@ class ComparisonTable:
 
         Where fewer pairs than items are compared, the items become the differences of the pairs
         and, behind them, zero, with which each of them is compared.
+
+        Parameters
+        ----------
+        factor : float
+
+        Returns
+        -------
+        table : ComparisonTable
         """
         n = len(self)
         if len(self.used()) <= n + 1 or self.items.size > LARGE:
