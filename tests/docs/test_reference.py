@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 from public_names import own_members, public_names
+
+from pafo_sk import PafoRewardEstimator
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "api.rst"
 NAMES = sorted(public_names())
@@ -39,3 +42,13 @@ def test_docstrings_say_what_goes_in_and_comes_out(name):
     ]
     assert not problems, "\n".join(problems)
     assert re.search(r"^ *>>> ", found[name]["docstring"], re.MULTILINE), f"{name} has no example"
+
+
+def test_fitted_attributes_are_documented(quick, data):
+    model = quick().fit(data.X, data.y, groups=data.groups)
+    fitted = {name for name in vars(model) if re.fullmatch(r"[a-z]\w*_", name)}
+    documented = " ".join(one.name for one in ClassDoc(PafoRewardEstimator)["Attributes"])
+    # these are read by our own methods
+    assert fitted - {"reader_", "model_", "lock_", "reward_scale_"} <= set(
+        re.findall(r"\w+", documented)
+    )
