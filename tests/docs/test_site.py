@@ -86,7 +86,7 @@ def test_links_and_images_lead_somewhere():
             places = pages[name].places if name in pages else {parts.fragment}
             if not target.is_file() or unquote(parts.fragment) not in places:
                 broken.append(f"{page}: {address}")
-    assert not broken
+    assert not broken, "\n".join(broken)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_pages_are_readable_and_without_errors(browser, address, theme):
             problems.append(f"{page}: contrast {contrast:.1f} of {text!r}")
         log = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
         problems += [f"{page}: {entry['message']}" for entry in log]
-    assert not problems
+    assert not problems, "\n".join(problems)
 
 
 def test_the_search_finds_the_estimator(browser, address):
