@@ -140,6 +140,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         by user and prompt. With more than 10,000 comparisons, of a sample of so many.
     pareto_status_ : str
         One-sentence summary of ``pareto_report_``.
+    history_report_, options_report_ : DataFrame or None
+        The same by number of known comparisons, and for every option that was looked at.
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict

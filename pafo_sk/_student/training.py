@@ -150,6 +150,7 @@ class CandidateTrainer:
             )
         module.direction_penalty = candidate.direction_penalty
         module.config = self.config
+        module.prototype_groups = prototypes.group.tolist()
         return module
 
     def _prototypes(self, number: int, fold: int | None) -> Prototypes:
