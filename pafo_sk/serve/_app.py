@@ -42,11 +42,6 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         Bearer token that every request but ``/health`` must have. None: no token is asked for, so
         bind to a loopback address only, as ``python -m pafo_sk.serve`` does.
 
-    Notes
-    -----
-    Warnings of the library may name users. ``python -m pafo_sk.serve`` silences them; an
-    application of your own that logs warnings should do the same.
-
     Returns
     -------
     FastAPI
@@ -57,6 +52,22 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         If the model is not one of texts.
     RuntimeError
         If another service has the database, or it belongs to another model.
+
+    Notes
+    -----
+    Warnings of the library may name users. ``python -m pafo_sk.serve`` silences them; an
+    application of your own that logs warnings should do the same.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_text_preferences
+    >>> from pafo_sk.serve import create_app
+    >>> data = make_text_preferences(n_users=8, n_comparisons=4, n_prompts=4, random_state=0)
+    >>> model = PafoRewardEstimator(strategy="pooled", random_state=0).fit(data.X, data.y)
+    >>> create_app(model, f"{mkdtemp()}/enrolled.sqlite").title
+    'pafo_sk'
     """
     served = ServedModel(estimator, Path(database))
     # one thread asks the model, so that enrolments and predictions follow one another
