@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import sqlite3
 import sys
 import warnings
 
@@ -36,8 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         model = PafoRewardEstimator.load(given.model, encoder=given.encoder)
+        model.warm_up()
         app = create_app(model, given.database or f"{given.model}.sqlite", token=token)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return 1
     if token is None:

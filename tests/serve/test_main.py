@@ -6,10 +6,13 @@ import urllib.error
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
 import uvicorn
 from fastapi.testclient import TestClient
+from sentence_transformers import SentenceTransformer
 from service import Service
 
+from pafo_sk import PafoRewardEstimator
 from pafo_sk.serve.__main__ import main
 
 
@@ -27,9 +30,28 @@ def test_wrong_files(tmp_path, capsys):
     assert "is not loaded" in capsys.readouterr().err
 
 
+def test_wrong_databases(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PafoRewardEstimator, "warm_up", lambda self: self)
+    model.save(tmp_path / "reward.pafo")
+    (tmp_path / "reward.pafo.sqlite").write_bytes(b"a file of another program " * 100)
+    assert main([str(tmp_path / "reward.pafo")]) == 1
+    assert "is not a database" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_another_encoder(file, tiny_encoder_path, tmp_path, capsys):
+    """It is refused before the service takes a request."""
+    other = SentenceTransformer(str(tiny_encoder_path), device="cpu")
+    next(other.parameters()).data += torch.linspace(0, 1, 16)
+    other.save(str(tmp_path / "other"))
+    assert main([str(file), "--encoder", str(tmp_path / "other")]) == 1
+    assert "was fitted with encoder" in capsys.readouterr().err
+
+
 def test_other_names_of_this_machine_are_refused(model, tmp_path, monkeypatch):
     """A page elsewhere whose name resolves to this machine gets no answer without a token."""
     served = []
+    monkeypatch.setattr(PafoRewardEstimator, "warm_up", lambda self: self)
     monkeypatch.setattr(uvicorn, "run", lambda app, **settings: served.append(app))
     model.save(tmp_path / "reward.pafo")
     for token in ("", "sesame"):
