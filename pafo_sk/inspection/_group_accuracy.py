@@ -19,6 +19,7 @@ from pafo_sk.inspection._drawing import (
 )
 from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
 from pafo_sk.inspection._tables import accuracy_table
+from pafo_sk.metrics._correct import code_groups
 from pafo_sk.metrics._given import users_of
 
 if TYPE_CHECKING:
@@ -139,14 +140,9 @@ class GroupAccuracyDisplay(Display):
         else:
             first, reference = estimator, "pooled"
             y_pred = pooled_and_unified(estimator, X, caller)
-        return cls.from_predictions(
-            y,
-            y_pred,
-            required_groups(first, X, groups, caller),
-            users=users_of(first, X, users),
-            reference=reference,
-            ax=ax,
-        )
+        groups, users = required_groups(first, X, groups, caller), users_of(first, X, users)
+        display = cls.from_predictions(y, y_pred, groups, users=users, reference=reference, ax=ax)
+        return display._noting_unknown(first, users)
 
     @classmethod
     def from_predictions(
@@ -177,6 +173,7 @@ class GroupAccuracyDisplay(Display):
         GroupAccuracyDisplay
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
+        code_groups(groups, len(groups))  # warns of rows without a group
         report = accuracy_table(y_true, y_pred, groups, users, reference)
         return cls(report, list(y_pred), reference=reference).plot(ax)
 
@@ -220,4 +217,5 @@ class GroupAccuracyDisplay(Display):
         note = f"\nbars: {INTERVAL} to {self.reference}" if drawn else ""
         ax.set_xlabel(f"{kind} (fraction, users counting equally){note}")
         legend_above(ax, len(self.models))
+        self._write_note()
         return self
