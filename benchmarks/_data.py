@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from _library import load_encoder, within_window
 from _scorers import score
+from sklearn.utils import Bunch
 
 from pafo_sk import datasets
 
@@ -244,10 +245,11 @@ def dsp_responses(folder: Path) -> pd.DataFrame:
     return wins.assign(response=text)[["query", "prompt", "domain", "response"]]
 
 
-def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
+def personal_llm_data(folder: Path, seed: int, alpha: float, draw: int | None = None) -> Bunch:
     """Draw PersonalLLM's users on the DSP responses, with scores of texts as reward models.
 
-    One scorer, which changes with the seed, is the favourite of about 70 % of the users.
+    One scorer, which changes with the seed, is the favourite of about 70 % of the users. ``draw``
+    is the seed of the users and comparisons; None: ``seed``.
     """
     texts = dsp_responses(folder)
     wide = texts.pivot(index=["query", "prompt"], columns="domain", values="response")
@@ -261,20 +263,23 @@ def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
     share = favourite_share(alpha, len(names), 0.7)
     weights *= (1 - share) / (len(names) - 1)
     weights[seed % len(names)] = 10 * alpha * share
-    frames = [
-        datasets.load_personal_llm(
-            pd.DataFrame(table),
-            alpha=weights,
-            n_comparisons=160,
-            group_by="majority",
-            random_state=draw,
-        ).frame
-        for draw in (seed, STRANGER_SEED + seed)
-    ]
-    order = np.random.RandomState(seed).permutation(len(wide))
+    return datasets.load_personal_llm(
+        pd.DataFrame(table),
+        alpha=weights,
+        n_comparisons=160,
+        group_by="majority",
+        random_state=seed if draw is None else draw,
+    )
+
+
+def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
+    """Hold out 30 % of the prompts of PersonalLLM's users; others of the same kind are unseen."""
+    known = personal_llm_data(folder, seed, alpha).frame
+    others = personal_llm_data(folder, seed, alpha, draw=STRANGER_SEED + seed).frame
+    others["user"] = "new-" + others["user"].astype(str)
+    order = np.random.RandomState(seed).permutation(known["prompt_index"].max() + 1)
     parts = []
-    frames[1]["user"] = "new-" + frames[1]["user"].astype(str)
-    for frame in frames:
+    for frame in (known, others):
         new = order[frame["prompt_index"].to_numpy()] < 0.3 * len(order)
         parts += [_part(frame, ~new).first(N_KNOWN), _part(frame, new)]
     return _case(*parts[:2], history=parts[2], unseen=parts[3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -39,6 +40,7 @@ from pafo_sk._support_rate import RULES, infer_groups, support_rate
 from pafo_sk._training.config import TrainingConfig
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.fit_cache import FitCache
+from pafo_sk._training.heads import LinearHead
 from pafo_sk._training.net import RewardNet
 from pafo_sk._training.preconditioning import Preconditioner
 
@@ -71,8 +73,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     pos_label : str, number, bool or None, default=None
         Label of y that means that response_b won. None: the one that names it (1, "b",
         "model_b", ...); else the larger label, with a warning.
-    group_column : str or None, default=None
-        Column of X with the groups; read in `fit`, ignored everywhere else.
+    group_column : str, sequence of str, or None, default=None
+        Column of X with the groups, or several, whose combinations are the groups; read in `fit`,
+        ignored everywhere else.
     missing_groups : {"infer", "pooled", "raise"}, float or tuple, default="infer"
         Without groups: cut users by support rate at Otsu's threshold, at a number in (0, 1), or
         above the lowest fifth with ``("quantile", 0.2)``; or pooled (all with a warning); or raise.
@@ -139,6 +142,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         by user and prompt. With more than 10,000 comparisons, of a sample of so many.
     pareto_status_ : str
         One-sentence summary of ``pareto_report_``.
+    history_report_, options_report_ : DataFrame or None
+        The same by number of known comparisons, and for every option that was looked at.
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
@@ -184,7 +189,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         "cache": CACHE,
         "user": [str, Integral, None],
         "pos_label": [Real, str, "boolean", None],
-        "group_column": [str, None],
+        "group_column": [str, list, tuple, None],
         "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
         "reward_net": [RewardNet, None],
@@ -213,7 +218,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         cache: Any = "memory",
         user: str | int | None = "user",
         pos_label: Any = None,
-        group_column: str | None = None,
+        group_column: str | Sequence[str] | None = None,
         missing_groups: str | float | tuple = "infer",
         strategy: str = "pafo",
         reward_net: RewardNet | None = None,
@@ -269,9 +274,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             Comparisons; see the class.
         y : array-like of shape (n,)
             The winner, as one of two labels; ``pos_label`` says which of them means response_b.
-        groups : array-like of shape (n,) or None, default=None
-            Preference group of every row; a user belongs to one group. None: ``group_column``,
-            else what ``missing_groups`` says.
+        groups : array-like of shape (n,), frame of several columns, or None, default=None
+            Preference group of every row; a user belongs to one group, or to none (None or NaN in
+            all rows). None: ``group_column``, else what ``missing_groups`` says.
         sample_weight : array-like of shape (n,) or None, default=None
             How often each comparison counts, in every step; a row of weight 0 is left out. Two
             rows with opposite winners and the weight 1/2 are a tie. None: once.
@@ -337,8 +342,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 judge = Judge(
                     fits.references(),
                     fits.margins_by_length,
-                    fits.trainer,
-                    fits.one.groups,
+                    fits.judged.trainer,
+                    fits.judged.groups,
                     fits.longest_history(),
                 )
                 verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
@@ -371,10 +376,14 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         comparisons = without_idle_prompts(comparisons, user, n_folds, weight)
         group = None if groups is None else groups.codes
         fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
-        comparisons = comparisons.scaled(distance_scale)
+        net = RewardNet() if self.reward_net is None else self.reward_net
+        linear = net.module is LinearHead and StudentOptions.of(self).linear
+        given = comparisons
+        comparisons = (given.scaled_differences if linear else given.scaled)(distance_scale)
         return Trainer(
-            net=RewardNet() if self.reward_net is None else self.reward_net,
+            net=net,
             comparisons=comparisons,
+            given=given,
             preconditioner=Preconditioner.of(comparisons, weight),
             label=label,
             user=user,

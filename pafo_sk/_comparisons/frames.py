@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -19,6 +19,7 @@ from pafo_sk._comparisons.conversations import (
 )
 from pafo_sk._comparisons.labels import FEW, Labels, numbered
 from pafo_sk._comparisons.messages import in_rows, listed
+from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
 
 
@@ -48,6 +49,8 @@ class Columns:
             )
         self._frame = frame if self._pandas else nw.from_native(frame, eager_only=True)
         self.names: list[Hashable] = list(self._frame.columns)
+        # types are looked at many times faster than columns
+        self._dtypes = list(self._frame.dtypes) if self._pandas else [None] * len(self.names)
 
     def __len__(self) -> int:
         return len(self._frame)
@@ -65,6 +68,22 @@ class Columns:
     def select(self, names: Sequence[Hashable]) -> Any:
         """Return the frame, of its own kind, with ``names`` only, in their order."""
         return nw.to_native(self._frame[list(names)], pass_through=True)
+
+    def floats(self, names: Sequence[Hashable], ignored: Sequence[Hashable]) -> np.ndarray | None:
+        """Return a pandas frame without ``ignored`` as an array, if it has exactly ``names``.
+
+        None if it has others or another order, or holds anything but integers and floats of numpy:
+        scikit-learn's check reads all that as well, and says what is wrong, but takes longer than
+        all that follows where a frame has few rows.
+        """
+        positions = [i for i, name in enumerate(self.names) if name not in ignored]
+        if not self._pandas or [self.names[i] for i in positions] != list(names):
+            return None
+        dtypes = [self._dtypes[i] for i in positions]
+        if not all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in dtypes):
+            return None
+        values = self._frame.take(positions, axis=1).to_numpy()
+        return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all columns as a frame of pandas."""
@@ -143,10 +162,37 @@ class Columns:
             return self._rendered(name)
         return Labels.of(values, f"column {name!r} of {self.argument}")
 
+    def groups(self, names: Sequence[Hashable]) -> Labels:
+        """Return a column of groups, or the combinations of several; None where one is missing."""
+        what = f"column {', '.join(map(repr, names))} of {self.argument}"
+        if len(names) == 1:
+            return Labels.of(self.values(names[0]), what, optional=True)
+        return Labels.of(self.select(names), what, optional=True)
+
+    def lacks(self, asked: Mapping[str, Sequence[Hashable]], labels: str) -> str:
+        """Say that named columns are absent, what is there instead, and what to pass.
+
+        Parameters
+        ----------
+        asked : mapping of str to sequence of names
+            Columns by what they hold.
+        labels : str
+            What the columns in question hold: "users" or "groups".
+        """
+        absent = [name for name in asked[labels] if name not in self]
+        strings = [name for name in self.names if isinstance(name, str)]
+        near = [n for a in absent for n in difflib.get_close_matches(str(a), strings, n=1)]
+        hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
+        which = "" if len(asked[labels]) == 1 else f": {listed(absent)}"
+        return (
+            f"is no column of {self.argument}{which}. It has {listed(self.names)}.{hint} Pass the "
+            f"name of the column that holds the {labels}"
+        )
+
     def looks_like_text(self, ignored: Sequence[Hashable]) -> bool:
         """Return whether a column other than ``ignored`` begins with strings or messages."""
-        for name in self.names:
-            if name in ignored:
+        for name, dtype in zip(self.names, self._dtypes, strict=True):
+            if name in ignored or getattr(dtype, "kind", "O") in NUMBERS:
                 continue
             values = self.values(name)
             if values.dtype.kind in "OUS" and any(
@@ -180,6 +226,12 @@ class Columns:
             f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "
             f"{', '.join(map(repr, missing))}; it has {listed(self.names)}.{hint}"
         )
+
+
+def group_columns(estimator: Any) -> list[Hashable]:
+    """Return the names in an estimator's ``group_column``; none where it has none."""
+    names = getattr(estimator, "group_column", None)
+    return [] if names is None else [names] if isinstance(names, str) else list(names)
 
 
 def _loaders(names: Sequence[str]) -> list[str]:

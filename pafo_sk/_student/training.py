@@ -75,6 +75,13 @@ class CandidateTrainer:
             return self
         return replace(self, trainer=trainer, groups=self.groups.of_rows(rows))
 
+    def judged(self) -> CandidateTrainer:
+        """The same for the comparisons with a group, on which everything is judged."""
+        if self.groups.known.all():
+            return self
+        rows = np.flatnonzero(self.groups.known)
+        return replace(self, trainer=self.trainer.of_rows(rows), groups=self.groups.of_rows(rows))
+
     @cached_property
     def weight(self) -> np.ndarray:
         """Weight of every row in the loss, (n_comparisons,)."""
@@ -150,6 +157,7 @@ class CandidateTrainer:
             )
         module.direction_penalty = candidate.direction_penalty
         module.config = self.config
+        module.prototype_groups = prototypes.group.tolist()
         return module
 
     def _prototypes(self, number: int, fold: int | None) -> Prototypes:
@@ -223,7 +231,7 @@ class CandidateTrainer:
             answer=tensor(2 * target[:, 0] - 1),
             kept=tensor(kept if (user >= 0).any() else kept[:, :1]),
             user=codes(user),
-            keys=tuple(codes(key) for key in history_keys(comparisons, user)),
+            keys=tuple(codes(key) for key in history_keys(trainer.linked, user)),
             anchor=copy.deepcopy(anchor).to(device),
             anchor_penalty=anchor_penalty,
         )

@@ -17,8 +17,10 @@ from pafo_sk.inspection._drawing import (
     MAJORITY,
     MINORITY,
     Display,
+    label_axes,
     legend_above,
     require_matplotlib,
+    show_percent,
 )
 from pafo_sk.inspection._reading import required_users
 from pafo_sk.inspection._tables import two_sides
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KINDS = ("support", "lorenz")
+NO_GROUP = "ungrouped"
 # With fewer users a line always fits.
 LEAST_USERS = 3
 
@@ -45,7 +48,7 @@ class UserAccuracyDisplay(Display):
     support_rate : Series or None, default=None
         Support rate, by user; needed for ``kind="support"``.
     side : Series or None, default=None
-        "majority" or "minority", by user.
+        "majority", "minority" or None (of no group), by user.
 
     Attributes
     ----------
@@ -123,17 +126,18 @@ class UserAccuracyDisplay(Display):
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
-        final = final_estimator(estimator)
-        return cls.from_predictions(
+        final, users = final_estimator(estimator), required_users(estimator, X, users, caller)
+        display = cls.from_predictions(
             y,
             estimator.predict(X),
-            required_users(estimator, X, users, caller),
+            users,
             support_rate=getattr(final, "support_rate_", None),
             groups=groups,
             majority=None if groups is None else majority_of(final, groups),
             kind=kind,
             ax=ax,
         )
+        return display._noting_unknown(final, users)
 
     @classmethod
     def from_predictions(
@@ -203,6 +207,7 @@ class UserAccuracyDisplay(Display):
             self._draw_support(self._draw_on(ax), accuracy, rate)
         else:
             self._draw_lorenz(self._draw_on(ax))
+        self._write_note()
         return self
 
     def _with_support(self) -> tuple[pd.Series, pd.Series]:
@@ -240,15 +245,19 @@ class UserAccuracyDisplay(Display):
             fitted = accuracy.mean() + slope * (ends - rate.mean())
             label = f"slope {slope:.2f}"
             (self.line_,) = ax.plot(ends, fitted, color=BLACK, label=label)
-        ax.set(xlabel="support rate (share of others who agree)", ylabel="accuracy (fraction)")
-        legend_above(ax, len(self.points_) + 1)
+        show_percent(ax.xaxis)
+        show_percent(ax.yaxis)
+        label_axes(ax, "support rate: others who agree (%)", "accuracy (%)")
+        legend_above(ax)
 
     def _parts(self, users: pd.Index) -> list[tuple[str, pd.Index, dict[str, Any]]]:
         """Label, users and style of every set of users that is drawn in one style."""
         if self.side is None:
             return [(f"{len(users)} users", users, {"color": BLUE, "marker": "o"})]
-        side = self.side.reindex(users)
+        side = self.side.reindex(users).fillna(NO_GROUP)
         styles = {"majority": MAJORITY, "minority": MINORITY}
+        if (side == NO_GROUP).any():
+            styles[NO_GROUP] = {"color": GREY, "marker": "x"}
         return [
             (
                 f"{(side == name).sum()} {name} users",
@@ -270,5 +279,7 @@ class UserAccuracyDisplay(Display):
         (self.line_,) = ax.plot(share, held, color=BLUE, label=label)
         ax.fill_between(share, held, share, color=BLUE, alpha=0.12)
         ax.set_aspect("equal")
-        ax.set(xlabel="share of users, worst served first", ylabel="share of all accuracy")
-        ax.legend()
+        show_percent(ax.xaxis)
+        show_percent(ax.yaxis)
+        label_axes(ax, "users, worst served first (%)", "share of all accuracy (%)")
+        legend_above(ax)
