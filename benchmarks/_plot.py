@@ -32,7 +32,7 @@ STYLES = {
 }
 
 
-N_LEGEND = {1: 2, 2: 3, 3: 5}  # columns of the legend, by columns of panels
+N_LEGEND = {1: 1, 2: 3, 3: 5}  # columns of the legend, by columns of panels
 
 
 def draw(summary: dict[str, Any], file: Path) -> None:
