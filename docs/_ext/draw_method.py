@@ -1,4 +1,4 @@
-"""Draw the method in one picture: python docs/draw_method.py writes docs/_static/method.svg.
+"""Draw the method in one picture: python docs/_ext/draw_method.py writes docs/_static/method.svg.
 
 Every text stands on a light card, and the arrows are of a grey that shows on white and on black.
 """
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-TARGET = Path(__file__).parent / "_static" / "method.svg"
+TARGET = Path(__file__).parents[1] / "_static" / "method.svg"
 INK, MIDDLE, POOLED = "#1b1b1b", "#7d7d7d", "#5a5a5a"
 # Groups differ in colour, marker and line.
 GROUPS = (("#0072B2", "o", "-"), ("#D55E00", "^", "--"), ("#009E73", "s", ":"))
@@ -143,14 +143,14 @@ def draw() -> Figure:
     return figure
 
 
-def main() -> None:
+def main(target: Path = TARGET) -> None:
     """Write the picture, the same bytes each time."""
     with rc_context({"svg.hashsalt": "pafo_sk"}):
         options = {"format": "svg", "transparent": True, "metadata": {"Date": None}}
-        draw().savefig(TARGET, **options)
+        draw().savefig(target, **options)
     # matplotlib ends lines with spaces
-    lines = TARGET.read_text(encoding="utf-8").splitlines()
-    TARGET.write_text("\n".join(map(str.rstrip, lines)) + "\n", encoding="utf-8")
+    lines = target.read_text(encoding="utf-8").splitlines()
+    target.write_text("\n".join(map(str.rstrip, lines)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
