@@ -54,8 +54,12 @@ def one_reward(
     if groups is not None:
         head, held_out = fit_baseline(strategy, trainer, pooled, groups)
         margins = {"pooled": pooled.margins(trainer, 0), "unified": held_out}
+        if not groups.known.all():
+            rows = np.flatnonzero(groups.known)
+            margins = {name: margin[rows] for name, margin in margins.items()}
+            trainer, groups = trainer.of_rows(rows), groups.of_rows(rows)
         report = pareto_report(margins, trainer, groups)
-        status = f"strategy {strategy!r}: a baseline, not held to no harm"
+        status = f"strategy {strategy!r}: a baseline, not held to no harm{groups.note}"
     return plain_model(head, trainer.comparisons.items.shape[1]), report, status
 
 
@@ -83,34 +87,42 @@ def fit_group_dro(trainer: Trainer, group: np.ndarray) -> tuple[nn.Module, np.nd
     """Group distributionally robust model: the weights follow the worst group's loss.
 
     Multiplicative weights on the groups' losses (Sagawa et al., 2020), each round warm-started from
-    the last; the penalty is the one with the lowest worst-group held-out loss.
+    the last; the penalty is the one with the lowest worst-group held-out loss. Rows without a
+    group, of code -1, have no weight.
     """
     penalties = np.array(trainer.config.penalties)
-    run = partial(_run_dro, trainer, group)
+    weight = (group >= 0) * (1.0 if trainer.weight is None else trainer.weight)
+    group = np.maximum(group, 0)
+    run = partial(_run_dro, trainer, group, weight)
     folds = trainer.seen(trainer.fold_sets(1))
     tried = run(np.repeat(folds, len(penalties), axis=1), np.tile(penalties, trainer.n_folds))
     axes = {"fold_set": trainer.n_folds, "penalty": len(penalties)}
     margin = trainer.held_out_margins(HeadGrid(tried, axes)).T
-    weight = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
     losses = np.stack([np.bincount(group, weight * log_loss(m, trainer.label)) for m in margin])
     best = int((losses / np.bincount(group, weight)).max(axis=1).argmin())
     return run(trainer.seen([()]), penalties[[best]]), margin[best]
 
 
 def _run_dro(
-    trainer: Trainer, group: np.ndarray, seen: np.ndarray, penalty: np.ndarray
+    trainer: Trainer,
+    group: np.ndarray,
+    weight: np.ndarray,
+    seen: np.ndarray,
+    penalty: np.ndarray,
 ) -> nn.Module:
     """Heads that each weigh the groups by themselves.
 
     Parameters
     ----------
+    weight : ndarray of shape (n_comparisons,)
+        How often each row counts.
     seen : ndarray of shape (n_folds, n_heads)
         1.0 where the rows of a fold train a head.
     penalty : ndarray of shape (n_heads,)
     """
     n_groups, n_folds, config = int(group.max()) + 1, trainer.n_folds, trainer.config
     # a block for every group and fold
-    pairs = trainer.pairs(block=group * n_folds + trainer.fold)
+    pairs = trainer.pairs(weight, group * n_folds + trainer.fold)
     seen = np.tile(seen, (n_groups, 1))
 
     def by_group(of_blocks: np.ndarray) -> np.ndarray:
@@ -122,7 +134,7 @@ def _run_dro(
     head = None
     for _ in counted(range(config.dro_rounds)):
         # weights of mean about one, so that the penalty means the same as elsewhere
-        row_weight = np.repeat(group_weight / size * trainer.total_weight, n_folds, axis=0)
+        row_weight = np.repeat(group_weight / size * weight.sum(), n_folds, axis=0)
         head = trainer.train(pairs, seen * row_weight, penalty, start=head)
         losses = _block_losses(trainer, head, pairs, len(seen)) * seen
         group_weight = group_weight * np.exp(config.dro_step * by_group(losses) / size)

@@ -46,6 +46,7 @@ class Teachers:
         Parameters
         ----------
         group : ndarray of int, shape (n_comparisons,)
+            Rows without a group, of code -1, are taught by their labels alone.
         fold : int or None, default=None
             Fold that the teachers must not have seen, beside the row's own.
 
@@ -56,12 +57,13 @@ class Teachers:
         label, pooled, specialists = trainer.label, self.pooled, self.specialists
         if fold is not None:
             pooled, specialists = with_pairs(self.trainer, pooled, specialists, self.group)
+        known, group = group >= 0, np.maximum(group, 0)
         teacher = specialists.margins(trainer, specialists.model[group], fold)
         if self.conditioning == "better":
-            teacher = _only_better(trainer, pooled, specialists, group, teacher, fold)
-        taught = np.ones(len(label))
+            teacher = _only_better(trainer, pooled, specialists, group, teacher, fold, known)
+        taught = known.astype(float)
         if self.conditioning == "correct":
-            taught = ((teacher > 0) == (label > 0.5)).astype(float)
+            taught *= (teacher > 0) == (label > 0.5)
         return np.stack([label, teacher, taught], axis=1)
 
 
@@ -72,6 +74,7 @@ def _only_better(
     group: np.ndarray,
     teacher: np.ndarray,
     fold: int | None,
+    known: np.ndarray,
 ) -> np.ndarray:
     """The teacher's margins in groups where no other model has less loss, else the pooled."""
     label = trainer.label
@@ -79,7 +82,7 @@ def _only_better(
     others = [specialists.margins(trainer, model, fold) for model in range(specialists.n_models)]
     own = specialists.model[group]
     # the rows of the fold must not decide who teaches either
-    seen = np.ones(len(label)) if fold is None else (trainer.fold != fold).astype(float)
+    seen = known.astype(float) if fold is None else known * (trainer.fold != fold).astype(float)
     seen = seen if trainer.weight is None else seen * trainer.weight
     least = np.bincount(group, seen * log_loss(teacher, label))
     better = np.ones(len(least), dtype=bool)

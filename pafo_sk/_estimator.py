@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -72,8 +73,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     pos_label : str, number, bool or None, default=None
         Label of y that means that response_b won. None: the one that names it (1, "b",
         "model_b", ...); else the larger label, with a warning.
-    group_column : str or None, default=None
-        Column of X with the groups; read in `fit`, ignored everywhere else.
+    group_column : str, sequence of str, or None, default=None
+        Column of X with the groups, or several, whose combinations are the groups; read in `fit`,
+        ignored everywhere else.
     missing_groups : {"infer", "pooled", "raise"}, float or tuple, default="infer"
         Without groups: cut users by support rate at Otsu's threshold, at a number in (0, 1), or
         above the lowest fifth with ``("quantile", 0.2)``; or pooled (all with a warning); or raise.
@@ -187,7 +189,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         "cache": CACHE,
         "user": [str, Integral, None],
         "pos_label": [Real, str, "boolean", None],
-        "group_column": [str, None],
+        "group_column": [str, list, tuple, None],
         "missing_groups": [StrOptions(RULES), Interval(Real, 0, 1, closed="neither"), tuple],
         "strategy": [StrOptions({"pafo", "pooled", "balanced", "group_dro"})],
         "reward_net": [RewardNet, None],
@@ -216,7 +218,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         cache: Any = "memory",
         user: str | int | None = "user",
         pos_label: Any = None,
-        group_column: str | None = None,
+        group_column: str | Sequence[str] | None = None,
         missing_groups: str | float | tuple = "infer",
         strategy: str = "pafo",
         reward_net: RewardNet | None = None,
@@ -272,9 +274,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             Comparisons; see the class.
         y : array-like of shape (n,)
             The winner, as one of two labels; ``pos_label`` says which of them means response_b.
-        groups : array-like of shape (n,) or None, default=None
-            Preference group of every row; a user belongs to one group. None: ``group_column``,
-            else what ``missing_groups`` says.
+        groups : array-like of shape (n,), frame of several columns, or None, default=None
+            Preference group of every row; a user belongs to one group, or to none (None or NaN in
+            all rows). None: ``group_column``, else what ``missing_groups`` says.
         sample_weight : array-like of shape (n,) or None, default=None
             How often each comparison counts, in every step; a row of weight 0 is left out. Two
             rows with opposite winners and the weight 1/2 are a tie. None: once.
@@ -340,8 +342,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 judge = Judge(
                     fits.references(),
                     fits.margins_by_length,
-                    fits.trainer,
-                    fits.one.groups,
+                    fits.judged.trainer,
+                    fits.judged.groups,
                     fits.longest_history(),
                 )
                 verdict = ensure_no_harm(judge, list(ranked), self.no_harm)

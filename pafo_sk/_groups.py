@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._warnings import warn_caller
 
 # More different numbers with fractions than this are a quantity, and no groups.
@@ -28,14 +28,23 @@ class Groups:
     labels : list
         Group labels as given.
     codes : ndarray of int, shape (n_comparisons,)
-        Position in ``labels`` of every row's group.
+        Position in ``labels`` of every row's group; -1 where nothing is known of it. Such rows
+        train the pooled and the unified model, and nothing is judged on them.
     source : {"groups", "group_column", "support_rate"}
         Where the labels come from.
+    note : str
+        How many rows have no group, for the report.
     """
 
     labels: list[Hashable]
     codes: np.ndarray
     source: str
+    note: str = ""
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether a row has a group, (n_comparisons,)."""
+        return self.codes >= 0
 
     def of_rows(self, rows: np.ndarray) -> Groups:
         """The groups of some comparisons."""
@@ -54,7 +63,7 @@ def read_groups(
 
     Parameters
     ----------
-    groups : array-like of shape (n_comparisons,)
+    groups : array-like of shape (n_comparisons,), or frame of several columns
     name : str
         What the user calls them, for messages.
     label : ndarray of shape (n_comparisons,)
@@ -66,21 +75,45 @@ def read_groups(
     weight : ndarray of shape (n_comparisons,), or None, default=None
         How often each row counts; None: once.
     """
-    values = Labels.of(groups, name).compact()
+    values = Labels.of(groups, name, optional=True).compact()
     _check_categories(values, name)
     if len(values) != len(label):
         raise ValueError(
             f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
         )
-    codes, labels = values.codes, values.unique
+    codes, labels = split_missing(values)
+    known = codes >= 0
     if len(labels) < 2:
+        holds = f"the single group {labels[0]!r}" if len(labels) else "no group"
+        without = "" if known.all() else f" (and no value, None or NaN, {in_rows(~known)})"
         raise ValueError(
-            f"{name} holds the single group {labels[0]!r}; there must be two or more. Leave groups "
+            f"{name} holds {holds}{without}; there must be two or more. Leave groups "
             'out to infer them from the support rate, or use strategy="pooled".'
         )
     check_one_group_a_user(codes, labels, user, users, name)
-    _check_sides(codes, labels, label, name)
-    return largest_first(labels, codes, user, name, weight)
+    _check_sides(codes[known], labels, label[known], name)
+    found = largest_first(labels, codes, user, name, weight)
+    return found if known.all() else _with_note(found, name, user)
+
+
+def split_missing(values: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the rows, -1 where the label is None, and the labels that are not."""
+    given = np.array([label is not None for label in values.unique], dtype=bool)
+    return np.where(given, np.cumsum(given) - 1, -1)[values.codes], values.unique[given]
+
+
+def _with_note(groups: Groups, name: str, user: np.ndarray) -> Groups:
+    """Groups that say how many rows have none, with a warning."""
+    none = ~groups.known
+    of_users = f" (of {len(np.unique(user[none]))} users)" if user.min() >= 0 else ""
+    found = f"no value (None or NaN) {in_rows(none)}{of_users}"
+    warn_caller(
+        f"{name} has {found}. They train the pooled and the unified model, and nothing else: no "
+        "specialist, no vote in the no-harm step, no row of pareto_report_. Give them a label of "
+        "their own if they are a group."
+    )
+    count = f"{none.sum()} of {len(none)} comparisons{of_users}"
+    return replace(groups, note=f". Without a group, and not judged: {count}")
 
 
 def largest_first(
@@ -91,16 +124,17 @@ def largest_first(
     weight: np.ndarray | None = None,
 ) -> Groups:
     """Order groups by their users (by rows where there are no users), the largest first."""
+    known = codes >= 0
     if user.min() >= 0:
         group = np.full(user.max() + 1, -1)
         group[user] = codes  # the same in all rows of a user
         size = np.bincount(group[group >= 0], minlength=codes.max() + 1)
     else:
-        size = np.bincount(codes, weight)
+        size = np.bincount(codes[known], None if weight is None else weight[known])
     order = np.argsort(-size, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return Groups([labels[i] for i in order], rank[codes], source)
+    return Groups([labels[i] for i in order], np.where(known, rank[codes], -1), source)
 
 
 def check_one_group_a_user(
@@ -108,16 +142,21 @@ def check_one_group_a_user(
 ) -> None:
     if user.min() < 0:
         return
-    first = np.full(user.max() + 1, -1)
+    first = np.empty(user.max() + 1, dtype=np.int64)
     first[user[::-1]] = codes[::-1]
     other = codes != first[user]
     if other.any():
         row = int(np.flatnonzero(other)[0])
+        two = (first[user[row]], codes[row])
+        names = [repr(labels[code]) if code >= 0 else "no group (None or NaN)" for code in two]
+        remedy = "the most frequent label", "lambda g: g.mode().iloc[0]"
+        if min(two) < 0:
+            remedy = "the label that is there", '"first"'
         raise ValueError(
             f"{name}: a user belongs to one group, and {users[user[row]]!r} appears in "
-            f"{labels[first[user[row]]]!r} and {labels[codes[row]]!r}; rows {first_rows(other)} "
-            "differ from their user's first row. Give each user the most frequent label: "
-            "pd.Series(groups).groupby(users).transform(lambda g: g.mode().iloc[0])."
+            f"{names[0]} and {names[1]}; rows {first_rows(other)} "
+            f"differ from their user's first row. Give each user {remedy[0]}: "
+            f"pd.Series(groups).groupby(users).transform({remedy[1]})."
         )
 
 
@@ -190,15 +229,19 @@ def row_weights(
     count : ndarray of shape (n_comparisons,), or None, default=None
         How often each row counts; None: once.
     """
-    weight = np.ones(len(user))
+    weight, known = np.ones(len(user)), groups.known
     if isinstance(rule, dict):
         missing = [label for label in groups.labels if label not in rule]
         if missing:
             raise ValueError(f"group_weights lacks the groups {missing[:5]!r}.")
         weight = np.array([float(rule[label]) for label in groups.labels])[groups.codes]
     elif rule == "groups":
-        weight = 1 / np.bincount(groups.codes, count)[groups.codes]
+        counted = None if count is None else count[known]
+        weight = 1 / np.bincount(groups.codes[known], counted)[groups.codes]
     elif rule == "users" and user.min() >= 0:
         weight = 1 / np.bincount(user, count)[user]
+    if rule != "users" and not known.all():  # like the others in the mean
+        counted = None if count is None else count[known]
+        weight[~known] = np.average(weight[known], weights=counted)
     weight = weight / np.average(weight, weights=count)
     return weight if count is None else weight * count

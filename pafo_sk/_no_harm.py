@@ -266,7 +266,8 @@ def _verdict(
         _by_length(judge, chosen),
         options,
         _status(chosen.option, report, judge, harms)
-        + _refused(chosen, seen[0], judge.groups, no_harm),
+        + _refused(chosen, seen[0], judge.groups, no_harm)
+        + judge.groups.note,
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from made_groups import fitted, trainer_of
 
-from pafo_sk._baselines import fit_baseline
+from pafo_sk._baselines import fit_baseline, fit_group_dro
 from pafo_sk._groups import Groups
 from pafo_sk._training.calibration import log_loss
 
@@ -39,3 +39,12 @@ def test_held_out_margins_have_not_seen_the_row():
         seen = seen[trainer.comparisons.b] - seen[trainer.comparisons.a]
         assert not np.allclose(seen, margin)
         assert np.corrcoef(seen, margin)[0, 1] > 0.8
+
+
+def test_rows_without_a_group_have_no_part_in_group_dro():
+    trainer, group = world()
+    known = np.arange(len(group)) % 3 > 0
+    head, _ = fit_group_dro(trainer, np.where(known, group, -1))
+    rows = np.flatnonzero(known)
+    alone, _ = fit_group_dro(trainer.of_rows(rows), group[rows])
+    np.testing.assert_allclose(head.weight.numpy(), alone.weight.numpy(), rtol=1e-3, atol=1e-4)

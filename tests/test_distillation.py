@@ -46,3 +46,16 @@ def test_a_specialist_worse_than_another_group_s_does_not_teach():
     own = specialists.margins(trainer, group)
     for code, expected in enumerate([own, own, pooled.margins(trainer, 0)]):
         np.testing.assert_array_equal(target[group == code, 1], expected[group == code])
+
+
+@pytest.mark.parametrize("conditioning", ["group", "correct", "better"])
+def test_labels_alone_teach_rows_without_a_group(conditioning):
+    trainer, group = trainer_of(APART)
+    known = np.arange(len(group)) // 12 % 3 > 0
+    group = np.where(known, group, -1)
+    pooled, specialists = fitted(trainer, group)
+    target = teachers(trainer, pooled, specialists, group, conditioning)
+    assert not target[~known, 2].any()
+    rows = np.flatnonzero(known)
+    others = Teachers(trainer, group, pooled, specialists, conditioning)
+    np.testing.assert_array_equal(target[rows], others.targets(trainer.of_rows(rows), group[rows]))

@@ -1,5 +1,7 @@
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from pafo_sk._groups import Groups, read_groups, row_weights
@@ -61,14 +63,13 @@ def test_any_hashable_is_a_group(groups):
         ("country", r"groups is the string 'country'.*one label per row.*column of X"),
         (list("xyxyx"), r"groups has 5 labels for 6 rows of X.*one label per row"),
         (list("xxxxxx"), r"groups holds the single group 'x'.*Leave groups out.*strategy"),
-        (["x", None] * 3, r"groups has no value.*3 of 6 rows.*\[1, 3, 5\].*Drop these rows"),
-        ([1.0, np.nan] * 3, r"groups has no value.*\[1, 3, 5\]"),
-        (["x", pd.NA] * 3, r"groups has no value.*\[1, 3, 5\]"),
+        (["x", None] * 3, r"single group 'x' \(and no value.*3 of 6 rows.*\[1, 3, 5\]"),
+        ([np.nan] * 6, r"groups holds no group \(and no value.*in 6 of 6 rows"),
         ([["x"]] * 6, r"groups must hold hashable labels.*list in 6 of 6 rows.*tuples"),
         ([("x",), ("x", [])] * 3, r"groups must hold hashable labels.*tuple.*\[1, 3, 5\]"),
         (np.array([["x", "y"]] * 3), r"groups must be one-dimensional.*\(3, 2\)"),
     ],
-    ids=["string", "length", "single", "none", "nan", "na", "lists", "list in tuple", "table"],
+    ids=["string", "length", "single", "none", "all nan", "lists", "list in tuple", "table"],
 )
 def test_groups_that_cannot_be_used(groups, message):
     with pytest.raises((ValueError, TypeError), match=message):
@@ -119,3 +120,49 @@ def test_row_weights():
         np.testing.assert_allclose(weight, np.array(expected) / np.mean(expected))
     with pytest.raises(ValueError, match=r"group_weights lacks the groups \['y'\]"):
         row_weights({"x": 1}, groups, user)
+
+
+# No group
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT])
+def test_rows_without_a_group(nothing):
+    user, users = coded(list("ccaabbd"))
+    groups = [nothing, nothing, "x", "x", "y", "y", "x"]
+    with pytest.warns(UserWarning, match=r"in 2 of 7 rows.*\[0, 1\] \(of 1 users\).*no vote"):
+        found = read_groups(groups, "groups", np.array([0.0, 1, 0, 1, 0, 1, 1]), user, users)
+    assert found.labels == ["x", "y"]
+    assert found.codes.tolist() == [-1, -1, 0, 0, 1, 1, 0]
+    assert found.note.endswith("2 of 7 comparisons (of 1 users)")
+
+
+def test_user_with_and_without_a_group():
+    user, users = coded(list("aabbcc"))
+    groups = ["x", None, "x", "x", "y", "y"]
+    message = r"'a' appears in 'x' and no group \(None or NaN\); rows \[1\].*\"first\""
+    with pytest.raises(ValueError, match=message):
+        read_groups(groups, "groups", LABEL, user, users)
+    mended = pd.Series(groups).groupby(list("aabbcc")).transform("first")
+    assert read_groups(mended, "groups", LABEL, user, users).codes.tolist() == [0, 0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame, pa.table, dict])
+def test_columns_are_combined(form):
+    frame = form({"sex": ["f", "m", "f", "m", "f", None], "age": [1, 1, 2, 1, 1, 2]})
+    with pytest.warns(UserWarning, match=r"in 1 of 6 rows, the first of them \[5\]"):
+        found = read_groups(frame, "groups", LABEL, NOBODY, NO_USERS)
+    assert found.labels == [("f", 1), ("m", 1), ("f", 2)]
+    assert found.codes.tolist() == [0, 1, 2, 1, 0, -1]
+
+
+def test_weights_of_rows_without_a_group_are_those_of_the_others_in_the_mean():
+    groups = Groups(["x", "y"], np.array([0, 0, 0, 1, -1]), "groups")
+    user = np.array([0, 0, 1, 2, 3])
+    for rule, expected in [
+        ("rows", [1, 1, 1, 1, 1]),
+        ("users", [1, 1, 2, 2, 2]),
+        ("groups", [1, 1, 1, 3, 1.5]),
+        ({"x": 1, "y": 5}, [1, 1, 1, 5, 2]),
+    ]:
+        weight = row_weights(rule, groups, user)
+        np.testing.assert_allclose(weight, np.array(expected) / np.mean(expected))

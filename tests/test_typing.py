@@ -44,6 +44,7 @@ def load(folder: Path) -> None:
     loaded = [
         datasets.load_dsp(folder / "dsp.jsonl", n_comparisons=10, random_state=0),
         datasets.fetch_dsp(data_home=folder),
+        datasets.fetch_personal_llm(data_home=folder, split="test", n_users=5),
         datasets.load_polis(folder, min_votes=5, random_state=0),
         datasets.load_personal_llm(folder / "train.parquet", alpha=0.1),
         datasets.load_prism(folder, group_by="gender", test_size=0.2),

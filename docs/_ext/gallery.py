@@ -24,6 +24,7 @@ def settings() -> dict[str, Any]:
         "abort_on_example_error": True,
         "download_all_examples": False,
         "show_signature": False,
+        "write_computation_times": False,  # its page loads scripts from elsewhere
         "reference_url": {"pafo_sk": None},
         "doc_module": ("pafo_sk",),
         "backreferences_dir": "api/backreferences",

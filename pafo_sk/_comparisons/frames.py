@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -162,6 +162,33 @@ class Columns:
             return self._rendered(name)
         return Labels.of(values, f"column {name!r} of {self.argument}")
 
+    def groups(self, names: Sequence[Hashable]) -> Labels:
+        """Return a column of groups, or the combinations of several; None where one is missing."""
+        what = f"column {', '.join(map(repr, names))} of {self.argument}"
+        if len(names) == 1:
+            return Labels.of(self.values(names[0]), what, optional=True)
+        return Labels.of(self.select(names), what, optional=True)
+
+    def lacks(self, asked: Mapping[str, Sequence[Hashable]], labels: str) -> str:
+        """Say that named columns are absent, what is there instead, and what to pass.
+
+        Parameters
+        ----------
+        asked : mapping of str to sequence of names
+            Columns by what they hold.
+        labels : str
+            What the columns in question hold: "users" or "groups".
+        """
+        absent = [name for name in asked[labels] if name not in self]
+        strings = [name for name in self.names if isinstance(name, str)]
+        near = [n for a in absent for n in difflib.get_close_matches(str(a), strings, n=1)]
+        hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
+        which = "" if len(asked[labels]) == 1 else f": {listed(absent)}"
+        return (
+            f"is no column of {self.argument}{which}. It has {listed(self.names)}.{hint} Pass the "
+            f"name of the column that holds the {labels}"
+        )
+
     def looks_like_text(self, ignored: Sequence[Hashable]) -> bool:
         """Return whether a column other than ``ignored`` begins with strings or messages."""
         for name, dtype in zip(self.names, self._dtypes, strict=True):
@@ -199,6 +226,12 @@ class Columns:
             f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "
             f"{', '.join(map(repr, missing))}; it has {listed(self.names)}.{hint}"
         )
+
+
+def group_columns(estimator: Any) -> list[Hashable]:
+    """Return the names in an estimator's ``group_column``; none where it has none."""
+    names = getattr(estimator, "group_column", None)
+    return [] if names is None else [names] if isinstance(names, str) else list(names)
 
 
 def _loaders(names: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ import pandas as pd
 from pafo_sk._comparisons.distinct import check_distinct
 from pafo_sk._comparisons.messages import in_rows
 from pafo_sk._comparisons.numbers import check_unmasked
+from pafo_sk._comparisons.tabular import as_frame, is_frame
 
 # Up to this many rows a Python loop is faster than pandas.
 FEW = 64
@@ -38,23 +39,27 @@ class Labels:
     unique: np.ndarray
 
     @classmethod
-    def of(cls, values: Any, name: str) -> Labels:
-        """Check labels, none of which may be missing, and number them.
+    def of(cls, values: Any, name: str, *, optional: bool = False) -> Labels:
+        """Check labels and number them.
 
         Parameters
         ----------
-        values : array-like of shape (n,)
+        values : array-like of shape (n,), or frame
+            Every combination of the columns of a frame is a label, which is missing if one of its
+            parts is.
         name : str
             What the user calls them, for error messages.
+        optional : bool, default=False
+            Whether labels may be missing; they become None.
         """
         if isinstance(values, Labels):
             return values
+        if not isinstance(values, np.ndarray | list | tuple) and is_frame(values):
+            values = _combinations(as_frame(values, name))
         if isinstance(values, pd.Series | pd.Index):
             values = values.array
         if isinstance(values, pd.arrays.NumpyExtensionArray):
             values = values.to_numpy()
-        if isinstance(values, pd.DataFrame) and values.shape[1] > 1:  # every combination is a label
-            values = list(values.itertuples(index=False, name=None))
         check_unmasked(values, name)
         if isinstance(values, pd.Categorical):
             codes, unique = values.codes, values.categories
@@ -65,12 +70,15 @@ class Labels:
                 codes, unique = factorized(values)
             except TypeError:
                 raise not_hashable(values, name) from None
-        if codes.min(initial=0) < 0:
-            raise ValueError(
-                f"{name} has no value (None or NaN) {in_rows(codes < 0)}. Drop these rows, or give "
-                "them a label of their own."
-            )
         unique = np.asarray(unique, dtype=object)
+        missing = codes < 0
+        if missing.any():
+            if not optional:
+                raise ValueError(
+                    f"{name} has no value (None or NaN) {in_rows(missing)}. Drop these rows, or "
+                    "give them a label of their own."
+                )
+            codes, unique = np.where(missing, len(unique), codes), as_objects([*unique, None])
         check_distinct(codes, unique, values, name)
         return cls(codes, unique)
 
@@ -98,8 +106,10 @@ class Labels:
 
     def categorical(self) -> pd.Categorical:
         """Return the labels as pandas stores them, without an object per row."""
-        unique = pd.Index(self.unique, dtype=object, tupleize_cols=False)
-        return pd.Categorical.from_codes(self.codes, dtype=pd.CategoricalDtype(unique))
+        given = np.array([label is not None for label in self.unique], dtype=bool)
+        unique = pd.Index(self.unique[given], dtype=object, tupleize_cols=False)
+        codes = np.where(given, np.cumsum(given) - 1, -1)[self.codes]
+        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(unique))
 
     def tolist(self) -> list:
         """Return the label of every row."""
@@ -145,9 +155,9 @@ def numbered(values: list) -> tuple[np.ndarray, np.ndarray]:
     return np.array(codes, dtype=np.intp), as_objects(list(position))
 
 
-def check_labels(values: Any, name: str) -> np.ndarray:
-    """Return hashable labels, one per row and none missing, as an array of objects."""
-    return np.asarray(Labels.of(values, name))
+def check_labels(values: Any, name: str, *, optional: bool = False) -> np.ndarray:
+    """Return hashable labels, one per row, as an array of objects; see `Labels.of`."""
+    return np.asarray(Labels.of(values, name, optional=optional))
 
 
 def as_objects(values: list) -> np.ndarray:
@@ -155,6 +165,16 @@ def as_objects(values: list) -> np.ndarray:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def _combinations(frame: Any) -> Any:
+    """Return the only column of a frame, or a tuple for every row; None where a part is missing."""
+    frame = frame if isinstance(frame, pd.DataFrame) else frame.to_pandas()
+    if frame.shape[1] == 1:
+        return frame.iloc[:, 0].array
+    rows = as_objects(list(frame.itertuples(index=False, name=None)))
+    rows[frame.isna().any(axis=1).to_numpy()] = None
+    return rows
 
 
 def _one_dimensional(values: Any, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from pafo_sk._comparisons.finite import check_finite, with_finite_items
-from pafo_sk._comparisons.frames import Columns
+from pafo_sk._comparisons.frames import Columns, group_columns
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.numbers import as_array, check_numeric
 from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.scales import check_scales
@@ -79,7 +79,7 @@ class InputReader(BaseEstimator):
                 "items is a ComparisonTable, and reward takes vectors, a row for each: "
                 "items.items, or some of its rows."
             )
-        special = [estimator.user, estimator.group_column]
+        special = [estimator.user, *group_columns(estimator)]
         columns, text = None, False
         if not is_frame(items):
             items, users = split_user_column(as_array(items, "items"), estimator.user)
@@ -135,29 +135,33 @@ class InputReader(BaseEstimator):
         if not is_frame(X):
             X, users = split_user_column(as_array(X), estimator.user)
             if reset and estimator.user == "user":
-                warn_unread_users(X, None, None)
+                warn_unread_users(X, None, [])
+            if reset:
+                lacks = "needs X to be a frame, and it is an array: pass a frame with the {0}"
+                _check_named(estimator, True, False, lacks.format)
             form = "pair" if getattr(X, "ndim", 2) == 3 else "difference"
             self._check_form(form, users is not None, estimator, reset)
             return Pairs(self._read_numbers(X, estimator, reset), users)
         columns = Columns(X)
-        special = [estimator.user, estimator.group_column]
+        of_groups = group_columns(estimator)
+        special = [estimator.user, *of_groups]
         form = "difference"
         if set(RESPONSES) & set(columns.names) or columns.looks_like_text(special):
             form = "text"
-        has_users, has_groups = (name is not None and name in columns for name in special)
+        has_users = estimator.user is not None and estimator.user in columns
+        has_groups = bool(of_groups) and all(name in columns for name in of_groups)
         if reset:
-            names, pass_name = listed(columns.names), "pass the name of the column that holds the"
-            lacks = f"is no column of X, which has {names}; {pass_name} "
-            _check_named(estimator, has_users, has_groups, lambda labels: lacks + labels)
+            asked = {"users": [estimator.user], "groups": of_groups}
+            _check_named(estimator, has_users, has_groups, partial(columns.lacks, asked))
         if form == "text":
             columns.require(RESPONSES)
         if reset and not has_users and estimator.user == "user":
-            warn_unread_users(X, columns, estimator.group_column)
+            warn_unread_users(X, columns, of_groups)
         labels = {}
         if has_users:
             labels["users"] = columns.labels(estimator.user)
         if has_groups and reset:
-            labels["groups"] = columns.labels(estimator.group_column)
+            labels["groups"] = columns.groups(of_groups)
         self._check_form(form, has_users, estimator, reset)
         if form == "text":
             return self._read_texts(columns, labels, estimator, reset)

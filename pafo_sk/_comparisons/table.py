@@ -46,7 +46,8 @@ class ComparisonTable:
         comparisons of one prompt out together. It reads nothing else of the prompts, so the vectors
         of the items must already depend on them.
     groups : array-like of shape (n_comparisons,) or None, default=None
-        Preference group of every comparison. `fit` reads it unless it gets ``groups`` itself.
+        Preference group of every comparison, None where there is none. `fit` reads it unless it
+        gets ``groups`` itself.
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class ComparisonTable:
         self.b = _check_row_numbers(b, len(self.items), "b")
         self.users = None if users is None else Labels.of(users, "users").small()
         self.prompts = None if prompts is None else Labels.of(prompts, "prompts").small()
-        self.groups = None if groups is None else Labels.of(groups, "groups").small()
+        self.groups = None if groups is None else Labels.of(groups, "groups", optional=True).small()
         for name in ("b", "users", "prompts", "groups"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.a):

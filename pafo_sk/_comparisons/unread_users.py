@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -23,7 +23,7 @@ _USER_NAME = re.compile(
 _FIRST = 1000
 
 
-def warn_unread_users(X: Any, columns: Columns | None, group_column: str | None) -> None:
+def warn_unread_users(X: Any, columns: Columns | None, ignored: Sequence[Hashable]) -> None:
     """Warn if X, of which no user column is read, seems to hold users.
 
     Parameters
@@ -31,15 +31,15 @@ def warn_unread_users(X: Any, columns: Columns | None, group_column: str | None)
     X : frame or array
     columns : Columns or None
         X, if it is a frame.
-    group_column : str or None
-        A column that is read already.
+    ignored : sequence of names
+        Columns that are read already.
     """
     if columns is None:
         values = np.asarray(X) if getattr(X, "ndim", 0) == 2 else np.zeros((0, 0))
         found: Hashable = next(iter(_identifiers(values, range(values.shape[1]))), None)
         why = "holds whole numbers, as identifiers do"
     else:
-        names = [name for name in columns.names if name != group_column]
+        names = [name for name in columns.names if name not in ignored]
         index = _names_of_users(getattr(getattr(X, "index", None), "names", None) or [])
         if index:
             warn_caller(

@@ -14,6 +14,7 @@ from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._pareto_report import CLEAR, correct
 from pafo_sk.metrics._clusters import clustered_mean
+from pafo_sk.metrics._correct import code_groups
 from pafo_sk.metrics._given import groups_of
 
 CONFIDENCE = 0.95
@@ -29,7 +30,8 @@ class MonitorReport:
     Attributes
     ----------
     groups : DataFrame
-        A row per group: n_users, n_comparisons, accuracy with its 95 % interval (low, high), the
+        A row per group: n_users, n_unknown (users of whom the model has no history; they get the
+        population's reward), n_comparisons, accuracy with its 95 % interval (low, high), the
         accuracy at_fit, change (accuracy minus at_fit) with its interval, the accuracy of the
         pooled model on the same comparisons, gain over it with its interval, and the verdict:
 
@@ -48,7 +50,8 @@ class MonitorReport:
         if that is above the interval, "too little data" for an interval wider than that of groups,
         else "as at fit". It names users: treat it as personal data.
     verdict : str
-        The gravest of the groups' verdicts, in a sentence.
+        The gravest of the groups' verdicts, in a sentence, and how many users are unknown and how
+        many comparisons have no group.
 
     References
     ----------
@@ -76,23 +79,30 @@ def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> Monitor
         module.pooled_share = 1.0  # as in the no-harm step
         pooled = correct(replace(model, module=module).margins(table, history), label)
     groups = groups_of(estimator, X, groups)
-    group = Labels.of([EVERYBODY] * len(label) if groups is None else groups, "groups").compact()
-    if len(group) != len(label):
-        raise ValueError(f"groups has {len(group)} labels for {len(label)} comparisons.")
+    group = code_groups([EVERYBODY] * len(label) if groups is None else groups, len(label))
     # a row is a user of its own where there are no users
     users = given.users or Labels.of(np.arange(len(label)), "users")
     users = users.compact()
-    rows = _Rows(right, pooled, users, None if table.prompts is None else table.prompts.codes)
+    every = Labels(np.arange(len(users.unique)), users.unique)
+    known = history.codes(every, len(every)) >= 0
+    if given.users is None or not model.module.personal:
+        known[:] = True  # everybody is served alike
+    prompt = None if table.prompts is None else table.prompts.codes
+    rows = _Rows(right, pooled, users, known, prompt)
     report = estimator.pareto_report_
     found = {
         name: rows.judged(group.codes == code, _at_fit(report, name, groups), estimator.no_harm)
-        for code, name in enumerate(group.unique)
+        for code, name in enumerate(group.labels)
     }
     index = pd.Index(list(found), dtype=object, tupleize_cols=False, name="group")
     by_group = pd.DataFrame(list(found.values()), index=index)
     by_group = by_group.sort_values("n_users", ascending=False, kind="stable")
-    at_fit = by_group["at_fit"].reindex(group.unique).to_numpy()[group.codes]
-    return MonitorReport(by_group, _by_user(users, right, at_fit), _sentence(by_group))
+    at_fit = np.append(by_group["at_fit"].reindex(group.labels), np.nan)[group.codes]
+    return MonitorReport(
+        by_group,
+        _by_user(users, right, at_fit),
+        _sentence(by_group) + _left_out(int((~known).sum()), len(known), group.codes < 0),
+    )
 
 
 @dataclass(frozen=True)
@@ -102,13 +112,14 @@ class _Rows:
     right: np.ndarray
     pooled: np.ndarray | None
     users: Labels
+    known: np.ndarray
     prompt: np.ndarray | None
 
     def judged(
         self, mine: np.ndarray, at_fit: tuple[float, float], no_harm: float | None
     ) -> dict[str, Any]:
         """Numbers and verdict of some rows."""
-        user = np.unique(self.users.codes[mine], return_inverse=True)[1]
+        codes, user = np.unique(self.users.codes[mine], return_inverse=True)
         weight = 1 / (np.bincount(user)[user] * (user.max() + 1))
         clusters = [user] if self.prompt is None else [user, self.prompt[mine]]
         own = clustered_mean(self.right[mine], weight, clusters)
@@ -123,7 +134,9 @@ class _Rows:
         half = float(t.ppf((1 + CONFIDENCE) / 2, own.freedom)) * error
         change = own.mean - accuracy_then
         low, high = own.interval(CONFIDENCE)
-        found: dict[str, Any] = {"n_users": n_users, "n_comparisons": int(mine.sum())}
+        n_unknown = int((~self.known[codes]).sum())
+        found: dict[str, Any] = {"n_users": n_users, "n_unknown": n_unknown}
+        found |= {"n_comparisons": int(mine.sum())}
         found |= {"accuracy": own.mean, "low": low, "high": high, "at_fit": accuracy_then}
         found |= {"change": change, "change_low": change - half, "change_high": change + half}
         names = ("pooled", "gain", "gain_low", "gain_high")
@@ -175,6 +188,14 @@ def _by_user(users: Labels, right: np.ndarray, at_fit: np.ndarray) -> pd.DataFra
     columns |= {"at_fit": then, "verdict": verdict}
     index = pd.Index(users.unique, dtype=object, tupleize_cols=False, name="user")
     return pd.DataFrame(columns, index=index)
+
+
+def _left_out(n_unknown: int, n_users: int, without: np.ndarray) -> str:
+    """Sentences on users whom the model does not know, and on rows without a group."""
+    text = f" {n_unknown} of {n_users} users are unknown to the model." if n_unknown else ""
+    if without.any():
+        text += f" {without.sum()} of {len(without)} comparisons have no group."
+    return text
 
 
 def _sentence(groups: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import joblib
@@ -43,43 +44,49 @@ class CandidateFits:
 
     @property
     def trainer(self) -> Trainer:
-        """That of the comparisons on which candidates are judged."""
+        """That of the comparisons from which candidates learn."""
         return self.one.trainer
+
+    @cached_property
+    def judged(self) -> CandidateTrainer:
+        """The comparisons on which candidates are judged: those with a group."""
+        return self.one.judged()
 
     def references(self) -> dict[str, np.ndarray]:
         """Held-out margins of the models that the unified one is compared with."""
-        specialists = self.teachers.specialists
-        own = specialists.model[self.one.groups.codes]
+        specialists, trainer = self.teachers.specialists, self.judged.trainer
+        own = specialists.model[self.judged.groups.codes]
         return {
-            "pooled": self.teachers.pooled.margins(self.trainer, 0),
-            "specialist": specialists.margins(self.trainer, own),
+            "pooled": self.teachers.pooled.margins(trainer, 0),
+            "specialist": specialists.margins(trainer, own),
         }
 
     def longest_history(self) -> int | None:
         """Most comparisons that the history of a row holds; None where there are no users."""
-        if self.trainer.user.min() < 0:
+        trainer = self.judged.trainer
+        if trainer.user.min() < 0:
             return None
-        weight = self.trainer.weight
-        counts = np.ones(len(self.trainer)) if weight is None else weight
-        others = _history_index(self.trainer).others(torch.as_tensor(counts)[:, None])
+        counts = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
+        others = _history_index(trainer).others(torch.as_tensor(counts)[:, None])
         return round(float(others.max()))
 
     def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
-        """Margins of the rows of some folds, by models that did not see the fold.
+        """Margins of the judged rows of some folds, by models that did not see the fold.
 
         Returns
         -------
-        list of ndarray of shape (n_comparisons,)
+        list of ndarray of shape (n_judged,)
             For every candidate; zero in the other folds.
         """
         modules = iter(self.fitted([(c, fold) for c in candidates for fold in folds]))
         found = []
+        known = self.one.groups.known
         for _ in candidates:
             margins = np.zeros(len(self.trainer))
             for fold in folds:
-                out = self.trainer.fold == fold
+                out = (self.trainer.fold == fold) & known
                 margins[out] = history_margins(next(modules), self.trainer, out)[:, 0]
-            found.append(margins)
+            found.append(margins[known])
         return found
 
     def margins_by_length(
@@ -103,10 +110,10 @@ class CandidateFits:
 
         Returns
         -------
-        ndarray of shape (n_comparisons, n_lengths + 1)
+        ndarray of shape (n_judged, n_lengths + 1)
             The last column is by histories of their own length.
         """
-        trainer = self.trainer
+        trainer, known = self.trainer, self.one.groups.known
         shuffled = np.random.RandomState(trainer.seed).permutation(len(trainer))
         place = np.empty(len(trainer), dtype=np.int64)
         place[shuffled] = place_of_rows(trainer.user[shuffled] + 1)
@@ -118,9 +125,9 @@ class CandidateFits:
             changed.config = self._config(prior_factor)
             if pooled_groups:
                 changed.to_pooled = self.one.prototypes_of(pooled_groups, candidate, fold)
-            out = trainer.fold == fold
+            out = (trainer.fold == fold) & known
             margins[out] = history_margins(changed, trainer, out, kept)
-        return margins
+        return margins[known]
 
     def fitted(self, jobs: Sequence[Job]) -> list[HistoryModel]:
         """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""

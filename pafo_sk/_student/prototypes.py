@@ -50,7 +50,8 @@ def from_specialists(
     """
     owner = trainer.user if trainer.user.min() >= 0 else np.arange(len(group))
     _, first = np.unique(owner, return_index=True)
-    count = np.bincount(specialists.model[group[first]], minlength=specialists.n_models)
+    of_owner = group[first][group[first] >= 0]
+    count = np.bincount(specialists.model[of_owner], minlength=specialists.n_models)
     owners = [np.flatnonzero(specialists.model == model) for model in range(specialists.n_models)]
     owner = np.array([codes[0] if len(codes) == 1 else -1 for codes in owners])
     return Prototypes(specialists.without(fold), _shares(count), owner)

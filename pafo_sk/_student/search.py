@@ -152,7 +152,7 @@ class Race:
         self._judge(rivals)
         for rival in filter(self.losses.__contains__, rivals):
             gain, error = mean_and_error(
-                self.losses[best] - self.losses[rival], self.fits.trainer.unit_weight
+                self.losses[best] - self.losses[rival], self.fits.judged.trainer.unit_weight
             )
             if gain > error:
                 best = rival
@@ -160,11 +160,13 @@ class Race:
 
     def mean_loss(self, candidate: Candidate) -> float:
         """Mean held-out loss of a judged candidate."""
-        return float(np.average(self.losses[candidate], weights=self.fits.trainer.unit_weight))
+        return float(
+            np.average(self.losses[candidate], weights=self.fits.judged.trainer.unit_weight)
+        )
 
     def _judge(self, candidates: Sequence[Candidate], *, may_leave: bool = True) -> None:
         """Losses of the candidates, without those that leave the race on the largest fold."""
-        trainer = self.fits.trainer
+        trainer = self.fits.judged.trainer
         # a sample of many comparisons may have missed a small fold
         largest = int(np.bincount(trainer.fold, minlength=trainer.n_folds).argmax())
         others = [fold for fold in range(trainer.n_folds) if fold != largest]
@@ -186,7 +188,7 @@ class Race:
 
     def _losses(self, margin: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
         """Calibrated loss of every user in some rows."""
-        trainer, group = self.fits.trainer, self.fits.one.groups.codes
+        trainer, group = self.fits.judged.trainer, self.fits.judged.groups.codes
         return calibrated_losses(
             margin[rows],
             trainer.label[rows],

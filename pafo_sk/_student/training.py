@@ -75,6 +75,13 @@ class CandidateTrainer:
             return self
         return replace(self, trainer=trainer, groups=self.groups.of_rows(rows))
 
+    def judged(self) -> CandidateTrainer:
+        """The same for the comparisons with a group, on which everything is judged."""
+        if self.groups.known.all():
+            return self
+        rows = np.flatnonzero(self.groups.known)
+        return replace(self, trainer=self.trainer.of_rows(rows), groups=self.groups.of_rows(rows))
+
     @cached_property
     def weight(self) -> np.ndarray:
         """Weight of every row in the loss, (n_comparisons,)."""

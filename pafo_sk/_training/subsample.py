@@ -18,14 +18,14 @@ def sampled_rows(
     user : ndarray of int, shape (n_comparisons,)
         Code of the user, -1 without.
     group : ndarray of int, shape (n_comparisons,), or None
-        None: one group.
+        Rows of code -1 are sampled as a group of their own. None: one group.
     rows_per_user : int
         Users are drawn where fewer rows than this would be left to each.
     """
     if len(user) <= n_rows:
         return None
     rng = np.random.RandomState(seed)
-    group = np.zeros(len(user), dtype=np.int64) if group is None else group
+    group = np.zeros(len(user), dtype=np.int64) if group is None else group - min(group.min(), 0)
     sizes = np.bincount(group)
     kept = [
         _rows_of_group(np.flatnonzero(group == code), user, int(n), rows_per_user, rng)

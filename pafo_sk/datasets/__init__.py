@@ -10,7 +10,7 @@ from pafo_sk.datasets._arena import from_arena
 from pafo_sk.datasets._dsp import fetch_dsp, load_dsp
 from pafo_sk.datasets._pairs import from_chosen_rejected
 from pafo_sk.datasets._parquet import load_parquet
-from pafo_sk.datasets._personal_llm import load_personal_llm
+from pafo_sk.datasets._personal_llm import fetch_personal_llm, load_personal_llm
 from pafo_sk.datasets._polis import load_polis, polis_groups
 from pafo_sk.datasets._prism import load_prism
 from pafo_sk.datasets._rankings import from_rankings
@@ -21,6 +21,7 @@ from pafo_sk.datasets._text import make_text_preferences
 
 __all__ = [
     "fetch_dsp",
+    "fetch_personal_llm",
     "from_arena",
     "from_chosen_rejected",
     "from_rankings",

@@ -14,6 +14,7 @@ from sklearn.utils import Bunch, check_random_state
 from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._bunch import text_bunch
+from pafo_sk.datasets._remote import RemoteFile, fetch, get_data_home
 from pafo_sk.datasets._tables import check_columns, read_csv, to_pandas
 
 _DESCR = """\
@@ -21,13 +22,19 @@ PersonalLLM
 
 Source: T. Zollo, A. Siah et al., "PersonalLLM: Tailoring LLMs to Individual Preferences", ICLR
 2025, arXiv:2409.20296; https://github.com/namkoong-lab/PersonalLLM (Apache-2.0), tables at
-https://huggingface.co/datasets/namkoong-lab/PersonalLLM (see there for the licence of the texts).
+https://huggingface.co/datasets/namkoong-lab/PersonalLLM (CC BY 4.0).
 
 Rows: the users are simulated. A user has weights w drawn from a Dirichlet distribution over the
 reward models; the reward of a response is sum_j w_j (R_j - mean_j) / std_j, with the mean and
 standard deviation of model j over all responses in the table. A comparison is two random
 responses to a random prompt, won by the one of higher reward. Groups: {groups}.
 """
+_HUB = "https://huggingface.co/datasets/namkoong-lab/PersonalLLM/resolve/main/data/"
+# Their digests are not known to us, so those of the first use count.
+REMOTES = {
+    split: RemoteFile(f"personal_llm.{split}.parquet", f"{_HUB}{split}-00000-of-00001.parquet")
+    for split in ("test", "train")
+}
 _GROUPS = {
     "reward_model": "the reward model of a user's largest weight",
     "majority": '"majority" for the reward model that is the largest weight of most users, '
@@ -37,6 +44,79 @@ _EXPECTED = (
     "Expected: columns prompt, response_1, response_2, ... and for each of them one number for "
     "each reward model, named response_1_<reward model>, response_2_<reward model>, ..."
 )
+
+
+def fetch_personal_llm(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    split: str = "train",
+    sha256: str | None = None,
+    **load_options: Any,
+) -> Bunch:
+    """Download a table of PersonalLLM and load it with simulated users.
+
+    The file comes from the authors' data set on the Hugging Face hub (CC BY 4.0), and is kept as
+    ``<data_home>/personal_llm/personal_llm.<split>.parquet``. Its SHA-256 digest is **not** known
+    to us: it is recorded beside the file (``.sha256``) at the first use, and later uses are
+    checked against that record. Pass `sha256` to pin it from the start.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder for fetched files. None: the environment variable ``PAFO_SK_DATA``, else
+        ``~/pafo_sk_data``.
+    download_if_missing : bool, default=True
+        Whether to download a missing file. False: a missing file is an error.
+    split : {"train", "test"}, default="train"
+        The file to load: 83 MB, or 9 MB.
+    sha256 : str, default=None
+        Expected SHA-256 digest of the file, instead of the recorded one.
+    **load_options
+        Any keyword parameter of :func:`load_personal_llm`: `alpha`, `n_users`, `random_state`...
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        As :func:`load_personal_llm` returns it.
+
+    Raises
+    ------
+    ImportError
+        If a download needs pooch: ``pip install "pafo_sk[download]"``.
+    OSError
+        If the file is missing and must not or cannot be downloaded (the message has its address
+        and the place to save it at), or if its digest is not the expected one.
+    ValueError
+        If a parameter has a wrong value.
+
+    Examples
+    --------
+    The usual call is ``fetch_personal_llm(random_state=0)``. Here the file is a tiny one, already
+    there:
+
+    >>> import pathlib, tempfile
+    >>> import pandas as pd
+    >>> from pafo_sk.datasets import fetch_personal_llm
+    >>> table = pd.DataFrame({"prompt": ["Hello!"], "response_1": ["Hi."], "response_2": ["Hey!"],
+    ...                       "response_1_short": [1.0], "response_2_short": [-1.0]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "personal_llm", "personal_llm.test.parquet")
+    ...     file.parent.mkdir()
+    ...     table.to_parquet(file)
+    ...     data = fetch_personal_llm(data_home=folder, split="test", n_users=2, n_comparisons=3)
+    >>> len(data.X)
+    6
+    """
+    if split not in REMOTES:
+        raise ValueError(f"split must be one of {list(REMOTES)}; got {split!r}.")
+    path = fetch(
+        REMOTES[split],
+        get_data_home(data_home) / "personal_llm",
+        download_if_missing=download_if_missing,
+        sha256=sha256,
+    )
+    return load_personal_llm(path, **load_options)
 
 
 @validate_params(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk.metrics._given import n_unknown_users
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +53,22 @@ class Display:
 
     ax_: Axes
     figure_: Figure
+    note_ = ""
+    """What the reader should know of the users, below the label of the x axis."""
+
+    def _write_note(self) -> None:
+        """Write the note below the label of the x axis, as the last step of drawing."""
+        if self.note_:
+            self.ax_.set_xlabel(f"{self.ax_.get_xlabel()}\n{self.note_}")
+
+    def _noting_unknown(self, estimator: Any, users: Any) -> Self:
+        """Note how many of the users the model does not know; returns itself."""
+        n_unknown = n_unknown_users(estimator, users)
+        if n_unknown:
+            n_users = len(Labels.of(users, "users").compact().unique)
+            self.note_ = f"{n_unknown} of {n_users} users unknown to the model"
+            self._write_note()
+        return self
 
     def _draw_on(self, ax: Axes | None, figsize: tuple[float, float] | None = None) -> Axes:
         """The given axes, or those of a new figure."""

@@ -26,6 +26,7 @@ from pafo_sk.inspection._reading import (
     required_groups,
     required_users,
 )
+from pafo_sk.metrics._correct import warn_without_group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,9 +184,10 @@ class GateDisplay(Display):
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         frame = pd.DataFrame(np.asarray(gate, dtype=float), columns=names)
-        groups = check_labels(groups, "groups")
+        groups = check_labels(groups, "groups", optional=True)
         if len(groups) != len(frame):
             raise ValueError(f"groups has {len(groups)} labels for {len(frame)} users in gate.")
+        warn_without_group(pd.isna(groups))
         by_group = frame.groupby(groups, sort=False)
         n_users = by_group.size().sort_values(ascending=False, kind="stable")
         probability = by_group.mean().loc[n_users.index]

@@ -25,6 +25,7 @@ from pafo_sk.inspection._drawing import (
 )
 from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
 from pafo_sk.inspection._tables import accuracy_table
+from pafo_sk.metrics._correct import code_groups
 from pafo_sk.metrics._given import users_of
 
 if TYPE_CHECKING:
@@ -146,14 +147,9 @@ class GroupAccuracyDisplay(Display):
         else:
             first, reference = estimator, "pooled"
             y_pred = pooled_and_unified(estimator, X, caller)
-        return cls.from_predictions(
-            y,
-            y_pred,
-            required_groups(first, X, groups, caller),
-            users=users_of(first, X, users),
-            reference=reference,
-            ax=ax,
-        )
+        groups, users = required_groups(first, X, groups, caller), users_of(first, X, users)
+        display = cls.from_predictions(y, y_pred, groups, users=users, reference=reference, ax=ax)
+        return display._noting_unknown(first, users)
 
     @classmethod
     def from_predictions(
@@ -184,6 +180,7 @@ class GroupAccuracyDisplay(Display):
         GroupAccuracyDisplay
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
+        code_groups(groups, len(groups))  # warns of rows without a group
         report = accuracy_table(y_true, y_pred, groups, users, reference)
         return cls(report, list(y_pred), reference=reference).plot(ax)
 
@@ -238,4 +235,5 @@ class GroupAccuracyDisplay(Display):
         label_axes(ax, f"{kind} (%){equally}", note=note)
         if len(self.models) > 1:
             legend_above(ax)
+        self._write_note()
         return self

@@ -164,15 +164,11 @@ class ParetoDisplay(Display):
         else:
             reference = "pooled"
             y_pred = pooled_and_unified(estimator, X, caller)
-        return cls.from_predictions(
-            y,
-            y_pred,
-            groups,
-            users=users_of(first, X, users),
-            majority=majority,
-            reference=reference,
-            ax=ax,
+        users = users_of(first, X, users)
+        display = cls.from_predictions(
+            y, y_pred, groups, users=users, majority=majority, reference=reference, ax=ax
         )
+        return display._noting_unknown(first, users)
 
     @classmethod
     def from_predictions(
@@ -320,6 +316,7 @@ class ParetoDisplay(Display):
             f"bars: {bars}" if drawn else "",
         )
         legend_above(ax)
+        self._write_note()
         return self
 
     def _mark(self, ax: Axes, name: Hashable, label: str, bars: bool = True, **style: Any) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.labels import as_objects, check_labels
 from pafo_sk._pareto_report import NORMAL, paired_interval
 from pafo_sk.metrics import user_accuracy
 from pafo_sk.metrics._accuracy import majority_code
-from pafo_sk.metrics._correct import code_labels
+from pafo_sk.metrics._correct import code_groups, code_labels
 
 MAJORITY, MINORITY = "majority", "minority"
 
@@ -43,7 +43,7 @@ def accuracy_table(
         accuracy of every model and, with a reference, the difference of every other model to it
         (``_gain``) with its 95 % interval over users (``_low``, ``_high``).
     """
-    truth, groups = np.asarray(y_true), check_labels(groups, "groups")
+    truth, groups = np.asarray(y_true), check_labels(groups, "groups", optional=True)
     units = np.arange(len(truth)) if users is None else check_labels(users, "users")
     winners = {name: np.asarray(winner) for name, winner in predictions.items()}
     if reference is not None and reference not in winners:
@@ -74,22 +74,25 @@ def accuracy_table(
 
 
 def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarray:
-    """Label every row "majority" or "minority".
+    """Label every row "majority" or "minority", or None where it has no group.
 
     Parameters
     ----------
     majority : label or None
         None: the group with most users (rows, without users).
     """
-    group = code_labels(groups, "groups", len(groups))
+    group = code_groups(groups, len(groups))
     user = None if users is None else code_labels(users, "users", len(groups))
-    code = majority_code(group, user, majority)
+    rows = np.flatnonzero(group.codes >= 0)
+    some, of_some = group.of_rows(rows), None if user is None else user.of_rows(rows)
+    majority = some.labels[majority_code(some, of_some, majority)]
     if len(group) < 2:
         raise ValueError(
             f"groups holds {group.labels[0]!r} only, so there is no minority to draw. Pass rows of "
             "two groups or more."
         )
-    return np.where(group.codes == code, MAJORITY, MINORITY)
+    sides = [MAJORITY if label == majority else MINORITY for label in group.labels]
+    return as_objects([*sides, None])[group.codes]  # the last one for no group
 
 
 def sides_of_report(report: pd.DataFrame, models: list[str], majority: Any) -> pd.DataFrame:

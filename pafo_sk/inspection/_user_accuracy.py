@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KINDS = ("support", "lorenz")
+NO_GROUP = "ungrouped"
 # With fewer users a line always fits.
 LEAST_USERS = 3
 
@@ -47,7 +48,7 @@ class UserAccuracyDisplay(Display):
     support_rate : Series or None, default=None
         Support rate, by user; needed for ``kind="support"``.
     side : Series or None, default=None
-        "majority" or "minority", by user.
+        "majority", "minority" or None (of no group), by user.
 
     Attributes
     ----------
@@ -125,17 +126,18 @@ class UserAccuracyDisplay(Display):
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
-        final = final_estimator(estimator)
-        return cls.from_predictions(
+        final, users = final_estimator(estimator), required_users(estimator, X, users, caller)
+        display = cls.from_predictions(
             y,
             estimator.predict(X),
-            required_users(estimator, X, users, caller),
+            users,
             support_rate=getattr(final, "support_rate_", None),
             groups=groups,
             majority=None if groups is None else majority_of(final, groups),
             kind=kind,
             ax=ax,
         )
+        return display._noting_unknown(final, users)
 
     @classmethod
     def from_predictions(
@@ -205,6 +207,7 @@ class UserAccuracyDisplay(Display):
             self._draw_support(self._draw_on(ax), accuracy, rate)
         else:
             self._draw_lorenz(self._draw_on(ax))
+        self._write_note()
         return self
 
     def _with_support(self) -> tuple[pd.Series, pd.Series]:
@@ -251,8 +254,10 @@ class UserAccuracyDisplay(Display):
         """Label, users and style of every set of users that is drawn in one style."""
         if self.side is None:
             return [(f"{len(users)} users", users, {"color": BLUE, "marker": "o"})]
-        side = self.side.reindex(users)
+        side = self.side.reindex(users).fillna(NO_GROUP)
         styles = {"majority": MAJORITY, "minority": MINORITY}
+        if (side == NO_GROUP).any():
+            styles[NO_GROUP] = {"color": GREY, "marker": "x"}
         return [
             (
                 f"{(side == name).sum()} {name} users",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pafo_sk.metrics._correct import (
     Coded,
+    code_groups,
     code_labels,
     correct_predictions,
     equal_user_means,
@@ -49,7 +50,7 @@ def user_accuracy(y_true: Any, y_pred: Any, users: Any, *, sample_weight: Any = 
     """
     correct = correct_predictions(y_true, y_pred)
     coded = code_labels(users, "users", len(correct))
-    weight, correct, (user,) = rows_with_weight(sample_weight, correct, coded)
+    _, weight, correct, (user,) = rows_with_weight(sample_weight, correct, coded)
     assert user is not None
     accuracy = equal_user_means(correct, user, user, weight)
     return pd.Series(accuracy, index=user.labels, name="accuracy")
@@ -100,7 +101,7 @@ def group_accuracy(
     y_true, y_pred : array-like of shape (n_comparisons,)
         Winners, and predicted winners.
     groups : array-like of shape (n_comparisons,)
-        Group of every comparison.
+        Group of every comparison; those of no group (None or NaN) are left out, with a warning.
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. Every user of a group then counts equally; a user with rows in
         several groups counts in each of them. None: every comparison counts equally.
@@ -296,9 +297,9 @@ def _read(
 ) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None]:
     """Correctness, group, user and weight of every row that counts."""
     correct = correct_predictions(y_true, y_pred)
-    coded = code_labels(groups, "groups", len(correct))
+    coded = code_groups(groups, len(correct))
     user = None if users is None else code_labels(users, "users", len(correct))
-    weight, correct, (group, user) = rows_with_weight(sample_weight, correct, coded, user)
+    _, weight, correct, (group, user) = rows_with_weight(sample_weight, correct, coded, user)
     assert group is not None
     return correct, group, user, weight
 

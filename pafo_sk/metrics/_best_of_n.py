@@ -19,6 +19,7 @@ from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk._training.scoring import with_ties
 from pafo_sk.metrics._clusters import clustered_mean
+from pafo_sk.metrics._correct import warn_without_group
 from pafo_sk.metrics._given import groups_of, users_of
 
 EVERYBODY = "all"
@@ -60,8 +61,9 @@ def best_of_n_report(
     utility : array-like of shape (n,)
         True utility of each response for the user of its row; more is better.
     groups : array-like of shape (n,) or None, default=None
-        Group of every row; a user belongs to one. None: the ``group_column`` of the first
-        estimator; without one, all users are reported together.
+        Group of every row; a user belongs to one, or to none (None or NaN in all rows) and is
+        left out, with a warning. None: the ``group_column`` of the first estimator; without one,
+        all users are reported together.
     users, prompts : array-like of shape (n,) or None, default=None
         User and prompt of every row. None: the user column of the first estimator, and the column
         ``prompt`` of items. Rows of the same user and prompt are the responses to choose from.
@@ -137,7 +139,9 @@ def best_of_n_report(
             f"best_of_n_report needs {missing}: pass {missing}=..., one label per row of items."
         )
     labels = {"users": Labels.of(users, "users"), "prompts": Labels.of(prompts, "prompts")}
-    labels["groups"] = Labels.of([EVERYBODY] * n if groups is None else groups, "groups")
+    groups = [EVERYBODY] * n if groups is None else groups
+    labels["groups"] = Labels.of(groups, "groups", optional=True)
+    warn_without_group(pd.isna(labels["groups"].unique)[labels["groups"].codes])
     sizes = {"utility": n, **{name: len(values) for name, values in labels.items()}}
     sizes |= {f"rewards of {name!r}": len(values) for name, values in rewards.items()}
     if len(set(sizes.values())) > 1:
@@ -154,7 +158,7 @@ def best_of_n_report(
     found = []
     for code, name in enumerate(group.unique):
         mine = kept & (group.codes[sets.first] == code)
-        if not mine.any():
+        if name is None or not mine.any():
             continue
         own = np.unique(user.codes[sets.first[mine]], return_inverse=True)[1]
         weight = 1 / (np.bincount(own)[own] * (own.max() + 1))

@@ -18,7 +18,7 @@ from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._clusters import clustered_mean
-from pafo_sk.metrics._correct import correct_predictions, read_winners
+from pafo_sk.metrics._correct import correct_predictions, read_winners, warn_without_group
 from pafo_sk.metrics._given import groups_of, users_of
 
 EVERYBODY = "all"
@@ -65,8 +65,9 @@ def compare(
     y : array-like of shape (n_comparisons,), or list of them
         Winners.
     groups : array-like of shape (n_comparisons,), list of them, or None, default=None
-        Group of every comparison. None: the ``group_column`` of the first estimator; without one,
-        all users are compared together.
+        Group of every comparison; those of no group (None or NaN) are left out, with a warning.
+        None: the ``group_column`` of the first estimator; without one, all users are compared
+        together.
     users : array-like of shape (n_comparisons,), list of them, or None, default=None
         User of every comparison. None: the user column of the first estimator; without one, every
         comparison counts equally, as a user of its own.
@@ -250,6 +251,7 @@ def _judge(
         prompt = np.asarray(columns.labels("prompt"))
     if group is None:
         group = check_labels([EVERYBODY] * n, "groups")
+    warn_without_group(pd.isna(group))
     weight = read_weight(sample_weight, n)
     rows = np.arange(n) if weight is None else rows_that_count(weight, repeated=user is None)
     sizes = {"y": n, "groups": len(group), "users": n if user is None else len(user)}

@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.labels import check_labels
-from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import in_order
+from pafo_sk._warnings import warn_caller
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Coded:
     Attributes
     ----------
     codes : ndarray of int, shape (n_comparisons,)
-        Position of every row's label in ``labels``.
+        Position of every row's label in ``labels``; -1 where it has none.
     labels : Index
         Distinct labels in order of first appearance.
     """
@@ -35,13 +36,35 @@ class Coded:
 
     def of_rows(self, rows: np.ndarray) -> Coded:
         """Those of some rows, without labels that none of them has."""
-        codes, kept = pd.factorize(self.codes[rows])
-        return Coded(codes, self.labels[kept])
+        codes = self.codes[rows]
+        kept = pd.unique(codes[codes >= 0])
+        position = np.full(len(self) + 1, -1)  # the last one is that of rows without a label
+        position[kept] = np.arange(len(kept))
+        return Coded(position[codes], self.labels[kept])
 
 
-def code_labels(values: Any, name: str, n: int) -> Coded:
-    """Users or groups, one label for each of ``n`` rows and none missing."""
-    labels = check_labels(values, name)
+def code_groups(groups: Any, n: int) -> Coded:
+    """Groups, one label for each of ``n`` rows; warn of those that have none (None or NaN)."""
+    group = code_labels(groups, "groups", n, optional=True)
+    warn_without_group(group.codes < 0)
+    return group
+
+
+def warn_without_group(missing: np.ndarray) -> None:
+    """Warn that rows are left out, because they have no group; raise if none has one."""
+    if not missing.any():
+        return
+    if missing.all():
+        raise ValueError(f"groups has no value (None or NaN) in any of {len(missing)} rows.")
+    warn_caller(
+        f"groups has no value (None or NaN) {in_rows(missing)}. What is said of groups leaves "
+        "these rows out."
+    )
+
+
+def code_labels(values: Any, name: str, n: int, *, optional: bool = False) -> Coded:
+    """Users or groups, one label for each of ``n`` rows."""
+    labels = check_labels(values, name, optional=optional)
     if len(labels) != n:
         raise ValueError(
             f"{name} has {len(labels)} labels for {n} comparisons; give one label per comparison."
@@ -105,14 +128,28 @@ def group_user_pairs(group: Coded, user: Coded | None) -> np.ndarray:
 
 def rows_with_weight(
     sample_weight: Any, correct: np.ndarray, *labels: Coded | None
-) -> tuple[np.ndarray | None, np.ndarray, list[Coded | None]]:
-    """Weights, correctness and labels of the rows whose weight is not zero."""
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray, list[Coded | None]]:
+    """Weights, correctness and labels of the rows that count.
+
+    Rows of weight zero do not, nor do rows without a label.
+
+    Returns
+    -------
+    rows : ndarray of int, shape (n_rows,), or None
+        Where these rows are; None: all count.
+    weight : ndarray of shape (n_rows,), or None
+    correct : ndarray of shape (n_rows,)
+    labels : list of Coded or None
+    """
     weight = read_weight(sample_weight, len(correct))
-    if weight is None or weight.all():
-        return weight, correct, list(labels)
-    rows = np.flatnonzero(weight)
+    counts = np.ones(len(correct), dtype=bool) if weight is None else weight > 0
+    for some in labels:
+        counts &= True if some is None else some.codes >= 0
+    if counts.all():
+        return None, weight, correct, list(labels)
+    rows = np.flatnonzero(counts)
     parts = [None if some is None else some.of_rows(rows) for some in labels]
-    return weight[rows], correct[rows], parts
+    return rows, None if weight is None else weight[rows], correct[rows], parts
 
 
 def equal_user_weights(

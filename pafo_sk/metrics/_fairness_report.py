@@ -69,6 +69,14 @@ class FairnessReport:
         A group of fewer users is flagged as small.
     confidence_level : float
         Confidence level of the intervals.
+    attributes : DataFrame or None
+        Where groups are the combinations of several columns: the columns of ``groups`` by each of
+        these alone, with the index (attribute, value).
+    n_without_group : int or float
+        Number of comparisons that have no group, which ``groups`` and the measures of groups leave
+        out.
+    n_unknown_users : int or None
+        Number of users of whom the model has no history; None if it does not read histories.
 
     Examples
     --------
@@ -93,6 +101,9 @@ class FairnessReport:
     alpha: float
     min_users: int
     confidence_level: float
+    attributes: pd.DataFrame | None = None
+    n_without_group: float = 0
+    n_unknown_users: int | None = None
 
     def __repr__(self) -> str:
         return self.summary()
@@ -112,6 +123,16 @@ class FairnessReport:
             f"Accuracy {self._text('accuracy')} on {self.n_comparisons} {units} "
             f"(in brackets: {100 * self.confidence_level:.4g} % intervals)."
         ]
+        if self.n_unknown_users and self.users is not None:
+            lines.append(
+                f"{self.n_unknown_users} of {len(self.users)} users are unknown to the model, and "
+                "get the population's reward."
+            )
+        if self.n_without_group:
+            lines.append(
+                f"{self.n_without_group} of {self.n_comparisons} comparisons have no group, and "
+                "are left out of what is said of groups."
+            )
         if self.groups is not None:
             lines += self._group_lines(self.groups)
         if self.users is not None:
@@ -249,16 +270,11 @@ class FairnessReport:
         """Frames of texts: the groups, and the measures."""
         tables = []
         if self.groups is not None:
-            columns = {"group": [str(name) for name in self.groups.index]}
-            for name in ("n_users", "n_comparisons"):
-                if name in self.groups:
-                    columns[name] = self.groups[name].astype(str).tolist()
-            for name in _metrics(self.groups):
-                ends = [name, f"{name}_low", f"{name}_high", f"{name}_corrected"]
-                numbers = self.groups[[end for end in ends if end in self.groups]].to_numpy()
-                columns[name] = [_interval(name, *row) for row in numbers]
-            columns["note"] = ["small" if small else "" for small in self.groups["small"]]
-            tables.append(pd.DataFrame(columns))
+            tables.append(_texts(self.groups, {"group": self.groups.index}))
+        if self.attributes is not None:
+            index = self.attributes.index
+            levels = {name: index.get_level_values(name) for name in index.names}
+            tables.append(_texts(self.attributes, levels))
         notes = {str(name): note for name, note in self.measures["note"].items()}
         meaning = {**SHARES, **INDICES}
         rows = [
@@ -267,6 +283,20 @@ class FairnessReport:
         ]
         tables.append(pd.DataFrame(rows, columns=["measure", "value", "meaning"]))
         return tables
+
+
+def _texts(groups: pd.DataFrame, names: dict[str, pd.Index]) -> pd.DataFrame:
+    """A table of groups as texts, with their names in the first columns."""
+    columns = {column: [str(name) for name in values] for column, values in names.items()}
+    for name in ("n_users", "n_comparisons"):
+        if name in groups:
+            columns[name] = groups[name].astype(str).tolist()
+    for name in _metrics(groups):
+        ends = [name, f"{name}_low", f"{name}_high", f"{name}_corrected"]
+        numbers = groups[[end for end in ends if end in groups]].to_numpy()
+        columns[name] = [_interval(name, *row) for row in numbers]
+    columns["note"] = ["small" if small else "" for small in groups["small"]]
+    return pd.DataFrame(columns)
 
 
 def _metrics(groups: pd.DataFrame) -> list[str]:

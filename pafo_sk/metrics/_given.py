@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.frames import Columns, group_columns
+from pafo_sk._comparisons.labels import Labels, check_labels
 from pafo_sk._comparisons.reader import split_user_column
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
@@ -42,13 +42,40 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
 
 
 def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
-    """The given groups, else the estimator's ``group_column`` of X or a table's; None without."""
+    """The given groups, else the estimator's ``group_column`` of X or a table's; None without.
+
+    Rows without a group have None.
+    """
     if groups is not None:
-        return check_labels(groups, "groups")
+        return check_labels(groups, "groups", optional=True)
     if isinstance(X, ComparisonTable):
         return None if X.groups is None else np.asarray(X.groups)
-    column = getattr(final_estimator(estimator), "group_column", None)
-    return None if column is None or not is_frame(X) else _column(X, column)
+    names = group_columns(final_estimator(estimator))
+    if not names or not is_frame(X):
+        return None
+    columns = Columns(X)
+    present = all(name in columns for name in names)
+    return np.asarray(columns.groups(names)) if present else None
+
+
+def attributes_of(estimator: Any, groups: Any = None) -> list[Hashable]:
+    """Names of the several attributes whose combinations are the groups, if they are."""
+    given = not isinstance(groups, np.ndarray | list | tuple | None) and is_frame(groups)
+    names = Columns(groups, "groups").names if given else []
+    if groups is None:
+        names = group_columns(final_estimator(estimator))
+    return names if len(names) > 1 else []
+
+
+def n_unknown_users(estimator: Any, users: Any) -> int | None:
+    """How many users the model has no history of; None where it does not read histories."""
+    final = final_estimator(estimator)
+    module = getattr(getattr(final, "model_", None), "module", None)
+    if users is None or not getattr(module, "personal", False):
+        return None
+    labels = Labels.of(users, "users").compact()
+    every = Labels(np.arange(len(labels.unique)), labels.unique)
+    return int((final.history_.codes(every, len(every)) < 0).sum())
 
 
 def _column(X: Any, name: Hashable) -> np.ndarray | None:
@@ -56,13 +83,13 @@ def _column(X: Any, name: Hashable) -> np.ndarray | None:
     return np.asarray(columns.labels(name)) if name in columns else None
 
 
-def majority_of(estimator: Any, groups: np.ndarray) -> Hashable:
+def majority_of(estimator: Any, groups: Any) -> Hashable:
     """The majority that the estimator was fitted with; None if it knows none of ``groups``.
 
     It keeps the majority the same in every fold of a cross-validation.
     """
     final = final_estimator(estimator)
     known = getattr(final, "groups_", None)
-    if known is None or not set(known) & set(groups):
+    if known is None or not set(known) & set(check_labels(groups, "groups", optional=True)):
         return None
     return final.majority_

@@ -11,6 +11,7 @@ from pafo_sk._comparisons.weights import whole
 from pafo_sk.metrics._calibration import Forecasts, calibration_error, read_forecasts
 from pafo_sk.metrics._correct import (
     Coded,
+    code_groups,
     code_labels,
     correct_predictions,
     equal_user_means,
@@ -47,7 +48,7 @@ def group_metrics(
         Probabilities of the two labels, as from ``predict_proba``; or those of the second one.
         None: accuracy only.
     groups : array-like of shape (n_comparisons,)
-        Group of every comparison.
+        Group of every comparison; those of no group (None or NaN) are left out, with a warning.
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. Every user of a group then counts equally in all three metrics.
         None: every comparison counts equally.
@@ -105,12 +106,12 @@ def _read(
     """Correctness, group, user, weight and forecast of every row that counts."""
     correct = correct_predictions(y_true, y_pred)
     n = len(correct)
-    coded = [code_labels(groups, "groups", n)]
+    coded = code_groups(groups, n)
     user = None if users is None else code_labels(users, "users", n)
     forecasts = None if proba is None else read_forecasts(y_true, proba, labels)
-    weight, correct, (group, user) = rows_with_weight(sample_weight, correct, *coded, user)
-    if forecasts is not None and len(correct) < n:
-        forecasts = forecasts.of_rows(np.flatnonzero(sample_weight))
+    rows, weight, correct, (group, user) = rows_with_weight(sample_weight, correct, coded, user)
+    if forecasts is not None and rows is not None:
+        forecasts = forecasts.of_rows(rows)
     assert group is not None
     return correct, group, user, weight, forecasts
 

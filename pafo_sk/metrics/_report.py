@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from pafo_sk._comparisons.labels import as_objects
 from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import check_one_group_a_user
@@ -18,7 +19,14 @@ from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._calibration import Forecasts
 from pafo_sk.metrics._correct import Coded, code_labels
 from pafo_sk.metrics._fairness_report import FairnessReport
-from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
+from pafo_sk.metrics._given import (
+    attributes_of,
+    final_estimator,
+    groups_of,
+    majority_of,
+    n_unknown_users,
+    users_of,
+)
 from pafo_sk.metrics._report_measures import (
     MeasureTable,
     Units,
@@ -26,6 +34,7 @@ from pafo_sk.metrics._report_measures import (
     add_overall,
     add_support,
     add_users,
+    attribute_table,
     group_table,
 )
 
@@ -78,9 +87,10 @@ def fairness_report(
         method is asked to `predict`, and the report has no log loss and no calibration error.
     X, y
         Comparisons and their winners.
-    groups : array-like of shape (n_comparisons,) or None, default=None
-        Group of every comparison. None: the estimator's ``group_column`` of X; without one, the
-        report covers users only.
+    groups : array-like of shape (n_comparisons,), frame of several columns, or None, default=None
+        Group of every comparison; what is said of groups leaves out those of none (None or NaN).
+        The groups of a frame are the combinations of its columns. None: the estimator's
+        ``group_column`` of X; without one, the report covers users only.
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. None: the estimator's user column of X.
     sample_weight : array-like of shape (n_comparisons,) or None, default=None
@@ -155,7 +165,9 @@ def fairness_report(
     winner = read_y(y, len(predicted), classes)[0].astype(np.int64)
     n = len(winner)
     user = None if user_values is None else code_labels(user_values, "users", n)
-    group = None if group_values is None else code_labels(group_values, "groups", n)
+    group = None
+    if group_values is not None:
+        group = code_labels(group_values, "groups", n, optional=True)
     if user is not None and group is not None:
         check_one_group_a_user(group.codes, group.labels, user.codes, user.labels, "groups")
 
@@ -173,14 +185,21 @@ def fairness_report(
     bootstrap = Bootstrap(n_resamples, confidence_level, seed)
     measures = MeasureTable(bootstrap)
     add_overall(measures, units)
-    of_groups = majority = None
+    of_groups = of_attributes = majority = None
     if group is not None:
         of_unit = Coded(_first_of(unit, group.codes), group.labels)
+        known = of_unit.codes >= 0
+        grouped, of_grouped = units[known], of_unit.of_rows(known)
+        if not len(grouped):
+            raise ValueError("groups has no value (None or NaN) in any row that counts.")
         majority = majority_of(estimator, group.labels.to_numpy())
         if majority is None:
-            majority = group.labels[majority_code(group, user, None)]
-        of_groups = group_table(units, of_unit, bootstrap, min_users)
-        add_groups(measures, units, of_unit, majority)
+            majority = of_grouped.labels[majority_code(of_grouped, None, None)]
+        of_groups = group_table(grouped, of_grouped, bootstrap, min_users)
+        add_groups(measures, grouped, of_grouped, majority)
+        names = attributes_of(estimator, groups)
+        if names:
+            of_attributes = attribute_table(grouped, of_grouped, names, bootstrap, min_users)
         if user is None:
             of_groups = of_groups.drop(columns="n_users")
     of_users = None
@@ -200,6 +219,9 @@ def fairness_report(
         alpha=alpha,
         min_users=min_users,
         confidence_level=confidence_level,
+        attributes=of_attributes,
+        n_without_group=0 if group is None else whole(units.n[~known].sum()).item(),
+        n_unknown_users=n_unknown_users(estimator, user_values),
     )
 
 
@@ -224,7 +246,6 @@ def _user_table(units: Units, user: Coded, group: Coded | None) -> pd.DataFrame:
         {"n_comparisons": whole(units.n), "accuracy": units.accuracy}, index=user.labels
     )
     if group is not None:
-        names = np.empty(len(units), dtype=object)
-        names[:] = group.labels.to_numpy()[group.codes]
+        names = as_objects([*group.labels, None])[group.codes]  # the last one for no group
         table.insert(0, "group", names)
     return table

@@ -56,6 +56,10 @@ class Units:
     def __len__(self) -> int:
         return len(self.n)
 
+    def __getitem__(self, mask: np.ndarray) -> Units:
+        parts = (None if part is None else part[mask] for part in (self.log_loss, self.gaps))
+        return Units(self.n[mask], self.accuracy[mask], *parts)
+
     @classmethod
     def of(
         cls,
@@ -122,6 +126,25 @@ def group_table(units: Units, group: Coded, bootstrap: Bootstrap, min_users: int
         table[f"{name}_low"], table[f"{name}_high"] = low, high
     table["small"] = size < min_users
     return table.sort_values("n_users", ascending=False, kind="stable")
+
+
+def attribute_table(
+    units: Units, group: Coded, names: list[Hashable], bootstrap: Bootstrap, min_users: int
+) -> pd.DataFrame:
+    """Metrics by each attribute alone, where groups are the combinations of several.
+
+    Parameters
+    ----------
+    group : Coded
+        Group of every unit, whose labels are tuples.
+    names : list of length n_attributes
+    """
+    parts = {}
+    for position, name in enumerate(names):
+        codes, values = pd.factorize(pd.Series([label[position] for label in group.labels]))
+        alone = Coded(codes[group.codes], pd.Index(values, dtype=object, tupleize_cols=False))
+        parts[name] = group_table(units, alone, bootstrap, min_users)
+    return pd.concat(parts, names=["attribute", "value"])
 
 
 @dataclass

@@ -162,7 +162,7 @@ class _GroupSearch(BaseSearchCV):
         """One label per row; None where there are none."""
         if groups is None:
             return groups_of(self.estimator, X)
-        groups = check_labels(groups, "groups")
+        groups = check_labels(groups, "groups", optional=True)
         if len(groups) != num_samples(X):
             raise ValueError(
                 f"groups has {len(groups)} labels for {num_samples(X)} rows of X; give one label "

@@ -119,7 +119,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         y : array-like of shape (n,)
             Winners.
         groups : array-like of shape (n,)
-            Preference group of every comparison.
+            Preference group of every comparison. Those of no group (None or NaN) are spread evenly.
 
         Yields
         ------
@@ -139,8 +139,8 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
             If a group is too small to be in every test part.
         """
         label, group = self._labels(y, groups)
-        names = pd.Index(pd.unique(group), tupleize_cols=False)
-        codes = pd.factorize(group)[0]
+        codes, labels = pd.factorize(group)  # -1 for no group, which is spread like the others
+        names = pd.Index(labels, tupleize_cols=False)
         stratum = pd.factorize(codes * (label.max() + 1) + label)[0]
         unit = self._units(X, len(label))
         self._check_sizes(names, codes, unit)
@@ -157,7 +157,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
                 "sklearn.model_selection.StratifiedKFold."
             )
         label = pd.factorize(check_labels(y, "y"))[0]
-        group = check_labels(groups, "groups")
+        group = check_labels(groups, "groups", optional=True)
         if len(group) != len(label):
             raise ValueError(
                 f"groups has {len(group)} labels and y has {len(label)}; give one per row."
@@ -210,8 +210,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
                 f"n_splits={self.n_splits} folds need as many {values}, and X has {n_units}. Use "
                 f"n_splits={max(n_units, 2)} or fewer{apart}."
             )
-        pairs = np.unique(np.stack([codes, unit]), axis=1)
-        count = np.bincount(pairs[0])
+        count = _n_different(codes, unit)
         lone = names[count < 2]
         if len(lone):
             raise ValueError(
@@ -236,8 +235,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         rng = check_random_state(self.random_state)
         for _ in range(ATTEMPTS if self.shuffle else 1):
             fold = self._draw(stratum, unit, rng)
-            group_of_pair = np.unique(np.stack([codes, fold]), axis=1)[0]
-            in_one_fold = names[np.bincount(group_of_pair) < 2]
+            in_one_fold = names[_n_different(codes, fold) < 2]
             if not len(in_one_fold):
                 return fold
         raise ValueError(
@@ -261,6 +259,12 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
             for number, (_, test) in enumerate(folds.split(stratum, stratum, together)):
                 fold[test] = number
         return fold
+
+
+def _n_different(group: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Number of different values in every group; rows of code -1 have none."""
+    pairs = np.unique(np.stack([group, value])[:, group >= 0], axis=1)
+    return np.bincount(pairs[0])
 
 
 def _labels_of(X: ComparisonTable, name: str | int) -> np.ndarray:

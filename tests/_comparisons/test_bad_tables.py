@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pafo_sk import ComparisonTable
@@ -51,11 +50,6 @@ def check_message(error, parts):
             {"users": [None, *USERS[1:]]},
             ValueError,
             ["users has no value (None or NaN) in 1 of 20 rows", "[0]", "Drop"],
-        ),
-        (
-            {"groups": pd.Categorical([*USERS[:19], None])},
-            ValueError,
-            ["groups has no value", "[19]"],
         ),
         ({"prompts": [[1]] * 20}, TypeError, ["prompts must hold hashable labels", "tuples"]),
         ({"users": "user"}, TypeError, ["users is the string 'user'", "one label per row"]),

@@ -63,7 +63,7 @@ def test_a_group_column_is_not_taken_for_users(data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         X = data.X.rename(columns={"user": "worker"})
-        warn_unread_users(X, Columns(X), "worker")
+        warn_unread_users(X, Columns(X), ["worker"])
 
 
 @pytest.fixture(scope="module")

@@ -90,3 +90,19 @@ def test_the_final_model_may_be_changed(world):
     second = fits.final(LABELS, fits.one, 0.0, 1.0)
     assert (second.pooled_share, second.config.prior_strength) == (0.0, strength)
     assert first.pooled_share == 0.25
+
+
+def test_rows_without_a_group_are_learned_from_and_not_judged(world):
+    trainer, group = world
+    known = np.arange(len(group)) // 12 % 4 > 0
+    fits = fits_of(trainer, np.where(known, group, -1))
+    assert len(fits.judged.trainer) == known.sum()
+    assert {len(margin) for margin in fits.references().values()} == {known.sum()}
+    (margins,) = fits.held_out([LABELS], range(3))
+    by_length = fits.margins_by_length(LABELS, [0, 2])
+    assert len(margins) == len(by_length) == known.sum()
+    np.testing.assert_allclose(margins, by_length[:, -1])
+    label = np.where(known, trainer.label, 1 - trainer.label)
+    other = replace(fits.one, trainer=replace(trainer, label=label, memo=type(trainer.memo)()))
+    weights = [one.train(LABELS, None).prototypes.weight for one in (fits.one, other)]
+    assert abs(weights[0] - weights[1]).max() > 0.1

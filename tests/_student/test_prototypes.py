@@ -31,6 +31,9 @@ def test_from_the_specialists():
     assert torch.equal(start.head.weight, specialists.without(2).weight)
     np.testing.assert_allclose(start.share, [5.5 / 9, 3.5 / 9])
     assert start.group.tolist() == [0, 1]
+    # of no group
+    start = from_specialists(trainer, specialists, np.where(group == 1, -1, group), 2)
+    np.testing.assert_allclose(start.share, [5.5 / 6, 0.5 / 6])
 
 
 def test_em_finds_the_tastes_that_a_label_hides():

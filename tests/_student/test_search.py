@@ -29,12 +29,12 @@ class Fits:
     right: dict
     options: StudentOptions
     personal: bool = True
-    judged: list = field(default_factory=list)
+    seen: list = field(default_factory=list)
 
     def __post_init__(self):
         n = N_USERS * EACH
         user = np.repeat(np.arange(N_USERS), EACH)
-        self.trainer = SimpleNamespace(
+        self.trainer = trainer = SimpleNamespace(
             fold=np.arange(n) % 3,
             n_folds=3,
             label=np.ones(n),
@@ -43,13 +43,12 @@ class Fits:
             weights_of=lambda rows: None,
         )
         groups = SimpleNamespace(codes=np.zeros(n, dtype=int))
+        self.judged = SimpleNamespace(trainer=trainer, groups=groups)
         student = HistoryMixture if self.personal else None
-        self.one = SimpleNamespace(
-            options=self.options, config=CONFIG, student=student, groups=groups
-        )
+        self.one = SimpleNamespace(options=self.options, config=CONFIG, student=student)
 
     def held_out(self, candidates, folds):
-        self.judged += [(candidate, fold) for candidate in candidates for fold in folds]
+        self.seen += [(candidate, fold) for candidate in candidates for fold in folds]
         found = []
         for candidate in candidates:
             right = self.right.get(candidate, 0.6)
@@ -95,7 +94,7 @@ def test_a_number_of_prototypes_leaves_round_three_out():
     fits = Fits({Candidate(2, 4, 0.3): 0.9}, options(n_prototypes=2))
     found = list(rank_candidates(fits))
     assert found[0] == Candidate(2, 4, 0.3)
-    assert {c.n_prototypes for c, _ in fits.judged} == {2}
+    assert {c.n_prototypes for c, _ in fits.seen} == {2}
 
 
 def test_the_weight_asked_for_is_taken_whatever_its_loss():
@@ -108,7 +107,7 @@ def test_the_weight_asked_for_is_taken_whatever_its_loss():
 def test_one_reward_for_everybody_is_judged_only_as_it_is_asked_for():
     fits = Fits({}, options(distill_weight=0.5), personal=False)
     assert list(rank_candidates(fits)) == [Candidate(0, 0, 0.0, 0.5)]
-    assert {c for c, _ in fits.judged} == {Candidate(0, 0, 0.0, 0.5)}
+    assert {c for c, _ in fits.seen} == {Candidate(0, 0, 0.0, 0.5)}
     auto = Fits({}, options(), personal=False)
     assert next(iter(rank_candidates(auto))) == Candidate(0, 0)
 
@@ -116,9 +115,9 @@ def test_one_reward_for_everybody_is_judged_only_as_it_is_asked_for():
 def test_who_is_clearly_behind_is_trained_on_one_fold_only():
     fits = Fits({DIRECTIONS: 0.95, Candidate(1, 0): 0.3}, options(distill_weight=0.0))
     found = rank_candidates(fits)
-    assert [fold for c, fold in fits.judged if c == Candidate(1, 0)] == [0]
+    assert [fold for c, fold in fits.seen if c == Candidate(1, 0)] == [0]
     assert Candidate(1, 0) not in found
-    assert [fold for c, fold in fits.judged if c == DIRECTIONS] == [0, 1, 2]
+    assert [fold for c, fold in fits.seen if c == DIRECTIONS] == [0, 1, 2]
 
 
 def test_behind():

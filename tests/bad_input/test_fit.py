@@ -261,12 +261,12 @@ BAD_FIT = {
     "groups with NaN": (
         group(lambda g: put(g, ROWS, np.nan)),
         ValueError,
-        ["groups has no value", "7 of 200 rows", FIRST_FIVE, "Drop these rows"],
+        ["a user belongs to one group", "no group (None or NaN)", 'transform("first")'],
     ),
     "groups with None": (
         group(lambda g: put(g, ROWS, None)),
         ValueError,
-        ["groups has no value", FIRST_FIVE, "Drop these rows"],
+        ["a user belongs to one group", "no group (None or NaN)", 'transform("first")'],
     ),
     "one group": (
         group(lambda g: np.full(len(g), "us")),

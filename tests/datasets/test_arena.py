@@ -137,3 +137,35 @@ def test_the_columns_of_kaggle_are_named():
     rows = {"prompt": ['["q"]'], "response_a": ['["x"]'], "winner_model_a": [1]}
     with pytest.raises(ValueError, match="columns of the Kaggle competition"):
         from_arena(rows)
+
+
+def test_newer_columns():
+    """LMArena's: contents in parts, both_bad, sessions in place of judges."""
+
+    def parts(*texts):
+        empty = {"image": None, "mimeType": None}
+        return [
+            {**turn, "content": [{"type": "text", "text": turn["content"], **empty}]}
+            for turn in talk(*texts)
+        ]
+
+    rows = {
+        "id": ["1", "2", "3"],
+        "model_a": ["m1"] * 3,
+        "model_b": ["m2"] * 3,
+        "winner": ["model_a", "both_bad", "model_b"],
+        "evaluation_session_id": ["s", "s", "t"],
+        "evaluation_order": [1, 2, 1],
+        "conversation_a": [parts("q", "a")] * 3,
+        "conversation_b": [parts("q", "b")] * 3,
+        "conv_metadata": [{"sum_assistant_a_tokens": 3}] * 3,
+        "language": ["en", "de", "pl"],
+        "is_code": [False] * 3,
+    }
+    for table in (rows, pd.DataFrame(rows), datasets.Dataset.from_dict(rows)):
+        with pytest.raises(ValueError, match=r"no column 'judge'.*user=None"):
+            from_arena(table)
+        data = from_arena(table, user="evaluation_session_id", group="language", ties="half")
+        assert data.X.to_numpy().tolist() == [["q", "a", "b", "s"]] * 3 + [["q", "a", "b", "t"]]
+        assert data.y.tolist() == [0, 0, 1, 1]
+        assert data.groups.tolist() == ["en", "de", "de", "pl"]

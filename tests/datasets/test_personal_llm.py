@@ -7,8 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from pafo_sk.datasets import load_personal_llm
-from pafo_sk.datasets._personal_llm import _dirichlet
+from pafo_sk.datasets import fetch_personal_llm, load_personal_llm
+from pafo_sk.datasets._personal_llm import REMOTES, _dirichlet
 
 
 def make_table(n_prompts=30, n_responses=8, models=("gemma_2b", "mistral_ray", "oasst"), seed=0):
@@ -209,3 +209,38 @@ def test_the_interaction_format_is_recognised(real_data, tmp_path):
         load_personal_llm(file)
     assert str(file) in str(caught.value)
     assert "response_1_<reward model>" in str(caught.value)
+
+
+# Fetched
+
+
+def test_fetch_uses_the_file_that_is_there(tmp_path):
+    with pytest.raises(ValueError, match=r"split must be one of \['test', 'train'\]"):
+        fetch_personal_llm(data_home=tmp_path, split="validation")
+    message = r"huggingface.co/datasets/namkoong-lab/PersonalLLM.*train-00000-of-00001.parquet"
+    with pytest.raises(FileNotFoundError, match=message + " and save it there"):
+        fetch_personal_llm(data_home=tmp_path, download_if_missing=False)
+    file = tmp_path / "personal_llm" / "personal_llm.train.parquet"
+    file.parent.mkdir()
+    make_table().to_parquet(file)
+    options = {"n_users": 5, "n_comparisons": 4, "random_state": 0}
+    data = fetch_personal_llm(data_home=tmp_path, **options)
+    pd.testing.assert_frame_equal(data.frame, load_personal_llm(file, **options).frame)
+    make_table(seed=1).to_parquet(file)
+    with pytest.raises(OSError, match="Wrong checksum"):
+        fetch_personal_llm(data_home=tmp_path)
+
+
+def test_fetch_downloads_the_split(tmp_path, monkeypatch):
+    asked = []
+
+    def retrieve(url, known_hash, fname, path):
+        asked.append((url, known_hash))
+        path.mkdir(parents=True, exist_ok=True)
+        make_table().to_parquet(path / fname)
+
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    for _ in range(2):
+        fetch_personal_llm(data_home=tmp_path, split="test", n_users=5)
+    assert asked == [(REMOTES["test"].url, None)]
+    assert asked[0][0].endswith("/data/test-00000-of-00001.parquet")

@@ -1,6 +1,7 @@
 """The built site in a real browser. PAFO_SK_SITE names its folder; .ci/run builds it first."""
 
 import os
+import shutil
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +87,7 @@ def test_links_and_images_lead_somewhere():
             places = pages[name].places if name in pages else {parts.fragment}
             if not target.is_file() or unquote(parts.fragment) not in places:
                 broken.append(f"{page}: {address}")
-    assert not broken
+    assert not broken, "\n".join(broken)
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +109,11 @@ def address():
 def browser():
     """Chromium without a window."""
     options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
+    options.binary_location = shutil.which("chromium")
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     yield driver
     driver.quit()
 
@@ -142,7 +143,7 @@ def test_pages_are_readable_and_without_errors(browser, address, theme):
             problems.append(f"{page}: contrast {contrast:.1f} of {text!r}")
         log = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
         problems += [f"{page}: {entry['message']}" for entry in log]
-    assert not problems
+    assert not problems, "\n".join(problems)
 
 
 def test_the_search_finds_the_estimator(browser, address):

@@ -1,6 +1,7 @@
 """Winners, users and groups that metrics take, and those that they refuse."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pafo_sk.metrics import (
@@ -35,10 +36,8 @@ def test_bad_input(metric):
         metric([1, 0, 1], [1, 0], labels)
     with pytest.raises(ValueError, match=f"{name} has 2 labels for 3 comparisons"):
         metric([1, 0, 1], [1, 0, 0], labels[:2])
-    with pytest.raises(ValueError, match=rf"{name} has no value.*\[1\]"):
-        metric([1, 0, 1], [1, 0, 0], ["x", None, "y"])
-    with pytest.raises(ValueError, match=rf"{name} has no value.*\[2\]"):
-        metric([1, 0, 1], [1, 0, 0], [1.0, 2.0, np.nan])
+    with pytest.raises(ValueError, match=rf"{name} has no value"):
+        metric([1, 0, 1], [1, 0, 0], [None] * 3)
     with pytest.raises(ValueError, match=r"y_true contains NaN .*\[2\]"):
         metric([1, 0, np.nan], [1, 0, 0], labels)
     with pytest.raises(ValueError, match=r"y_pred contains NaN .*\[0\]"):
@@ -49,6 +48,25 @@ def test_bad_input(metric):
         metric(["a", "b", "a"], [1, 0, 1], labels)
     with pytest.raises(TypeError, match=f"{name} is the string"):
         metric([1, 0, 1], [1, 0, 0], "xxy")
+
+
+@pytest.mark.parametrize("metric", BY_USER)
+def test_every_comparison_has_a_user(metric):
+    with pytest.raises(ValueError, match=r"users has no value.*\[1\]"):
+        metric([1, 0, 1], [1, 0, 0], ["x", None, "y"])
+    with pytest.raises(ValueError, match=r"users has no value.*\[2\]"):
+        metric([1, 0, 1], [1, 0, 0], [1.0, 2.0, np.nan])
+
+
+@pytest.mark.parametrize("metric", BY_GROUP)
+@pytest.mark.parametrize("nothing", [None, np.nan, pd.NA, pd.NaT])
+def test_comparisons_of_no_group_are_left_out(metric, nothing):
+    y_true, y_pred, users = [1, 0, 1, 1, 0], [1, 0, 0, 0, 0], list("aabcd")
+    groups = pd.Series(["x", "x", "y", nothing, nothing], dtype=object)
+    with pytest.warns(UserWarning, match=r"no value.*in 2 of 5 rows.*\[3, 4\].*leaves these rows"):
+        found = metric(y_true, y_pred, groups, users, sample_weight=[1, 3, 1, 1, 1])
+    expected = metric(y_true[:3], y_pred[:3], groups[:3], users[:3], sample_weight=[1, 3, 1])
+    assert np.array_equal(found, expected)
 
 
 def test_bad_users_of_groups():

@@ -233,5 +233,7 @@ def test_bad_input(fitted, data):
         scorer(fitted, with_groups(data), np.where(np.arange(len(data.y)) < 2, np.nan, data.y))
     X = with_groups(data)
     X.loc[X.index[1], "group"] = None
-    with pytest.raises(ValueError, match=r"column 'group' of X has no value .*\[1\]"):
-        scorer(fitted, X, data.y)
+    with pytest.warns(UserWarning, match=r"groups has no value .*\[1\]"):
+        found = scorer(fitted, X, data.y)
+    others = np.arange(len(X)) != 1
+    assert found == scorer(fitted, X[others], data.y[others])

@@ -216,7 +216,7 @@ def test_it_is_an_estimator_of_scikit_learn(data, quick):
     [
         (lambda g: g[1:], "groups has 199 labels for 200 rows of X"),
         (lambda g: "camp", "groups is the string 'camp'"),
-        (lambda g: [None, *g[1:]], "groups has no value"),
+        (lambda g: [None, *g[1:]], "a user belongs to one group.* appears in no group"),
     ],
 )
 def test_bad_groups(change, message, data, quick):
