@@ -1,7 +1,6 @@
 """The built site in a real browser. PAFO_SK_SITE names its folder; .ci/run builds it first."""
 
 import os
-import shutil
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +9,8 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from chromium import open_chromium
 from public_names import public_names
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -113,12 +112,7 @@ def address():
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a window."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver = open_chromium()
     yield driver
     driver.quit()
 
