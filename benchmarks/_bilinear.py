@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from _linear import minimise
+from _linear import main_directions, minimise
 from _table import Known, Rows, known_apart
 from scipy.special import expit
 
@@ -75,6 +75,5 @@ def bilinear(
 def _components(known: Known, prior: float, n_components: int) -> np.ndarray:
     signed = known.rows.sign[:, None] * known.rows.differences()
     means = known.sums @ signed / (known.count + prior + 1e-9)[:, None]
-    _, sizes, directions = np.linalg.svd(means[:: max(1, len(means) // 2000)], full_matrices=False)
-    kept = directions[: min(n_components, int((sizes > 1e-9).sum()))].T
-    return kept / np.sqrt(((means @ kept) ** 2).sum(axis=1).mean())
+    kept = main_directions(means[:: max(1, len(means) // 2000)], n_components)
+    return kept / np.sqrt(max(((means @ kept) ** 2).sum(axis=1).mean(), 1e-12))

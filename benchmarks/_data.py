@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from _library import load_encoder, within_window
 from _scorers import score
+from sklearn.utils import Bunch
 
 from pafo_sk import datasets
 
@@ -194,7 +195,7 @@ def dsp_responses(folder: Path) -> pd.DataFrame:
     return wins.assign(response=text)[["query", "prompt", "domain", "response"]]
 
 
-def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
+def personal_llm_data(folder: Path, seed: int, alpha: float) -> Bunch:
     """Draw PersonalLLM's users on the DSP responses, with scores of texts as reward models.
 
     One scorer, which changes with the seed, is the favourite of about 70 % of the users.
@@ -211,13 +212,18 @@ def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
     share = favourite_share(alpha, len(names), 0.7)
     weights *= (1 - share) / (len(names) - 1)
     weights[seed % len(names)] = 10 * alpha * share
-    data = datasets.load_personal_llm(
+    return datasets.load_personal_llm(
         pd.DataFrame(table),
         alpha=weights,
         n_comparisons=160,
         group_by="majority",
         random_state=seed,
     )
+
+
+def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
+    """Hold out prompts of PersonalLLM's users."""
+    data = personal_llm_data(folder, seed, alpha)
     return _by_user(data.frame, data.frame["prompt_index"].to_numpy(), seed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from _linear import minimise
+from _linear import main_directions, minimise
 from _table import Known, Rows
 from scipy.sparse import csr_array
 from scipy.special import expit
@@ -93,8 +93,7 @@ def _directions(rows: Rows, pooled: np.ndarray, member: csr_array, rank: int) ->
     """Find the main directions of the users' mean residual vectors, (n_features, rank)."""
     residual = rows.label - expit(rows.margins(pooled))
     mean = member @ (residual[:, None] * rows.differences()) / (member.sum(axis=1)[:, None] + 10)
-    _, _, directions = np.linalg.svd(mean - mean.mean(axis=0), full_matrices=False)
-    directions = directions[:rank].T
+    directions = main_directions(mean - mean.mean(axis=0), rank)
     directions = np.pad(directions, ((0, 0), (0, rank - directions.shape[1])))
     return directions / np.maximum(rows.margins(directions).std(axis=0), 1e-9)
 

@@ -75,6 +75,19 @@ def minimise(
     return apart(minimize(flat, first, jac=True, method="L-BFGS-B", options=options).x)
 
 
+def main_directions(rows: np.ndarray, n: int) -> np.ndarray:
+    """Find the ``n`` main right singular vectors, (n_features, n), or fewer where the rank is less.
+
+    By the eigenvectors of the smaller product of the matrix with itself, because LAPACK's divided
+    singular value decomposition does not converge on some degenerate matrices.
+    """
+    tall = len(rows) >= rows.shape[1]
+    values, vectors = np.linalg.eigh(rows.T @ rows if tall else rows @ rows.T)
+    kept = np.flatnonzero(values > 1e-12 * max(values[-1], 1e-6))[::-1][:n]
+    directions = vectors[:, kept] if tall else rows.T @ vectors[:, kept]
+    return directions / np.maximum(np.linalg.norm(directions, axis=0), 1e-300)
+
+
 def bradley_terry(
     rows: Rows,
     penalty: float,

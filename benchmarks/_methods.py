@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from _ablation import VARIANTS
 from _bilinear import bilinear
 from _data import Case
 from _factors import factorisation, per_user
+from _field import EMBEDDED_USERS, LORE, MRM, PAL, VPL, Search, grid
 from _latent import mixture
 from _linear import Model, Pooled, oracle, pooled, specialists, tune
 from _outside import exponentiated_gradient, logistic_regression
@@ -155,14 +155,14 @@ def _oracle(task: Task) -> Reference:
     return Reference(model, task, chosen)
 
 
-def _grid(**values: Any) -> Iterator[dict[str, Any]]:
-    for setting in product(*values.values()):
-        yield dict(zip(values, setting, strict=True))
+def _searched(search: Search, task: Task) -> Reference:
+    model, chosen = search(task.table, task.base, task.seed)
+    return Reference(model, task, chosen)
 
 
 def _bilinear(task: Task) -> Reference:
     def search(**values: Any) -> tuple[Model, dict]:
-        return tune(task.table, task.base, bilinear, _grid(**values))
+        return tune(task.table, task.base, bilinear, grid(**values))
 
     strength = [task.base.penalty]
     penalties = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
@@ -176,7 +176,7 @@ def _bilinear(task: Task) -> Reference:
 
 def _mixture(task: Task) -> Reference:
     fit = partial(mixture, seed=task.seed)
-    settings = _grid(n_classes=[2, 3, 4, 6], penalty=[0.03, 0.1, 0.3, 1.0])
+    settings = grid(n_classes=[2, 3, 4, 6], penalty=[0.03, 0.1, 0.3, 1.0])
     _, chosen = tune(task.table, task.base, fit, settings, n_splits=1)
     chosen.pop("validation_loss")
     settings = [{**chosen, "trust": trust} for trust in (0.3, 1.0)]
@@ -185,7 +185,7 @@ def _mixture(task: Task) -> Reference:
 
 
 def _per_user(task: Task) -> Reference:
-    settings = _grid(penalty=[0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
+    settings = grid(penalty=[0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
     model, chosen = tune(task.table, task.base, per_user, settings)
     return Reference(model, task, chosen)
 
@@ -193,9 +193,9 @@ def _per_user(task: Task) -> Reference:
 def _factorisation(task: Task) -> Reference:
     fit = partial(factorisation, seed=task.seed)
     strength = task.base.penalty
-    settings = _grid(rank=[1, 2, 4], penalty=[0.5, 1.0, 2.0], pooled_penalty=[strength])
+    settings = grid(rank=[1, 2, 4], penalty=[0.5, 1.0, 2.0], pooled_penalty=[strength])
     _, chosen = tune(task.table, task.base, fit, settings)
-    around = _grid(
+    around = grid(
         rank=[chosen["rank"]],
         penalty=[chosen["penalty"] * factor for factor in (0.7, 1.0, 1.4)],
         pooled_penalty=[strength / 5, strength],
@@ -216,6 +216,11 @@ METHODS = {
     "per_user": Method("per user, shrunk", _per_user, history=True),
     "mixture": Method("label-free mixture", _mixture, history=True),
     "factorisation": Method("matrix factorisation", _factorisation, history=True),
+    "lore": Method("LoRe", partial(_searched, LORE), history=True),
+    "pal": Method("PAL", partial(_searched, PAL), history=True),
+    "vpl": Method("VPL", partial(_searched, VPL), history=True),
+    "mrm": Method("MRM, robust objective", partial(_searched, MRM), history=True),
+    "embedded_users": Method("user embeddings", partial(_searched, EMBEDDED_USERS), history=True),
     "specialists": Method("specialists, true label", partial(_linear, specialists), "always"),
     "oracle": Method("oracle, clean labels", _oracle, "always", needs_clean=True),
     "pafo": Method("PAFO", _library, "training", history=True),

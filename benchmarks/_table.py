@@ -12,6 +12,7 @@ from _embeddings import vectors
 from scipy.sparse import csr_array
 
 N_FOLDS = 3
+MAX_ON_ONE_PROMPT = 0.5  # share of a user's other rows, as in the library
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,7 @@ class Table:
 
 
 def read(case: Case, seed: int) -> Table:
-    """Make arrays of a case, and validation splits of its training rows.
-
-    Rows of one prompt are held out together. Without prompts, rows are held out at random, and
-    `known_apart` keeps overlapping ones out of histories.
-    """
+    """Make arrays of a case, and validation splits of its training rows; see `splits_of`."""
     names = ("train", "test", "history", "unseen", "clean")
     parts = {name: getattr(case, name) for name in names}
     there = [part for part in parts.values() if part is not None]
@@ -177,9 +174,12 @@ def read(case: Case, seed: int) -> Table:
     prompts = None
     if "prompt" in case.train.X:
         prompts = pd.Index(pd.unique(pd.concat([part.X["prompt"] for part in there])))
+        codes = prompts.get_indexer(case.train.X["prompt"])
+        if not tell_apart(codes, users.get_indexer(case.train.users)):
+            prompts = None
     used = np.unique(np.concatenate(index[0]))
     spread = items[used].var(axis=0).sum()
-    items = items / np.sqrt(2 * spread)
+    items = items / np.sqrt(2 * spread if spread > 0 else 1.0)
 
     rows = {}
     for part, (a, b) in zip(there, index, strict=True):
@@ -196,14 +196,37 @@ def read(case: Case, seed: int) -> Table:
     return Table(**found, splits=splits_of(found["train"], seed))
 
 
+def tell_apart(prompt: np.ndarray, user: np.ndarray) -> bool:
+    """Tell whether prompts link rows and cut folds, by the rule of the library.
+
+    They do not if they are few (one question that everybody is asked), or if most of a user's other
+    rows have the same prompt: every history would then be nearly empty.
+    """
+    rows = pd.DataFrame({"user": user, "prompt": prompt})
+    same = rows.groupby(["user", "prompt"])["user"].transform("size") - 1
+    others = rows.groupby("user")["user"].transform("size") - 1
+    share = (same / others)[others > 0]
+    several = rows["prompt"].nunique() >= 2 * N_FOLDS
+    return several and (share.empty or bool(share.mean() < MAX_ON_ONE_PROMPT))
+
+
 def splits_of(train: Rows, seed: int) -> tuple[Split, ...]:
-    """Make one validation split for each fold."""
-    unit = np.arange(len(train)) if train.prompt is None else train.prompt
+    """Make one validation split for each fold.
+
+    Rows of one prompt are held out together. Without prompts users are held out whole, as the
+    library does, because their rows share items with one another: the history of a held-out row is
+    then made of the user's other held-out rows that share no item with it. Rows are held out one by
+    one where there are fewer users than folds.
+    """
+    by_prompt = train.prompt is not None
+    by_user = not by_prompt and len(np.unique(train.user)) >= N_FOLDS
+    label = train.prompt if by_prompt else train.user if by_user else np.arange(len(train))
+    _, unit = np.unique(label, return_inverse=True)
     fold = np.random.RandomState(seed).permutation(np.arange(unit.max() + 1) % N_FOLDS)[unit]
     splits = []
     for number in range(N_FOLDS):
         fit, check = train[fold != number], train[fold == number]
-        splits.append(Split(fit, check, known_apart(check, fit)))
+        splits.append(Split(fit, check, known_apart(check, check if by_user else fit)))
     return tuple(splits)
 
 

@@ -97,5 +97,4 @@ axes.set(xlabel="accuracy, majority users", ylabel="accuracy, minority users")
 axes.legend()
 picture = output / "optuna.png"
 figure.savefig(picture)
-plt.close(figure)
 print(f"Drew {picture}")

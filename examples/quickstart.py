@@ -18,9 +18,11 @@ encoder is the one of the ``offline`` extra.
 # one quarter a casual one, so the two groups answer oppositely wherever the tone differs. One
 # answer in ten is a slip.
 
+import copy
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import joblib
@@ -30,8 +32,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, GroupShuffleSplit
 
 from pafo_sk import PafoRewardEstimator
 from pafo_sk.datasets import make_text_preferences
+from pafo_sk.inspection import HistoryDisplay
 
-data = make_text_preferences(n_users=60, n_comparisons=20, random_state=0)
+data = make_text_preferences(n_users=60, n_comparisons=20, n_prompts=30, random_state=0)
 print(data.X.head(3).to_string(max_colwidth=36))
 print("y: 0 where response_a won, 1 where response_b did:", data.y[:3])
 
@@ -66,13 +69,13 @@ def accuracies(model):
 
 
 table = pd.DataFrame({"pooled": accuracies(pooled), "PAFO": accuracies(pafo)}).T
-print(table.round(3).to_string())
+print((100 * table).round(1).to_string())
 
 # %%
 # Before it returns, ``fit`` has judged itself by cross-validation: accuracy of every group under
 # the pooled model, under a model of its own, and under the unified one.
 
-print(pafo.pareto_report_[["n_users", "pooled", "specialist", "unified"]].round(3).to_string())
+print((100 * pafo.pareto_report_[["pooled", "specialist", "unified"]]).round(1).to_string())
 print("Status:", pafo.pareto_status_)
 
 # %%
@@ -92,21 +95,21 @@ def worst_group_accuracy(model, X, y):
 
 search = GridSearchCV(
     PafoRewardEstimator(encoder="all-MiniLM-L6-v2", group_column="group", random_state=0),
-    {"distill_weight": [0, 0.5], "margin_temperature": [1, 2]},
+    {"distill_weight": [0, 0.5]},
     scoring=worst_group_accuracy,
     cv=GroupKFold(n_splits=3),
 )
 search.fit(X_train.assign(group=groups_train), y_train, groups=X_train["prompt"])
 results = pd.DataFrame(search.cv_results_)
 print(
-    results[["param_distill_weight", "param_margin_temperature", "mean_test_score"]]
-    .round(3)
+    results[["param_distill_weight", "mean_test_score"]]
+    .assign(mean_test_score=lambda found: (100 * found["mean_test_score"]).round(1))
     .to_string(index=False)
 )
 print("Best:", search.best_params_)
 best = search.best_estimator_
 table.loc["PAFO, searched"] = accuracies(best)
-print(table.round(3).to_string())
+print((100 * table).round(1).to_string())
 
 # %%
 # Save, and load elsewhere
@@ -150,21 +153,33 @@ for name, members in {"majority": majority, "minority": ~majority}.items():
 # strangers, half of them with the rare taste: accuracies of fewer would be noisy.
 
 strangers = make_text_preferences(
-    n_users=100, n_comparisons=40, group_shares=(0.5, 0.5), random_state=1
+    n_users=100, n_comparisons=40, n_prompts=30, group_shares=(0.5, 0.5), random_state=1
 )
 X_new = strangers.X.assign(user="stranger " + strangers.X["user"].astype(str))
 asked = X_new["prompt"].isin(X_train["prompt"]) & (X_new.groupby("user").cumcount() < 14)
 later = X_new["prompt"].isin(X_test["prompt"])
 answers = strangers.frame["y_clean"][later]
-rare = strangers.groups[later] == "group_1"
+taste = np.where(strangers.groups[later] == "group_1", "rare taste", "common taste")
+stranger = copy.deepcopy(best)  # for the picture below
 
 
 def strangers_accuracy():
-    """Accuracy for the strangers of the common and of the rare taste, on new prompts."""
+    """Accuracy in per cent for the strangers of either taste, on new prompts."""
     right = best.predict(X_new[later]) == answers
-    return f"common taste {right[~rare].mean():.3f}, rare taste {right[rare].mean():.3f}"
+    return (100 * right.groupby(taste).mean()).round(1).to_dict()
 
 
 print("Unknown:", strangers_accuracy())
 best.enroll(X_new[asked], strangers.y[asked])
 print(f"After about {asked.sum() / 100:.0f} comparisons each:", strangers_accuracy())
+
+# %%
+# How many comparisons are enough? A model that does not know the strangers is asked with histories
+# of growing length. The picture needs matplotlib.
+
+if find_spec("matplotlib") is None:
+    print('No picture: pip install "pafo_sk[plot]" brings matplotlib.')
+else:
+    HistoryDisplay.from_estimator(
+        stranger, X_new[asked], strangers.y[asked], X_new[later], answers, strangers.groups[later]
+    )

@@ -52,10 +52,31 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
 
     @abstractmethod
     def decision_function(self, X: Any) -> np.ndarray:
-        """Margins of shape (n,)."""
+        """Return a margin for every comparison; see the subclass.
+
+        Parameters
+        ----------
+        X : comparisons, in the form given to `fit`
+            Users that are not known get the population's reward.
+
+        Returns
+        -------
+        margin : ndarray of shape (n,)
+        """
 
     def predict(self, X: Any) -> np.ndarray:
-        """The winner of every comparison, as a label of ``y``."""
+        """Predict the winner of every comparison.
+
+        Parameters
+        ----------
+        X : comparisons, in the form given to `fit`
+            Users that are not known get the population's reward.
+
+        Returns
+        -------
+        winner : ndarray of shape (n,)
+            Labels of ``classes_``.
+        """
         margin = self.decision_function(X)
         return self.classes_[(margin > 0).astype(int)]
 
@@ -64,13 +85,38 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         return margin if self.classes_[1] == self.pos_label_ else -margin
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy of the predicted winners; a label that `fit` did not see is an error."""
+        """Return the accuracy of the predicted winners.
+
+        Parameters
+        ----------
+        X : comparisons, in the form given to `fit`
+        y : array-like of shape (n,)
+            The true winners; a label that `fit` did not see is an error.
+        sample_weight : array-like of shape (n,) or None, default=None
+            How often each comparison counts; None: once.
+
+        Returns
+        -------
+        accuracy : float
+            Between 0 and 1.
+        """
         check_is_fitted(self)
         read_y(y, None, self.classes_)
         return super().score(X, y, read_weight(sample_weight, num_samples(y)))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Bradley-Terry probabilities of the two classes, (n, 2)."""
+        """Predict the Bradley-Terry probability of both winners.
+
+        Parameters
+        ----------
+        X : comparisons, in the form given to `fit`
+            Users that are not known get the population's reward.
+
+        Returns
+        -------
+        probability : ndarray of shape (n, 2)
+            Columns in the order of ``classes_``: `decision_function` is the log-odds of the second.
+        """
         margin = self.decision_function(X)
         return np.stack([expit(-margin), expit(margin)], axis=1)
 

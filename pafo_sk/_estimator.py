@@ -40,6 +40,7 @@ from pafo_sk._support_rate import RULES, infer_groups, support_rate
 from pafo_sk._training.config import TrainingConfig
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.fit_cache import FitCache
+from pafo_sk._training.heads import LinearHead
 from pafo_sk._training.net import RewardNet
 from pafo_sk._training.preconditioning import Preconditioner
 
@@ -141,6 +142,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         by user and prompt. With more than 10,000 comparisons, of a sample of so many.
     pareto_status_ : str
         One-sentence summary of ``pareto_report_``.
+    history_report_, options_report_ : DataFrame or None
+        The same by number of known comparisons, and for every option that was looked at.
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
@@ -373,10 +376,14 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         comparisons = without_idle_prompts(comparisons, user, n_folds, weight)
         group = None if groups is None else groups.codes
         fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
-        comparisons = comparisons.scaled(distance_scale)
+        net = RewardNet() if self.reward_net is None else self.reward_net
+        linear = net.module is LinearHead and StudentOptions.of(self).linear
+        given = comparisons
+        comparisons = (given.scaled_differences if linear else given.scaled)(distance_scale)
         return Trainer(
-            net=RewardNet() if self.reward_net is None else self.reward_net,
+            net=net,
             comparisons=comparisons,
+            given=given,
             preconditioner=Preconditioner.of(comparisons, weight),
             label=label,
             user=user,

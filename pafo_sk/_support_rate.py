@@ -46,7 +46,7 @@ def support_rate(
     """
     if not len(users):
         return None
-    comparisons, label, user = trainer.comparisons, trainer.label, trainer.user
+    comparisons, label, user = trainer.linked, trainer.label, trainer.user
     weight = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
     low, high = np.minimum(comparisons.a, comparisons.b), np.maximum(comparisons.a, comparisons.b)
     low_won = np.where(comparisons.a == low, label, 1 - label) == 0

@@ -47,6 +47,16 @@ def test_every_block_names_a_language(page):
     assert languages <= {"python", "pycon", "bash", "text"}
 
 
+ADOPTED = {"contributing.md", "changes.md"}  # the site shows files of the root in their place
+
+
+@pytest.mark.parametrize(
+    "page", [one for one in PAGES[1:] if one.name not in ADOPTED], ids=lambda page: page.name
+)
+def test_pages_begin_with_the_question_that_they_answer(page):
+    assert re.match(r"# .+\n\n\*[^*]+\?\*", page.read_text(encoding="utf-8"))
+
+
 def anchors(page):
     """Names by which links reach the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)

@@ -9,7 +9,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-TOOLS = {"ruff", "mypy", "build", "pre-commit"}  # no test imports them
+# no test imports them
+TOOLS = {"ruff", "mypy", "build", "pre-commit", "sphinx", "pydata-sphinx-theme", "myst-parser"}
+TOOLS |= {"sphinx-gallery", "sphinx-copybutton", "sphinx-design"}
 
 
 def lowest_allowed():

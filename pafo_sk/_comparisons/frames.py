@@ -20,6 +20,7 @@ from pafo_sk._comparisons.conversations import (
 )
 from pafo_sk._comparisons.labels import FEW, Labels, numbered
 from pafo_sk._comparisons.messages import in_rows, listed
+from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
 from pafo_sk._warnings import warn_caller
 
@@ -50,6 +51,8 @@ class Columns:
             )
         self._frame = frame if self._pandas else nw.from_native(frame, eager_only=True)
         self.names: list[Hashable] = list(self._frame.columns)
+        # types are looked at many times faster than columns
+        self._dtypes = list(self._frame.dtypes) if self._pandas else [None] * len(self.names)
 
     def __len__(self) -> int:
         return len(self._frame)
@@ -67,6 +70,22 @@ class Columns:
     def select(self, names: Sequence[Hashable]) -> Any:
         """Return the frame, of its own kind, with ``names`` only, in their order."""
         return nw.to_native(self._frame[list(names)], pass_through=True)
+
+    def floats(self, names: Sequence[Hashable], ignored: Sequence[Hashable]) -> np.ndarray | None:
+        """Return a pandas frame without ``ignored`` as an array, if it has exactly ``names``.
+
+        None if it has others or another order, or holds anything but integers and floats of numpy:
+        scikit-learn's check reads all that as well, and says what is wrong, but takes longer than
+        all that follows where a frame has few rows.
+        """
+        positions = [i for i, name in enumerate(self.names) if name not in ignored]
+        if not self._pandas or [self.names[i] for i in positions] != list(names):
+            return None
+        dtypes = [self._dtypes[i] for i in positions]
+        if not all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in dtypes):
+            return None
+        values = self._frame.take(positions, axis=1).to_numpy()
+        return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all columns as a frame of pandas."""
@@ -188,8 +207,8 @@ class Columns:
 
     def looks_like_text(self, ignored: Sequence[Hashable]) -> bool:
         """Return whether a column other than ``ignored`` begins with strings or messages."""
-        for name in self.names:
-            if name in ignored:
+        for name, dtype in zip(self.names, self._dtypes, strict=True):
+            if name in ignored or getattr(dtype, "kind", "O") in NUMBERS:
                 continue
             values = self.values(name)
             if values.dtype.kind in "OUS" and any(

@@ -9,6 +9,9 @@ import pandas as pd
 
 from pafo_sk._comparisons.messages import in_rows
 
+# kinds of types that need no further look
+NUMBERS = frozenset("biuf")
+
 
 def as_array(X: Any, name: str = "X") -> Any:
     """Return a tensor as an array, and raise for masked values; leave anything else as it is.
@@ -43,7 +46,8 @@ def check_numeric(X: Any, name: str = "X") -> None:
     """
     columns = {name: X}
     if is_pandas(X):
-        columns = {f"Column {column!r} of {name}": X[column] for column in X}
+        doubtful = X.columns[[dtype.kind not in NUMBERS for dtype in X.dtypes]]
+        columns = {f"Column {column!r} of {name}": X[column] for column in doubtful}
     for of, values in columns.items():
         kind = getattr(getattr(values, "dtype", None), "kind", "")
         if kind in ("m", "M"):

@@ -165,6 +165,12 @@ class InputReader(BaseEstimator):
         self._check_form(form, has_users, estimator, reset)
         if form == "text":
             return self._read_texts(columns, labels, estimator, reset)
+        known = None if reset else getattr(self, "feature_names_in_", None)
+        values = None if known is None else columns.floats(known, special)
+        if values is not None:
+            _check_n_rows(len(values), 1)
+            check_finite(values)
+            return Pairs(values, **labels)
         numbers = columns.drop(special)
         check_numeric(Columns(numbers).to_pandas())
         return Pairs(self._read_numbers(numbers, estimator, reset), **labels)

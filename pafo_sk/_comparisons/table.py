@@ -149,22 +149,53 @@ class ComparisonTable:
         return self.replaced(a=self.a[rows], b=self.b[rows], **parts)
 
     def replaced(self, **changes: Any) -> ComparisonTable:
-        """Return a table with other attributes, which are not checked again."""
+        """Return a table with other attributes, which are not checked again.
+
+        Parameters
+        ----------
+        **changes : object
+            The attributes.
+
+        Returns
+        -------
+        table : ComparisonTable
+        """
         return self.unchecked(**{**vars(self), **changes})
 
     @classmethod
     def unchecked(cls, **attributes: Any) -> ComparisonTable:
-        """Make a table of attributes that are known to be right."""
+        """Make a table of attributes that are known to be right.
+
+        Parameters
+        ----------
+        **attributes : object
+            ``items``, ``a`` and ``b``, and perhaps ``users``, ``prompts`` and ``groups``.
+
+        Returns
+        -------
+        table : ComparisonTable
+        """
         table = object.__new__(cls)
         vars(table).update({"users": None, "prompts": None, "groups": None}, **attributes)
         return table
 
     def table(self) -> ComparisonTable:
-        """Return the table itself, as other forms of X return the table that they become."""
+        """Return the table itself, as other forms of X return the table that they become.
+
+        Returns
+        -------
+        table : ComparisonTable
+        """
         return self
 
     def used(self) -> np.ndarray:
-        """Return the rows of the items that are compared, in rising order."""
+        """Return the rows of the items that are compared.
+
+        Returns
+        -------
+        rows : ndarray of int, shape (n_used,)
+            In rising order.
+        """
         n_items = len(self.items)
         if FEW * len(self) < n_items:  # sorting a few numbers is faster than a pass over many
             return np.unique(np.concatenate([self.a, self.b]))
@@ -180,6 +211,10 @@ class ComparisonTable:
         ----------
         most : float, default=1.0
             The table stays as it is if a larger share of its items than this is compared.
+
+        Returns
+        -------
+        table : ComparisonTable
         """
         used = self.used()
         if len(used) > most * len(self.items) or len(used) == len(self.items):
@@ -190,7 +225,18 @@ class ComparisonTable:
         return part if self.scale == 1 else part.scaled(1.0)
 
     def vectors(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """Return the scaled vectors of some items (None: of all), in single or double precision."""
+        """Return the scaled vectors of some items.
+
+        Parameters
+        ----------
+        rows : ndarray of int or None, default=None
+            Rows of the items; None: all.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n_rows, n_features)
+            In single or double precision.
+        """
         items = self.items if rows is None else self.items[rows]
         dtype = np.promote_types(items.dtype, np.float32)
         if self.scale == 1 and dtype == items.dtype:
@@ -201,11 +247,41 @@ class ComparisonTable:
         """Multiply every vector by ``factor``.
 
         A large table in half precision keeps its items and notes the factor; others are copied.
+
+        Parameters
+        ----------
+        factor : float
+
+        Returns
+        -------
+        table : ComparisonTable
         """
         scaled = self.replaced(scale=self.scale * factor)
         if self.items.dtype == np.float16 and self.items.size > LARGE:
             return scaled
         return scaled.replaced(items=np.asarray(scaled.vectors()), scale=1.0)
+
+    def scaled_differences(self, factor: float) -> ComparisonTable:
+        """Multiply every vector by ``factor``, and keep no more of them than linear margins need.
+
+        Where fewer pairs than items are compared, the items become the differences of the pairs
+        and, behind them, zero, with which each of them is compared.
+
+        Parameters
+        ----------
+        factor : float
+
+        Returns
+        -------
+        table : ComparisonTable
+        """
+        n = len(self)
+        if len(self.used()) <= n + 1 or self.items.size > LARGE:
+            return self.scaled(factor)
+        scaled = self.replaced(scale=self.scale * factor)
+        difference = scaled.vectors(self.b) - scaled.vectors(self.a)
+        items = np.concatenate([difference, np.zeros_like(difference[:1])])
+        return self.replaced(items=items, a=np.full(n, n), b=np.arange(n), scale=1.0)
 
     def unit(self, item_weight: np.ndarray | None = None) -> float:
         """Return the factor that makes the mean squared distance of two random items one.
@@ -217,6 +293,10 @@ class ComparisonTable:
         ----------
         item_weight : ndarray of shape (n_items,), or None, default=None
             How often each item counts; None: once.
+
+        Returns
+        -------
+        factor : float
         """
         used = self.used()
         parts = [*chunks(self.items, None if len(used) == len(self.items) else used)]

@@ -137,6 +137,7 @@ def model_state(model: PersonalisedReward) -> dict[str, Any] | PersonalisedRewar
         "direction_penalty": float(module.direction_penalty),
         "config": asdict(module.config),
         "item_scale": float(model.item_scale),
+        "prototype_groups": module.prototype_groups,
     }
 
 
@@ -155,6 +156,7 @@ def model_from(
     direction_penalty: float,
     config: dict[str, Any],
     item_scale: float,
+    prototype_groups: list[int] | None = None,
 ) -> PersonalisedReward:
     """A model from its weights; their shapes say how large it is."""
     _require(head in ("LinearHead", "MLPHead"), f"it has a head {head!r}")
@@ -168,6 +170,9 @@ def model_from(
     _require(all(type(n) is float and 0 <= n < np.inf for n in numbers), "a number is out of range")
     _require(type(personal) is bool and pooled_share <= 1 and dropout < 1, "a number is no share")
     n_prototypes = tensors["log_share"].size
+    if prototype_groups is not None:
+        typed = isinstance(prototype_groups, list) and all(type(c) is int for c in prototype_groups)
+        _require(typed and len(prototype_groups) == n_prototypes, "prototypes lack their groups")
     directions = tensors["directions.weight"]
     parts: list[nn.Module] = []
     with torch.random.fork_rng(devices=()):  # a perceptron draws its weights before it gets others
@@ -187,7 +192,7 @@ def model_from(
     _require(shapes == given, "weights are absent, or their sizes do not fit one another")
     module.load_state_dict({k: torch.as_tensor(v.copy()) for k, v in tensors.items()})
     module.pooled_share, module.direction_penalty = pooled_share, direction_penalty
-    module.config = _config(config)
+    module.config, module.prototype_groups = _config(config), prototype_groups
     return PersonalisedReward(module.eval().requires_grad_(False), item_scale)
 
 

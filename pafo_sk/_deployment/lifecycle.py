@@ -37,6 +37,12 @@ class Lifecycle(ComparisonClassifier):
         """Number of known comparisons of every user, by user."""
         return self.history_.counts()
 
+    def _html_repr(self) -> str:
+        """What notebooks show; scikit-learn asks for it."""
+        from pafo_sk._deployment.html_repr import html_of
+
+        return html_of(self)
+
     def enroll(self, X: Any, y: Any, sample_weight: Any = None, *, keys: Any = None) -> Self:
         """Add comparisons to users' histories, of new users or known ones, without retraining.
 

@@ -78,7 +78,7 @@ class ModelCard:
         for level, (heading, blocks) in enumerate(self.sections):
             tag = "h2" if level else "h1"
             parts.append(f"<{tag}>{html.escape(heading)}</{tag}>")
-            parts += map(_html, blocks)
+            parts.append(blocks_html(blocks))
         return f'<article class="pafo-model-card">{"".join(parts)}</article>'
 
     def save(self, path: Any) -> None:
@@ -101,7 +101,7 @@ def card_of(estimator: Any, license: str) -> ModelCard:
         ("Reward model", [METHODS[estimator.strategy], _facts(estimator, info)])
     ]
     if (report := estimator.pareto_report_) is not None:
-        sections.append(("Whom it serves how well", _of_groups(estimator, report)))
+        sections.append(("Whom it serves how well", of_groups(estimator, report)))
     if (by_length := estimator.history_report_) is not None:
         text = "Accuracy on held-out comparisons by the number of a user's known comparisons."
         sections.append(("How much it needs to know", [text, _lengths(by_length)]))
@@ -145,7 +145,7 @@ def _encoder_name(info: dict[str, Any]) -> str:
     return os.path.basename(str(info["name"]).rstrip("/"))
 
 
-def _of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:
+def of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:
     """The Pareto report, in words and as a table."""
     model = next(m for m in ("unified", "balanced", "group_dro", "pooled") if m in report)
     table = pd.DataFrame(
@@ -231,6 +231,11 @@ def _markdown(block: Block) -> list[str]:
     if isinstance(block, list):
         return [f"- {escaped(point)}" for point in block]
     return [escaped(block)]
+
+
+def blocks_html(blocks: list[Block]) -> str:
+    """Blocks in HTML, with all texts escaped."""
+    return "".join(map(_html, blocks))
 
 
 def _html(block: Block) -> str:

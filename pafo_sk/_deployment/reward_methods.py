@@ -33,7 +33,7 @@ class RewardMethods(ComparisonClassifier):
     user: str | int | None
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Margins ``r(b) - r(a)``; swapping the responses negates them exactly.
+        """Return the margins ``r(b) - r(a)``; swapping the responses negates them exactly.
 
         As scikit-learn wants, they are positive for ``classes_[1]``: they are ``r(a) - r(b)`` if
         that means that response_a won, see ``pos_label``.
@@ -42,6 +42,11 @@ class RewardMethods(ComparisonClassifier):
         ----------
         X : comparisons, in the form given to `fit`
             Users that are not known get the population's reward.
+
+        Returns
+        -------
+        margin : ndarray of shape (n,)
+            Log-odds of ``classes_[1]``.
         """
         check_is_fitted(self)
         return self._signed(self.model_.margins(self.reader_.read(X, self), self.history_))
@@ -117,23 +122,31 @@ class RewardMethods(ComparisonClassifier):
         return ranks_within(reward, code)
 
     def item_vectors(self, items: Any) -> np.ndarray:
-        """Vectors of responses as the rewards read them, (n, n_features).
+        """Return the vectors of responses, as the rewards read them.
 
         Parameters
         ----------
         items : frame or array of shape (n, n_features)
             As in `reward`.
+
+        Returns
+        -------
+        vectors : ndarray of shape (n, n_features)
         """
         check_is_fitted(self)
         return self.reader_.read_items(items, self, need_users=False)[0]
 
     def user_coefficients(self, users: Any) -> np.ndarray:
-        """Weights by which each user's reward combines the model's rewards, (n, n_rewards).
+        """Return the weights by which each user's reward combines the model's rewards.
 
         Parameters
         ----------
         users : array-like of shape (n,)
             Users that are not known get the population's.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n, n_rewards)
         """
         check_is_fitted(self)
         labels = Labels.of(users, "users")

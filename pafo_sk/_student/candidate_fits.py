@@ -254,5 +254,5 @@ def history_margins(
 
 def _history_index(trainer: Trainer) -> HistoryIndex:
     """Which rows share a user, and which of those are linked."""
-    keys = history_keys(trainer.comparisons, trainer.user)
+    keys = history_keys(trainer.linked, trainer.user)
     return HistoryIndex(torch.as_tensor(trainer.user), tuple(map(torch.as_tensor, keys)))

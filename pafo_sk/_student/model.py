@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,17 @@ class HistoryModel(nn.Module, ABC):
         Whether L-BFGS trains the module, and not Adam, where ``reward_net`` does not say.
     config : StudentConfig
         Numbers that shape the model; set after ``__init__``.
+    prototype_groups : list of int or None
+        Code of the group from which each prototype started, -1 where several share it; set after
+        ``__init__``, and only read by pictures.
+
+    Examples
+    --------
+    The page on students writes another one from scratch.
+
+    >>> from pafo_sk import HistoryMixture, HistoryModel
+    >>> issubclass(HistoryMixture, HistoryModel)
+    True
     """
 
     reference: nn.Module
@@ -48,6 +60,7 @@ class HistoryModel(nn.Module, ABC):
     direction_penalty: float = 1.0
     convex: bool = False
     config: StudentConfig = StudentConfig()
+    prototype_groups: list[int] | None = None
 
     @property
     @abstractmethod
@@ -56,11 +69,20 @@ class HistoryModel(nn.Module, ABC):
 
     @abstractmethod
     def rewards(self, items: Tensor) -> Tensor:
-        """All rewards that a user's coefficients combine, (n_items, n_rewards)."""
+        """Compute all rewards that a user's coefficients combine.
+
+        Parameters
+        ----------
+        items : Tensor of shape (n_items, n_features)
+
+        Returns
+        -------
+        rewards : Tensor of shape (n_items, n_rewards)
+        """
 
     @abstractmethod
     def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
-        """What each comparison adds to its user's history, (n_comparisons, n_statistics).
+        """Compute what each comparison adds to its user's history.
 
         The first column is one: it counts comparisons.
 
@@ -70,15 +92,29 @@ class HistoryModel(nn.Module, ABC):
             Differences of `rewards`.
         answer : Tensor of shape (n_comparisons,)
             +1 where b won, -1 where a won.
+
+        Returns
+        -------
+        statistics : Tensor of shape (n_comparisons, n_statistics)
         """
 
     @abstractmethod
     def coefficients(self, sums: Tensor) -> Tensor:
-        """Weights of the rewards for histories with these sums, (n, n_rewards)."""
+        """Compute the weights of the rewards from histories.
+
+        Parameters
+        ----------
+        sums : Tensor of shape (n, n_statistics)
+            Summed statistics of n histories.
+
+        Returns
+        -------
+        coefficients : Tensor of shape (n, n_rewards)
+        """
 
     @abstractmethod
     def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
-        """Twice what is added to the summed loss.
+        """Compute twice what is added to the summed loss.
 
         Write it in terms of the heads' ``weight``, not of ``parameters()``, because the parameters
         of a `LinearHead` are its weights in other coordinates while it is trained.
@@ -89,6 +125,10 @@ class HistoryModel(nn.Module, ABC):
             Head towards which prototypes are shrunk.
         weight : float
             Weight of the prototypes' squared distance from it.
+
+        Returns
+        -------
+        penalty : Tensor of shape ()
         """
 
 
@@ -126,6 +166,15 @@ class HistoryMixture(HistoryModel):
         Share of users of each prototype, from which the prior starts; None: equal.
     personal : bool, default=True
         False: the prototypes' prior mixture for everybody, whatever the history.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pafo_sk import HistoryMixture, LinearHead
+    >>> mixture = HistoryMixture(LinearHead(3, 2), LinearHead(3), LinearHead(3, 1))
+    >>> no_history = torch.zeros(1, mixture.n_statistics)
+    >>> mixture.coefficients(no_history).tolist()  # pooled, two prototypes, one direction
+    [[1.0, 0.0, 0.0, 0.0]]
     """
 
     log_share: Tensor
@@ -163,17 +212,25 @@ class HistoryMixture(HistoryModel):
         return 1 + self.n_prototypes + 2 * self.n_directions
 
     def rewards(self, items: Tensor) -> Tensor:
-        """All rewards that a user's coefficients combine, (n_items, 1 + K + q).
+        """Compute all rewards that a user's coefficients combine.
 
-        Columns: pooled, prototypes, directions.
+        Parameters
+        ----------
+        items : Tensor of shape (n_items, n_features)
+
+        Returns
+        -------
+        rewards : Tensor of shape (n_items, 1 + K + q)
+            Columns: pooled, prototypes, directions.
         """
-        parts = [self.reference(items), self.prototypes(items), self.directions(items)]
-        return torch.cat(parts, dim=1)
+        heads: list[Any] = [self.reference, self.prototypes, self.directions]
+        if all(type(head).forward is LinearHead.forward for head in heads):
+            # one pass over the items instead of three
+            return items @ torch.cat([head.weight for head in heads]).T
+        return torch.cat([head(items) for head in heads], dim=1)
 
     def statistics(self, margin: Tensor, answer: Tensor) -> Tensor:
-        """What each comparison adds to its user's history, (n_comparisons, 1 + K + 2 q).
-
-        Columns: count, evidence for each prototype, residual and precision of each direction.
+        """Compute what each comparison adds to its user's history.
 
         Parameters
         ----------
@@ -181,6 +238,11 @@ class HistoryMixture(HistoryModel):
             Differences of `rewards`.
         answer : Tensor of shape (n_comparisons,)
             +1 where b won, -1 where a won.
+
+        Returns
+        -------
+        statistics : Tensor of shape (n_comparisons, 1 + K + 2 q)
+            Columns: count, evidence for each prototype, residual and precision of each direction.
         """
         signed = margin * answer[:, None]
         pooled, prototypes, directions = signed.split(
@@ -198,7 +260,18 @@ class HistoryMixture(HistoryModel):
         )
 
     def coefficients(self, sums: Tensor) -> Tensor:
-        """Weights of the rewards for histories with these sums, (n, 1 + K + q)."""
+        """Compute the weights of the rewards from histories.
+
+        Parameters
+        ----------
+        sums : Tensor of shape (n, n_statistics)
+            Summed statistics of n histories.
+
+        Returns
+        -------
+        coefficients : Tensor of shape (n, 1 + K + q)
+            Columns as in `rewards`.
+        """
         # linked rows are subtracted from sums, and rounding may leave less than zero
         count = sums[:, :1].clamp_min(0)
         gate, taste = self.gate(sums), self.taste(sums)
@@ -210,7 +283,17 @@ class HistoryMixture(HistoryModel):
         return torch.cat([1 - own, own_reward, own * taste], dim=1)
 
     def gate(self, sums: Tensor) -> Tensor:
-        """Probability of every prototype, (n, K)."""
+        """Compute the probability of every prototype.
+
+        Parameters
+        ----------
+        sums : Tensor of shape (n, n_statistics)
+            Summed statistics of n histories.
+
+        Returns
+        -------
+        gate : Tensor of shape (n, K)
+        """
         count, evidence = sums[:, :1].clamp_min(0), sums[:, 1 : 1 + self.n_prototypes]
         saturation = count / self.config.saturation * self.saturation.exp()
         weight = self.evidence_weight.exp() / (1 + saturation)
@@ -219,16 +302,44 @@ class HistoryMixture(HistoryModel):
         return torch.softmax(logits.T, dim=0).T
 
     def taste(self, sums: Tensor) -> Tensor:
-        """Position of the user along every direction, (n, q)."""
+        """Compute the position of the users along every direction.
+
+        Parameters
+        ----------
+        sums : Tensor of shape (n, n_statistics)
+            Summed statistics of n histories.
+
+        Returns
+        -------
+        taste : Tensor of shape (n, q)
+        """
         residual, precision = sums[:, 1 + self.n_prototypes :].chunk(2, dim=1)
         return residual / (1 + precision.clamp_min(0))
 
     def gate_offsets(self) -> Tensor:
-        """Squared distance of the gate's few numbers from their starts."""
+        """Compute the squared distance of the gate's few numbers from their starts.
+
+        Returns
+        -------
+        distance : Tensor of shape ()
+        """
         return self.evidence_weight**2 + self.saturation**2 + (self.prior_offset**2).sum()
 
     def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
-        """Shrinks prototypes to the anchor, directions to zero and the gate to its start."""
+        """Shrink prototypes to the anchor, directions to zero and the gate to its start.
+
+        Parameters
+        ----------
+        anchor : nn.Module
+            Head towards which prototypes are shrunk.
+        weight : float
+            Weight of the prototypes' squared distance from it.
+
+        Returns
+        -------
+        penalty : Tensor of shape ()
+            Twice what is added to the summed loss.
+        """
         size = weight * squared_distance(self.prototypes, anchor).sum()
         if self.n_directions:
             size = size + self.direction_penalty * (self.directions.weight**2).sum()

@@ -58,6 +58,11 @@ class StudentOptions:
         return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
 
     @property
+    def linear(self) -> bool:
+        """Whether the unified model's rewards are linear in the items if those of its heads are."""
+        return self.student_class in (None, HistoryMixture)
+
+    @property
     def student_class(self) -> type[HistoryModel] | None:
         """Class of the unified model; None: one reward for everybody."""
         return STUDENTS[self.student] if isinstance(self.student, str) else self.student

@@ -157,6 +157,7 @@ class CandidateTrainer:
             )
         module.direction_penalty = candidate.direction_penalty
         module.config = self.config
+        module.prototype_groups = prototypes.group.tolist()
         return module
 
     def _prototypes(self, number: int, fold: int | None) -> Prototypes:
@@ -230,7 +231,7 @@ class CandidateTrainer:
             answer=tensor(2 * target[:, 0] - 1),
             kept=tensor(kept if (user >= 0).any() else kept[:, :1]),
             user=codes(user),
-            keys=tuple(codes(key) for key in history_keys(comparisons, user)),
+            keys=tuple(codes(key) for key in history_keys(trainer.linked, user)),
             anchor=copy.deepcopy(anchor).to(device),
             anchor_penalty=anchor_penalty,
         )

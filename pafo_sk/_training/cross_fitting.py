@@ -23,7 +23,7 @@ from pafo_sk._training.subsample import sampled_rows
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
 # A table with a larger share of the items than this costs more to make than it saves.
-MAX_COPIED = 0.5
+MAX_COPIED = 0.7
 
 # Folds whose rows a model has not seen.
 FoldSet = tuple[int, ...]
@@ -35,7 +35,8 @@ class Trainer:
 
     Models are cross-fitted: each is trained once for every *fold set*, on all rows but those of
     these folds. ``memo`` holds what was trained; see `trained_once`. ``weight`` says how often each
-    comparison counts; None: once.
+    comparison counts; None: once. ``given`` tells which rows share an item where ``comparisons``
+    hold differences of items, of which no two are the same; None: ``comparisons`` tell it.
     """
 
     net: RewardNet
@@ -51,9 +52,15 @@ class Trainer:
     preconditioner: Preconditioner | None = None
     tables: ItemTensors = field(default_factory=ItemTensors)
     weight: np.ndarray | None = None
+    given: ComparisonTable | None = None
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def linked(self) -> ComparisonTable:
+        """Comparisons whose items and prompts tell which rows are linked."""
+        return self.comparisons if self.given is None else self.given
 
     @property
     def total_weight(self) -> float:
@@ -73,9 +80,9 @@ class Trainer:
         """The same, with the memo that a cache has for its content; itself without a cache."""
         if cache is None:
             return self
-        of = self.comparisons
+        of, linked = self.comparisons, self.linked
         prompt = None if of.prompts is None else of.prompts.codes
-        data = (of.items, of.scale, of.a, of.b, prompt, self.label, self.weight)
+        data = (of.items, of.scale, linked.a, linked.b, prompt, self.label, self.weight)
         split = (self.user, self.fold, self.n_folds)
         settings = (str(self.device), self.seed, self.net, self.config)
         return replace(self, memo=cache.memo(*data, *split, *settings))
@@ -95,6 +102,7 @@ class Trainer:
         return replace(
             self,
             comparisons=self.comparisons[rows].compact(max_copied),
+            given=None if self.given is None else self.given[rows],
             label=self.label[rows],
             user=user,
             fold=self.fold[rows],

@@ -92,7 +92,18 @@ class FitCache:
         return f"FitCache(n_training_sets={len(self)})"
 
     def memo(self, *content: Any) -> Memo:
-        """The memo of a training set; a new one each time where it cannot be told from others."""
+        """Return the memo of a training set.
+
+        Parameters
+        ----------
+        *content : object
+            Whatever tells the set from others. If it cannot be pickled, the memo is a new one each
+            time.
+
+        Returns
+        -------
+        memo : Memo
+        """
         try:
             digest = joblib.hash(content)
         except pickle.PicklingError:

@@ -48,11 +48,25 @@ class LinearHead(nn.Module):
         self.weight = nn.Parameter(torch.zeros(n_rewards, n_features))
 
     def forward(self, items: Tensor) -> Tensor:
-        """Rewards of shape (n_items, n_rewards)."""
+        """Compute the rewards of items.
+
+        Parameters
+        ----------
+        items : Tensor of shape (n_items, n_features)
+
+        Returns
+        -------
+        rewards : Tensor of shape (n_items, n_rewards)
+        """
         return items @ self.weight.T
 
     def rescale(self, factor: float) -> None:
-        """Multiply the rewards."""
+        """Multiply the rewards.
+
+        Parameters
+        ----------
+        factor : float
+        """
         self.weight.data *= factor
 
 
@@ -138,7 +152,16 @@ class MLPHead(nn.Module):
         self.outer = nn.Parameter(torch.zeros(n_rewards, hidden))
 
     def forward(self, items: Tensor) -> Tensor:
-        """Rewards of shape (n_items, n_rewards)."""
+        """Compute the rewards of items.
+
+        Parameters
+        ----------
+        items : Tensor of shape (n_items, n_features)
+
+        Returns
+        -------
+        rewards : Tensor of shape (n_items, n_rewards)
+        """
         hidden = torch.einsum("nd,rhd->nrh", items, self.inner) + self.bias
         hidden = torch.nn.functional.gelu(hidden)
         if self.training and self.dropout:
@@ -148,7 +171,12 @@ class MLPHead(nn.Module):
         return items @ self.linear.T + (hidden * self.outer).sum(dim=-1)
 
     def rescale(self, factor: float) -> None:
-        """Multiply the rewards."""
+        """Multiply the rewards.
+
+        Parameters
+        ----------
+        factor : float
+        """
         self.linear.data *= factor
         self.outer.data *= factor
 

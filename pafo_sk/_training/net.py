@@ -140,6 +140,10 @@ class RewardNet(NeuralNet):
         ----------
         precision : float
             Smaller changes of the loss are rounding errors, and end L-BFGS.
+
+        Returns
+        -------
+        net : RewardNet
         """
         convex = getattr(self.module, "convex", False)
         net: RewardNet = clone(self)
@@ -162,11 +166,22 @@ class RewardNet(NeuralNet):
         return net.set_params(optimizer=optimizer, **settings)
 
     def can_be_preconditioned(self) -> bool:
-        """Whether L-BFGS trains on all rows at once: then coordinates change its speed alone."""
+        """Tell whether L-BFGS trains on all rows at once.
+
+        Returns
+        -------
+        answer : bool
+            If so, other coordinates of the items change its speed alone.
+        """
         return self.optimizer is _LBFGS and self.batch_size == -1
 
     def draws_globally(self) -> bool:
-        """Whether something of the user's own may draw from torch's global generators."""
+        """Tell whether something of the user's own may draw from torch's global generators.
+
+        Returns
+        -------
+        answer : bool
+        """
         head_is_known = self.module is LinearHead or takes_generator(self.module)
         parts = (self.criterion, self.iterator_train, self.callbacks)
         return not head_is_known or parts != (BradleyTerryLoss, IndexIterator, "disable")

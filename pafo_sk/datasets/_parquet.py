@@ -106,6 +106,7 @@ def load_parquet(
         target_names : list
             The labels that mean that `item_a` won, and that `item_b` won, which is 1 in `y`.
         frame : None
+            The rows may not fit in memory as one frame.
         DESCR : str
             How the rows were made.
 

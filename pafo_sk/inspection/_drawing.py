@@ -1,4 +1,4 @@
-"""Axes, colours, error bars and legends that all displays share."""
+"""Axes, colours, error bars, labels and legends that all displays share."""
 
 from __future__ import annotations
 
@@ -35,8 +35,17 @@ REFERENCE: dict[str, Any] = {"color": BLACK, "marker": "o", "markerfacecolor": "
 # The majority's line is solid and dark, the minority's dashed and light.
 MAJORITY: dict[str, Any] = {"color": BLUE, "marker": "o", "linestyle": "-"}
 MINORITY: dict[str, Any] = {"color": ORANGE, "marker": "^", "linestyle": "--"}
-# Meaning of bars and bands; a label continues it with "to" and the reference.
-INTERVAL = "95 % interval of the difference"
+# Meaning of bars and bands; a label says of what.
+INTERVAL = "95 % interval"
+# Mean width of a letter in points, on the safe side, and the size of small ones relative to it.
+LETTER, SMALL = 5.8, 0.83
+# Lines of the usual font for each letter's width of height that the axes have before labels take
+# their room.
+LINES = 0.3
+# A space at which textwrap does not break lines.
+NO_BREAK = "\N{NO-BREAK SPACE}"
+# What ends at the right edge of the axes may be this much wider, because names stand on the left.
+BESIDE = 1.15
 
 
 class Display:
@@ -91,19 +100,89 @@ def styles_of(names: list, reference: Any = None) -> dict[Any, dict[str, Any]]:
     return {name: styles.get(name, REFERENCE) | hollow.get(name, {}) for name in names}
 
 
-def error_bars(low: Any, middle: Any, high: Any) -> np.ndarray:
-    """Lengths of bars below and above ``middle``, (2, n); infinite ones become NaN, not drawn."""
+def error_bars(low: Any, middle: Any, high: Any, accuracy: Any = None) -> np.ndarray:
+    """Lengths of bars below and above ``middle``, (2, n); infinite ones become NaN, not drawn.
+
+    The bars are drawn around ``accuracy`` (None: ``middle``), and end at 0 and at 1.
+    """
     low, middle, high = (np.atleast_1d(np.asarray(v, dtype=float)) for v in (low, middle, high))
+    accuracy = middle if accuracy is None else np.atleast_1d(np.asarray(accuracy, dtype=float))
     lengths = np.stack([middle - low, high - middle])
-    return np.where(np.isfinite(lengths), np.maximum(lengths, 0.0), np.nan)
+    room = np.stack([accuracy, 1 - accuracy])
+    return np.where(np.isfinite(lengths), np.clip(lengths, 0, np.maximum(room, 0)), np.nan)
 
 
-def wrapped(name: Any, width: int = 24) -> str:
-    """A label that is shortened and wrapped to about two lines."""
-    return textwrap.fill(textwrap.shorten(str(name), 2 * width, placeholder=" ..."), width)
+def counted(users: int) -> str:
+    """A number of users in brackets, to be written behind a name."""
+    return f"({users} user{'' if users == 1 else 's'})"
 
 
-def legend_above(ax: Axes, n_entries: int) -> None:
-    """Put the legend above the axes, where it covers no marks."""
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-    ax.legend(ncols=min(n_entries, 3), frameon=False, columnspacing=1.2, **place)
+def per_cent(share: float, position: Any = None) -> str:
+    """A share in per cent, without zeros behind the point; a formatter of matplotlib's ticks."""
+    return f"{100 * share:.4g}"
+
+
+def show_percent(axis: Any) -> None:
+    """Write the shares on an axis in per cent, and end it shortly behind 100."""
+    axis.set_major_formatter(per_cent)
+    low, high = axis.get_view_interval()
+    beyond = 0.04 * (min(high, 1) - max(low, 0))
+    ends = {
+        f"{axis.axis_name}min": max(low, -beyond),
+        f"{axis.axis_name}max": min(high, 1 + beyond),
+    }
+    (axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim)(**ends)
+
+
+def size_of(ax: Axes) -> tuple[float, float]:
+    """Width and height of the axes in letters of the usual font, before labels take their room."""
+    box = ax.get_window_extent()
+    letter = LETTER * ax.figure.dpi / 72
+    return box.width / letter, box.height / letter
+
+
+def plain(text: Any) -> str:
+    """Text in which matplotlib finds no formulas."""
+    return str(text).replace("$", r"\$")
+
+
+def wrapped(name: Any, width: float = 24, more: str = "", lines: float = 2) -> str:
+    """A name that is shortened to so many lines, and ``more`` behind it, in lines of ``width``."""
+    text, width = str(name), max(int(width), 8)
+    longest = width * min(max(int(lines), 1), 2)
+    short = textwrap.shorten(text, longest, placeholder=" ...")
+    # of a single long word it leaves the dots alone
+    short = short if short.strip(". ") else text[:longest]
+    # ``more`` is not broken
+    whole = f"{short} {more.replace(' ', NO_BREAK)}".rstrip()
+    return plain(textwrap.fill(whole, width)).replace(NO_BREAK, " ")
+
+
+def label_axes(ax: Axes, x: str, y: str | None = None, note: str = "") -> None:
+    """Write the labels in as many lines as fit; ``note`` explains bars, below the label of x.
+
+    The label of x ends at the right edge, so that a long one has room below the names of y.
+    """
+    width, height = size_of(ax)
+    lines = [textwrap.fill(text, max(int(BESIDE * width), 8)) for text in (x, note) if text]
+    ax.set_xlabel(plain("\n".join(lines)), loc="right")
+    if y is not None:
+        # legend and label of x take a good part of the height
+        ax.set_ylabel(plain(textwrap.fill(y, max(int(0.7 * height), 12))))
+
+
+def legend_above(ax: Axes) -> None:
+    """Put the legend above the axes, where it covers no marks, in as many columns as fit."""
+    handles, labels = ax.get_legend_handles_labels()
+    lengths = [max(map(len, label.splitlines())) for label in labels]
+    # its letters are smaller, and mark and gap of an entry are as wide as seven of them
+    width = BESIDE * size_of(ax)[0] / SMALL
+    n_columns = len(labels)
+    while n_columns > 1:
+        columns = np.array_split(lengths, n_columns)
+        if sum(max(column) + 7 for column in columns) <= width:
+            break
+        n_columns -= 1
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    style: dict[str, Any] = {"frameon": False, "columnspacing": 1.2, "fontsize": "small"}
+    ax.legend(handles, labels, ncols=n_columns, **place, **style)

@@ -10,7 +10,17 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels, check_labels
 from pafo_sk._comparisons.messages import listed
-from pafo_sk.inspection._drawing import Display, require_matplotlib, wrapped
+from pafo_sk.inspection._drawing import (
+    LETTER,
+    LINES,
+    Display,
+    counted,
+    label_axes,
+    per_cent,
+    require_matplotlib,
+    size_of,
+    wrapped,
+)
 from pafo_sk.inspection._reading import (
     require_reward_estimator,
     required_groups,
@@ -21,8 +31,11 @@ from pafo_sk.metrics._correct import warn_without_group
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# With more prototypes, the numbers in the cells would overlap.
+# With more prototypes, or in letters smaller than this many points, nobody reads the numbers.
 MOST_NUMBERS = 12
+SMALLEST = 5.0
+# A colour bar with its label is as wide as this many letters.
+COLOUR_BAR = 11
 # Weights of red, green and blue in the brightness that the eye perceives (ITU-R BT.601).
 LUMINANCE = (0.299, 0.587, 0.114)
 NO_HISTORY = "no history"
@@ -36,7 +49,8 @@ class GateDisplay(Display):
     Parameters
     ----------
     probability : DataFrame
-        A row per group and a column per prototype; rows sum to 1. The last row may be "no history".
+        A row per group and a column per prototype, whose names are drawn; rows sum to 1. The last
+        row may be "no history".
     n_users : Series
         Number of users of every group.
     pooled_share : float, default=0.0
@@ -46,7 +60,8 @@ class GateDisplay(Display):
     ----------
     im_ : matplotlib AxesImage
     text_ : list of matplotlib Text
-        Numbers in the cells, row by row; empty with more than 12 prototypes.
+        Numbers in the cells, in per cent, row by row; empty with more than 12 prototypes, and
+        where the cells are too small for them.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
 
@@ -65,7 +80,7 @@ class GateDisplay(Display):
     >>> model = model.fit(data.X, data.y, groups=data.groups)
     >>> display = GateDisplay.from_estimator(model, data.X, data.groups)
     >>> display.probability.loc["group_0"].idxmax()
-    0
+    'group_0'
     """
 
     def __init__(self, probability: pd.DataFrame, n_users: pd.Series, *, pooled_share: float = 0.0):
@@ -88,9 +103,9 @@ class GateDisplay(Display):
         Parameters
         ----------
         estimator : PafoRewardEstimator
-            Fitted, with prototypes. Prototypes are numbered in the order of training, starting with
-            those of the largest group. All groups whose specialist is the pooled model share one
-            prototype. It comes last, or with one prototype a group in place of the first of them.
+            Fitted, with prototypes. Each is named by the group from whose specialist or users it
+            started, as "1 of group" where there are several of one group. All groups whose
+            specialist is the pooled model share one prototype, which is named "shared".
         X : comparisons
             Only the user of each row is read.
         groups : array-like of shape (n,) or None, default=None
@@ -131,6 +146,7 @@ class GateDisplay(Display):
             gate(histories.of(codes)),
             groups,
             prior=gate(histories.of(np.array([-1])))[0],
+            names=_names_of(estimator),
             pooled_share=estimator.model_.module.pooled_share,
             ax=ax,
         )
@@ -142,6 +158,7 @@ class GateDisplay(Display):
         groups: Any,
         *,
         prior: Any = None,
+        names: Any = None,
         pooled_share: float = 0.0,
         ax: Axes | None = None,
     ) -> GateDisplay:
@@ -154,6 +171,8 @@ class GateDisplay(Display):
         groups : array-like of shape (n_users,)
         prior : array-like of shape (n_prototypes,) or None, default=None
             Probabilities for a user without a history, drawn as the last row.
+        names : sequence of str or None, default=None
+            Names of the prototypes; None: their numbers, from 0.
         pooled_share : float, default=0.0
             Share of the pooled model that the no-harm step mixed in.
         ax
@@ -164,7 +183,7 @@ class GateDisplay(Display):
         GateDisplay
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
-        frame = pd.DataFrame(np.asarray(gate, dtype=float))
+        frame = pd.DataFrame(np.asarray(gate, dtype=float), columns=names)
         groups = check_labels(groups, "groups", optional=True)
         if len(groups) != len(frame):
             raise ValueError(f"groups has {len(groups)} labels for {len(frame)} users in gate.")
@@ -193,28 +212,57 @@ class GateDisplay(Display):
         """
         table = self.probability.to_numpy(dtype=float)
         n_rows, n_columns = table.shape
-        size = (2.6 + 0.55 * max(min(n_columns, 20), 6), 1.4 + 0.4 * max(n_rows, 3))
+        size = (2.6 + 0.55 * max(min(n_columns, 20), 6), 2.0 + 0.6 * max(n_rows, 3))
         ax = self._draw_on(ax, figsize=size)
         self.im_ = ax.imshow(table, cmap=cmap, vmin=0, vmax=1, aspect="auto")
-        self.text_ = []
-        if n_columns <= MOST_NUMBERS:
-            for (row, column), value in np.ndenumerate(table):
-                dark = np.dot(self.im_.cmap(float(value))[:3], LUMINANCE) < 0.5
-                options: dict[str, Any] = {"ha": "center", "va": "center"}
-                options["color"] = "white" if dark else "black"
-                self.text_.append(ax.text(column, row, f"{value:.2f}", **options))
+        width, height = size_of(ax)
+        lines = LINES * height / n_rows - 1
         names = [
-            wrapped(group) + (f" ({self.n_users[group]} users)" if group in self.n_users else "")
+            wrapped(group, min(24, 0.3 * width), lines=lines)
+            + (f"\n{counted(self.n_users[group])}" if group in self.n_users else "")
             for group in self.probability.index
         ]
+        longest = max(len(line) for name in names for line in name.splitlines())
+        # in letters of the usual size
+        cell = max(width + COLOUR_BAR / 2 - longest - COLOUR_BAR, 1) / n_columns
+        self.text_ = []
+        # "100" and a space
+        size = min(10.0, LETTER * cell / 4 / 0.6)
+        if n_columns <= MOST_NUMBERS and size >= SMALLEST:
+            for (row, column), value in np.ndenumerate(table):
+                dark = np.dot(self.im_.cmap(float(value))[:3], LUMINANCE) < 0.5
+                options: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size}
+                options["color"] = "white" if dark else "black"
+                self.text_.append(ax.text(column, row, f"{100 * value:.0f}", **options))
         ax.set_yticks(range(n_rows), names)
         step = -(-n_columns // 20)
-        ax.set_xticks(range(0, n_columns, step), list(self.probability.columns)[::step])
-        ax.set_xlabel("prototype")
+        columns = [wrapped(name, 12) for name in self.probability.columns[::step]]
+        fits = max(len(line) for name in columns for line in name.splitlines()) <= cell * step
+        ax.set_xticks(range(0, n_columns, step), columns, rotation=0 if fits else 90)
+        label_axes(ax, "prototype")
         if self.pooled_share:
-            ax.set_title(f"{self.pooled_share:.0%} of the reward is the pooled model's")
-        self.figure_.colorbar(self.im_, ax=ax, label="mean gate probability")
+            ax.set_title(
+                f"{100 * self.pooled_share:.0f} % of the reward is the pooled model's",
+                fontsize="medium",
+                loc="right",
+            )
+        bar = self.figure_.colorbar(self.im_, ax=ax, format=per_cent)
+        bar.set_label("mean probability (%)")
         return self
+
+
+def _names_of(estimator: Any) -> list[str] | None:
+    """Name of every prototype by its group; None where the model does not say."""
+    codes = getattr(estimator.model_.module, "prototype_groups", None)
+    if codes is None:
+        return None
+    names = []
+    for k, code in enumerate(codes):
+        name = "shared" if code < 0 else str(estimator.groups_[code])
+        # the number comes first, because long names are shortened
+        number = f"{codes[:k].count(code) + 1} of " if codes.count(code) > 1 else ""
+        names.append(number + name)
+    return names
 
 
 def _gate_of(estimator: Any) -> Any:

@@ -10,10 +10,16 @@ import pandas as pd
 from pafo_sk.inspection._drawing import (
     GREY,
     INTERVAL,
+    LINES,
     Display,
+    counted,
     error_bars,
+    label_axes,
     legend_above,
+    plain,
     require_matplotlib,
+    show_percent,
+    size_of,
     styles_of,
     wrapped,
 )
@@ -38,10 +44,10 @@ class GroupAccuracyDisplay(Display):
     Parameters
     ----------
     report : DataFrame
-        A row per group, indexed by its label. The columns are ``n_users``, an accuracy in [0, 1]
-        for every model and, where known, ``{model}_gain``, ``{model}_low`` and ``{model}_high``:
-        the difference to the reference and its interval. ``pareto_report_`` of a fitted model is
-        such a frame.
+        A row per group, indexed by its label. The columns are ``n_users`` (which may be missing),
+        an accuracy in [0, 1] for every model and, where known, ``{model}_gain``, ``{model}_low``
+        and ``{model}_high``: the difference to the reference and its interval. ``pareto_report_``
+        of a fitted model is such a frame.
     models : list of str
         Columns to draw.
     reference : str or None, default="pooled"
@@ -59,9 +65,10 @@ class GroupAccuracyDisplay(Display):
     Notes
     -----
     Users count equally. A bar is the 95 % interval of the *difference* to the reference, over users
-    (in ``pareto_report_`` also over prompts), drawn around the model's accuracy. Where it does not
-    reach the mark of the reference, the difference is clear of zero. A group of one user has no
-    bar. The legend stands above the axes, so set a title on the figure (``figure_.suptitle``).
+    (in ``pareto_report_`` also over prompts), drawn around the model's accuracy, and cut at 0
+    and 100 %. Where it does not reach the mark of the reference, the difference is clear of zero. A
+    group of one user has no bar. The legend stands above the axes, so set a title on the figure
+    (``figure_.suptitle``).
 
     Examples
     --------
@@ -190,32 +197,43 @@ class GroupAccuracyDisplay(Display):
         self : GroupAccuracyDisplay
         """
         report, n_groups = self.report, len(self.report)
-        ax = self._draw_on(ax, figsize=(6.4, 1.6 + 0.5 * max(n_groups, 2)))
+        row_height = max(0.5, 0.16 * len(self.models))
+        ax = self._draw_on(ax, figsize=(6.4, 1.8 + row_height * max(n_groups, 2)))
         styles = styles_of(self.models, self.reference)
         self.containers_: dict[str, ErrorbarContainer] = {}
         for row in range(n_groups - 1):
             ax.axhline(row + 0.5, color=GREY, linewidth=0.4)
         for number, model in enumerate(self.models):
-            shift = SPREAD * (number / max(len(self.models) - 1, 1) - 0.5)
+            shift = SPREAD * (number - (len(self.models) - 1) / 2) / max(len(self.models) - 1, 1)
             bars = None
             if f"{model}_gain" in report:
-                bars = error_bars(*(report[f"{model}_{end}"] for end in ("low", "gain", "high")))
+                low, gain, high = (report[f"{model}_{end}"] for end in ("low", "gain", "high"))
+                bars = error_bars(low, gain, high, report[model])
             self.containers_[model] = ax.errorbar(
                 report[model],
                 [row + shift for row in range(n_groups)],
                 xerr=bars,
                 linestyle="none",
                 capsize=3,
-                label=model,
+                label=plain(model),
                 **styles[model],
             )
-        names = [wrapped(f"{g}") + f" ({n} users)" for g, n in report["n_users"].items()]
+        show_percent(ax.xaxis)
+        width, height = size_of(ax)
+        users = [counted(n) for n in report.get("n_users", [])] or [""] * n_groups
+        names = [
+            wrapped(group, min(24, 0.4 * width), more, LINES * height / n_groups)
+            for group, more in zip(report.index, users, strict=True)
+        ]
         ax.set_yticks(range(n_groups), names)
         ax.set_ylim(n_groups - 0.5, -0.5)
         kind = "held-out accuracy" if self.held_out else "accuracy"
         drawn = any(container.has_xerr for container in self.containers_.values())
-        note = f"\nbars: {INTERVAL} to {self.reference}" if drawn else ""
-        ax.set_xlabel(f"{kind} (fraction, users counting equally){note}")
-        legend_above(ax, len(self.models))
+        compared = "" if self.reference is None else f" of the difference to {self.reference}"
+        equally = ", users counting equally" if "n_users" in report else ""
+        note = f"bars: {INTERVAL}{compared}" if drawn else ""
+        label_axes(ax, f"{kind} (%){equally}", note=note)
+        if len(self.models) > 1:
+            legend_above(ax)
         self._write_note()
         return self

@@ -16,7 +16,10 @@ from pafo_sk.inspection._drawing import (
     MAJORITY,
     MINORITY,
     Display,
+    label_axes,
+    legend_above,
     require_matplotlib,
+    show_percent,
 )
 from pafo_sk.inspection._reading import require_reward_estimator
 from pafo_sk.inspection._tables import accuracy_table, two_sides
@@ -280,7 +283,11 @@ class HistoryDisplay(Display):
             halves = [row.get(f"{n}_high", np.nan) - row.get(f"{n}_gain", np.nan) for n in lengths]
             half = np.where(np.isfinite(halves), halves, 0.0)
             self.bands_[side] = ax.fill_between(
-                lengths, accuracy - half, accuracy + half, color=style["color"], alpha=0.2
+                lengths,
+                np.maximum(accuracy - half, 0),
+                np.minimum(accuracy + half, 1),
+                color=style["color"],
+                alpha=0.2,
             )
             self.references_[side] = ax.axhline(
                 row[0], color=style["color"], linestyle=":", linewidth=1
@@ -288,9 +295,10 @@ class HistoryDisplay(Display):
         self.references_[side].set_label("no history: the pooled model")
         ax.set_xticks(lengths, [str(length) for length in lengths])
         ax.set_xticks([], minor=True)
-        ax.set_xlabel(f"known comparisons of a user\nbands: {INTERVAL} to none")
-        ax.set_ylabel("accuracy on others (fraction)")
-        ax.legend()
+        show_percent(ax.yaxis)
+        note = f"bands: {INTERVAL} of the difference to none"
+        label_axes(ax, "known comparisons of a user", "accuracy on others (%)", note)
+        legend_above(ax)
         return self
 
 

@@ -17,8 +17,10 @@ from pafo_sk.inspection._drawing import (
     VERMILION,
     Display,
     error_bars,
+    label_axes,
     legend_above,
     require_matplotlib,
+    show_percent,
     styles_of,
     wrapped,
 )
@@ -36,8 +38,9 @@ from pafo_sk.model_selection._front import not_dominated
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# With more models the legend stands above the axes, because it would cover marks inside.
-MOST_INSIDE = 4
+
+# Letters of a name in a line of the legend.
+LONGEST = 32
 
 
 class ParetoDisplay(Display):
@@ -293,23 +296,26 @@ class ParetoDisplay(Display):
         else:
             styles = styles_of(list(points.index), self.reference)
             for name in points.index:
-                self._mark(ax, name, wrapped(name), **styles[name])
+                self._mark(ax, name, wrapped(name, LONGEST), **styles[name])
         # leave room for the quadrant and for marks at the edge
         ax.margins(0.1)
         if self.reference is not None:
             self._shade(ax)
-        bars = f"{INTERVAL} to {self.reference}"
+        bars = f"{INTERVAL} of the difference to {self.reference}"
         if self.front:
             bars = "95 % interval, over splits"
             if self.reference is not None:
                 bars += f", of the difference to candidate {self.reference}"
         drawn = any(marker.has_xerr for marker in self.markers_.values())
-        ax.set_xlabel("accuracy, majority users (fraction)" + (f"\nbars: {bars}" if drawn else ""))
-        ax.set_ylabel("accuracy, minority users (fraction)")
-        if len(self.markers_) > MOST_INSIDE:
-            legend_above(ax, len(self.markers_) + 1)
-        else:
-            ax.legend()
+        show_percent(ax.xaxis)
+        show_percent(ax.yaxis)
+        label_axes(
+            ax,
+            "accuracy, majority users (%)",
+            "accuracy, minority users (%)",
+            f"bars: {bars}" if drawn else "",
+        )
+        legend_above(ax)
         self._write_note()
         return self
 
@@ -360,7 +366,7 @@ class ParetoDisplay(Display):
                 facecolor=GREEN,
                 edgecolor="none",
                 alpha=0.12,
-                label=f"better than {wrapped(name)} for both",
+                label=f"better than {wrapped(name, LONGEST)} for both",
                 zorder=1,
             )
         )

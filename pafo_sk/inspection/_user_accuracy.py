@@ -17,8 +17,10 @@ from pafo_sk.inspection._drawing import (
     MAJORITY,
     MINORITY,
     Display,
+    label_axes,
     legend_above,
     require_matplotlib,
+    show_percent,
 )
 from pafo_sk.inspection._reading import required_users
 from pafo_sk.inspection._tables import two_sides
@@ -243,8 +245,10 @@ class UserAccuracyDisplay(Display):
             fitted = accuracy.mean() + slope * (ends - rate.mean())
             label = f"slope {slope:.2f}"
             (self.line_,) = ax.plot(ends, fitted, color=BLACK, label=label)
-        ax.set(xlabel="support rate (share of others who agree)", ylabel="accuracy (fraction)")
-        legend_above(ax, len(self.points_) + 1)
+        show_percent(ax.xaxis)
+        show_percent(ax.yaxis)
+        label_axes(ax, "support rate: others who agree (%)", "accuracy (%)")
+        legend_above(ax)
 
     def _parts(self, users: pd.Index) -> list[tuple[str, pd.Index, dict[str, Any]]]:
         """Label, users and style of every set of users that is drawn in one style."""
@@ -275,5 +279,7 @@ class UserAccuracyDisplay(Display):
         (self.line_,) = ax.plot(share, held, color=BLUE, label=label)
         ax.fill_between(share, held, share, color=BLUE, alpha=0.12)
         ax.set_aspect("equal")
-        ax.set(xlabel="share of users, worst served first", ylabel="share of all accuracy")
-        ax.legend()
+        show_percent(ax.xaxis)
+        show_percent(ax.yaxis)
+        label_axes(ax, "users, worst served first (%)", "share of all accuracy (%)")
+        legend_above(ax)

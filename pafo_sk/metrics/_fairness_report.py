@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._markdown import escaped, markdown_table
+from pafo_sk.metrics._report_page import page_of
 
 # Meaning of the measures that are shown in per cent, and of the others.
 SHARES = {
@@ -108,7 +109,7 @@ class FairnessReport:
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self._body()
 
     def summary(self) -> str:
         """Write the report in a few sentences, a line each.
@@ -233,14 +234,30 @@ class FairnessReport:
             lines += ["", *markdown_table(table)]
         return "\n".join(lines) + "\n"
 
-    def to_html(self) -> str:
-        """Write summary and tables in HTML, with group names escaped.
+    def to_html(self, *, title: str = "Fairness report", pictures: bool = True) -> str:
+        """Write a whole page: title, date, pictures, summary and tables, group names escaped.
+
+        Parameters
+        ----------
+        title : str, default="Fairness report"
+        pictures : bool, default=True
+            Whether to draw groups and users, which needs matplotlib.
 
         Returns
         -------
         str
-            A ``div`` for a page; the tables are those of `pandas.DataFrame.to_html`.
+            A page of HTML that loads nothing from elsewhere. A notebook shows summary and tables
+            alone.
+
+        Raises
+        ------
+        ImportError
+            If pictures are asked for and matplotlib is not installed.
         """
+        return page_of(self, self._body(), title, pictures)
+
+    def _body(self) -> str:
+        """Summary and tables in HTML; the tables are those of `pandas.DataFrame.to_html`."""
         items = "".join(f"<li>{html.escape(line)}</li>" for line in self.summary().splitlines())
         with pd.option_context("display.max_colwidth", None):  # do not truncate group names
             tables = "".join(

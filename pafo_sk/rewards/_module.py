@@ -42,7 +42,7 @@ class RewardModule(nn.Module):
         self.item_scale = item_scale
 
     def forward(self, vectors: Tensor, coefficients: Tensor) -> Tensor:
-        """Return rewards of shape (n,).
+        """Compute the rewards.
 
         Parameters
         ----------
@@ -50,6 +50,10 @@ class RewardModule(nn.Module):
             As `PafoRewardEstimator.item_vectors` gives them.
         coefficients : Tensor of shape (n, n_rewards)
             As `PafoRewardEstimator.user_coefficients` gives them.
+
+        Returns
+        -------
+        rewards : Tensor of shape (n,)
         """
         rewards = self.heads.rewards(vectors * self.item_scale)
         return cast(Tensor, (rewards * coefficients).sum(dim=-1))

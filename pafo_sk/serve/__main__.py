@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import sqlite3
 import sys
 import warnings
 
@@ -29,16 +30,22 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     import uvicorn
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from pafo_sk import PafoRewardEstimator
     from pafo_sk.serve import create_app
 
     try:
         model = PafoRewardEstimator.load(given.model, encoder=given.encoder)
+        model.warm_up()
         app = create_app(model, given.database or f"{given.model}.sqlite", token=token)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return 1
+    if token is None:
+        # else a page elsewhere could reach the service through a name that resolves to this machine
+        hosts = ["localhost", "127.0.0.1", "[::1]", given.host]
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     warnings.simplefilter("ignore")  # warnings of the library name users
     # the access log would have addresses of clients; paths hold no user
     uvicorn.run(app, host=given.host, port=given.port, access_log=False, log_level="warning")

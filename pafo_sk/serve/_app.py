@@ -24,6 +24,7 @@ from pafo_sk import __version__
 from pafo_sk.serve import _requests as r
 from pafo_sk.serve._batching import Batcher
 from pafo_sk.serve._model import ServedModel, probabilities
+from pafo_sk.serve._page import HEADERS, PAGE
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 
@@ -39,13 +40,8 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         SQLite file of the enrolments since the model was saved; made if absent. One service at a
         time can have it. Its enrolments are added to the estimator.
     token : str or None, default=None
-        Bearer token that every request but ``/health`` must have. None: no token is asked for, so
-        bind to a loopback address only, as ``python -m pafo_sk.serve`` does.
-
-    Notes
-    -----
-    Warnings of the library may name users. ``python -m pafo_sk.serve`` silences them; an
-    application of your own that logs warnings should do the same.
+        Bearer token that every request but ``/`` and ``/health`` must have. None: no token is
+        asked for, so bind to a loopback address only, as ``python -m pafo_sk.serve`` does.
 
     Returns
     -------
@@ -57,6 +53,22 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         If the model is not one of texts.
     RuntimeError
         If another service has the database, or it belongs to another model.
+
+    Notes
+    -----
+    Warnings of the library may name users. ``python -m pafo_sk.serve`` silences them; an
+    application of your own that logs warnings should do the same.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from pafo_sk import PafoRewardEstimator
+    >>> from pafo_sk.datasets import make_text_preferences
+    >>> from pafo_sk.serve import create_app
+    >>> data = make_text_preferences(n_users=8, n_comparisons=4, n_prompts=4, random_state=0)
+    >>> model = PafoRewardEstimator(strategy="pooled", random_state=0).fit(data.X, data.y)
+    >>> create_app(model, f"{mkdtemp()}/enrolled.sqlite").title
+    'pafo_sk'
     """
     served = ServedModel(estimator, Path(database))
     # one thread asks the model, so that enrolments and predictions follow one another
@@ -130,7 +142,10 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         """Add choices to the histories of their users; on the disk when this answers."""
         if not estimator.reader_.has_users_:
             raise HTTPException(409, "The model was fitted without users.")
-        new = await run(served.enroll, request.comparisons)
+        try:
+            new = await run(served.enroll, request.comparisons)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         metrics.enrolled.inc(new)
         return r.Enrolled(enrolled=new, repeated=len(request.comparisons) - new)
 
@@ -139,6 +154,18 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         """Forget users."""
         await run(served.forget, request.users)
         return r.Forgotten(known_users=served.n_known_users)
+
+    @app.post("/users", **protected)
+    async def users(request: r.UsersRequest) -> r.Users:
+        """Say how many comparisons of users are known; without users, list some known ones."""
+        return r.Users(
+            users=[r.User(user=u, comparisons=n) for u, n in served.users(request.users)]
+        )
+
+    @app.get("/", response_class=HTMLResponse)
+    async def page() -> HTMLResponse:
+        """A page for people. It holds no data, so it needs no token."""
+        return HTMLResponse(PAGE, headers=HEADERS)
 
     @app.get("/health")
     async def health() -> r.Health:

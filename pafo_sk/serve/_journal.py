@@ -35,7 +35,7 @@ class Journal:
     Raises
     ------
     RuntimeError
-        If another process has the database, or it belongs to another model.
+        If another process has the database, or it belongs to another model or another program.
     """
 
     def __init__(self, file: Path, digest: str):
@@ -44,6 +44,7 @@ class Journal:
             file, timeout=0, isolation_level=None, check_same_thread=False
         )
         try:
+            self._refuse_other_programs(file)
             self._database.execute("pragma locking_mode = exclusive")
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")  # also a power failure loses none
@@ -55,7 +56,7 @@ class Journal:
             if saved is None:
                 self._database.execute("insert into model values (?)", (digest,))
             self._database.execute("commit")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self.close()
             raise RuntimeError(
                 f"The database {str(file)!r} cannot be used ({error}). If another service has it, "
@@ -66,6 +67,17 @@ class Journal:
             raise RuntimeError(
                 f"The database {str(file)!r} belongs to another model. Pass the model that it was "
                 "made with, or another file as database."
+            )
+
+    def _refuse_other_programs(self, file: Path) -> None:
+        """Raise RuntimeError, and change nothing, if the database has none of our tables."""
+        tables = self._database.execute("select name from sqlite_master where type = 'table'")
+        names = {name for (name,) in tables}
+        if names and not {"model", "enrolments", "forgotten"} <= names:
+            self.close()
+            raise RuntimeError(
+                f"The database {str(file)!r} belongs to another program: it has the tables "
+                f"{sorted(names)[:10]}. Pass another file as database."
             )
 
     def enrolments(self) -> Iterator[tuple[Hashable, np.ndarray]]:

@@ -15,13 +15,16 @@ from scipy.special import expit
 from pafo_sk._comparisons.labels import Labels, as_objects
 from pafo_sk._deployment.checksum import checksum
 from pafo_sk._deployment.fitted_state import model_state
+from pafo_sk._deployment.hashed_users import HashedUsers
 from pafo_sk._deployment.reward_methods import ranks_within
 from pafo_sk._student.histories import sums_by_user
 from pafo_sk.serve._journal import Journal
-from pafo_sk.serve._requests import Choice, Comparison, Item
+from pafo_sk.serve._requests import Choice, Comparison, Item, is_label
 
 # Enrolments that are restored at once.
 RESTORED = 10_000
+# Known users who are listed where none are asked for.
+LISTED = 1000
 
 
 class ServedModel:
@@ -69,12 +72,16 @@ class ServedModel:
         return found
 
     def enroll(self, choices: Sequence[Choice]) -> int:
-        """Write choices to the journal, then add them to the histories; return how many are new."""
-        estimator = self.estimator
+        """Write choices to the journal, then add them to the histories; return how many are new.
+
+        Raises ValueError before anything is written if a user cannot be told from a known one.
+        """
+        estimator, users = self.estimator, [choice.user for choice in choices]
+        history = estimator.history_
+        history.known.check_kinds(users, history.known.find(users, len(history)))
         given = estimator.reader_.read(self.comparisons(choices), estimator)
         label = np.array([choice.winner == "b" for choice in choices], dtype=np.float64)
         statistics = estimator.model_.statistics(given, label)
-        users = [choice.user for choice in choices]
         new = self._journal.add(users, [choice.key for choice in choices], statistics)
         self._add([user for user, one in zip(users, new, strict=True) if one], statistics[new])
         return int(new.sum())
@@ -83,6 +90,19 @@ class ServedModel:
         """Forget users in the journal and in the model."""
         self._journal.forget(users)
         self._forget(users)
+
+    def users(self, users: Sequence[Hashable] | None) -> list[tuple[Any, float]]:
+        """Users with the numbers of their known comparisons; None: the first known ones.
+
+        Hashes of users are not listed, and neither are labels that no request can hold.
+        """
+        history = self.estimator.history_
+        if users is None:
+            hashed = isinstance(history.known, HashedUsers)
+            first = [] if hashed else history.known.first(min(LISTED, len(history)))
+            users = [user for user in first if is_label(user)]
+        counts = history.of(history.known.find(users, len(history)))[:, 0]
+        return list(zip(users, counts.tolist(), strict=True))
 
     def close(self) -> None:
         """Close the journal."""

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 MAX_ROWS = 10_000
 MAX_CHARACTERS = 100_000
@@ -15,6 +23,16 @@ Label = (
     Annotated[StrictStr, Field(max_length=1000)]
     | Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
 )
+_LABEL: TypeAdapter[str | int] = TypeAdapter(Label)
+
+
+def is_label(user: Any) -> bool:
+    """Return whether a request can hold this user."""
+    try:
+        _LABEL.validate_python(user)
+    except ValidationError:
+        return False
+    return True
 
 
 class Strict(BaseModel):
@@ -82,6 +100,12 @@ class ForgetRequest(Strict):
     users: list[Label] = Field(min_length=1, max_length=MAX_ROWS)
 
 
+class UsersRequest(Strict):
+    """Users of whom the known comparisons are counted; None: a list of known users."""
+
+    users: list[Label] | None = Field(None, max_length=MAX_ROWS)
+
+
 class Rewards(BaseModel):
     """A reward for each item."""
 
@@ -112,6 +136,19 @@ class Forgotten(BaseModel):
     """How many users are known afterwards."""
 
     known_users: int
+
+
+class User(BaseModel):
+    """A user and the number of known comparisons, by their weights; 0 for a stranger."""
+
+    user: Label
+    comparisons: float
+
+
+class Users(BaseModel):
+    """Users in the order in which they were asked for."""
+
+    users: list[User]
 
 
 class Health(BaseModel):

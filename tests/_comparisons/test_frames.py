@@ -105,3 +105,31 @@ def test_messages_as_strings_are_named_with_the_conversion(write, parse):
         assert Columns(loaded).texts("response_a").tolist() == ["tea", "rum"]
         frame.loc[0, "response_a"] = "tea"
         Columns(frame).texts("response_a")
+
+
+@pytest.mark.parametrize(
+    ("changed", "plain"),
+    [
+        ({}, True),
+        ({"f0": np.array([1, 2], dtype=np.uint8), "f1": np.float16([1, 2])}, True),
+        ({"f0": [True, False]}, False),
+        ({"f0": pd.array([1, 2], dtype="Int64")}, False),
+        ({"f0": pd.array([1.5, 2], dtype="double[pyarrow]")}, False),
+        ({"f0": ["1", "2"]}, False),
+        ({"f9": [0.0, 1.0]}, False),
+    ],
+)
+def test_plain_numbers_are_one_array(changed, plain):
+    frame = pd.DataFrame({"f0": [1.0, 2.0], "user": ["ann", "bob"], "f1": [3.0, 4.0]})
+    frame = frame.assign(**changed)
+    values = Columns(frame).floats(["f0", "f1"], ["user", None])
+    assert (values is not None) == plain
+    if plain:
+        np.testing.assert_array_equal(values, frame[["f0", "f1"]].astype(float))
+        assert values.dtype == np.float64
+    assert Columns(frame).floats(["f1", "f0"], ["user"]) is None
+
+
+def test_single_precision_stays():
+    frame = pd.DataFrame(np.ones((2, 3), dtype=np.float32), columns=list("abc"))
+    assert Columns(frame).floats(["a", "b", "c"], []).dtype == np.float32

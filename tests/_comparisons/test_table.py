@@ -104,3 +104,31 @@ def test_unit_makes_items_comparable(small):
 def test_unit_of_equal_items():
     equal = ComparisonTable(np.ones((3, 2)), np.array([0]), np.array([1]))
     assert equal.unit() == 1.0
+
+
+def unshared(n=30, dtype=np.float64):
+    items = np.random.RandomState(0).normal(size=(2 * n + 7, 4)).astype(dtype)
+    a, b = np.random.RandomState(1).permutation(2 * n).reshape(2, n)
+    return ComparisonTable(items, a, b, users=np.arange(n) % 5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_differences_of_unshared_items(dtype):
+    table = unshared(dtype=dtype)
+    found = table.scaled_differences(2.0)
+    assert found.items.shape == (31, 4)
+    assert found.items.dtype == max(np.dtype(dtype), np.dtype(np.float32))
+    weight = np.arange(1.0, 5)
+    reward, kept = table.items.astype(float) @ weight, found.items @ weight
+    expected = 2 * (reward[table.b] - reward[table.a])
+    np.testing.assert_allclose(kept[found.b] - kept[found.a], expected, rtol=1e-4)
+    assert found.users is table.users
+    swapped = table.replaced(a=table.b, b=table.a).scaled_differences(2.0)
+    np.testing.assert_array_equal(swapped.items, -found.items)
+
+
+def test_shared_items_stay_items():
+    table = unshared().replaced(a=np.arange(30) % 6, b=np.arange(30) % 5 + 6)
+    found = table.scaled_differences(2.0)
+    np.testing.assert_array_equal(found.items, 2 * table.items)
+    np.testing.assert_array_equal(found.a, table.a)

@@ -7,6 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pafo_sk import ComparisonTable, HistoryMixture, MLPHead, RewardNet
+from pafo_sk.datasets import make_preferences
+
 FEATURES = [f"x{j}" for j in range(6)]
 numbers = st.floats(-1e3, 1e3, width=32)
 rows = st.integers(1, 12)
@@ -157,3 +160,32 @@ def test_extreme_margins_have_probabilities(model, data):
     margin = model.decision_function(X)
     least = model.predict_proba(X).min(axis=1)
     np.testing.assert_allclose(least, np.exp(-np.logaddexp(0, np.abs(margin))), rtol=1e-9)
+
+
+def test_differences_train_what_items_train(data, quick, monkeypatch):
+    params = {"n_prototypes": 2, "distill_weight": 0.0}
+
+    def margins():
+        model = quick(**params).fit(data.X, data.y, groups=data.groups)
+        return model.decision_function(data.X), model.pareto_report_
+
+    found, report = margins()
+    monkeypatch.setattr(ComparisonTable, "scaled_differences", ComparisonTable.scaled)
+    expected, of_items = margins()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    pd.testing.assert_frame_equal(report, of_items)
+
+
+@pytest.mark.parametrize("what", ["head", "student"])
+def test_only_linear_rewards_are_trained_on_differences(quick, monkeypatch, what):
+    def refused(self, factor):
+        raise AssertionError("differences are not enough")
+
+    monkeypatch.setattr(ComparisonTable, "scaled_differences", refused)
+    own = type("OwnStudent", (HistoryMixture,), {})
+    params = {"reward_net": RewardNet(MLPHead, max_epochs=1)} if what == "head" else {}
+    params |= {"student": own} if what == "student" else {}
+    pairs = make_preferences(10, 6, n_features=3, form="pairs", random_state=0)
+    quick(**params).fit(pairs.X, pairs.y, groups=pairs.groups)
+    with pytest.raises(AssertionError, match="differences"):
+        quick().fit(pairs.X, pairs.y, groups=pairs.groups)

@@ -22,6 +22,12 @@ DISPLAYS = [getattr(inspection, name) for name in inspection.__all__]
 
 
 @pytest.fixture
+def answers(answers):
+    """Answers that a test may change."""
+    return dict(answers)
+
+
+@pytest.fixture
 def draw(answers):
     """Draw a display of some kind, perhaps on given axes."""
     y_true, groups, users = answers["y_true"], answers["groups"], answers["users"]
@@ -100,6 +106,55 @@ def test_lines_differ_without_colour(draw):
     majority, minority = display.lines_["majority"], display.lines_["minority"]
     assert majority.get_linestyle() != minority.get_linestyle()
     assert majority.get_marker() != minority.get_marker()
+
+
+@pytest.mark.parametrize("size", [(4, 3), (10, 6)])
+@pytest.mark.parametrize("kind", DISPLAYS)
+def test_texts_are_whole_and_apart(kind, size, answers, draw):
+    answers["groups"] = ["people who say $much$ & more"] * 4 + answers["groups"][4:]
+    figure = Figure(figsize=size, layout="constrained")
+    ax = draw(kind, figure.subplots()).ax_
+    figure.draw_without_rendering()
+    whole, legend = figure.bbox, ax.get_legend()
+    names = [
+        text.get_window_extent()
+        for axis in (ax.xaxis, ax.yaxis)
+        for at, text in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+        if min(axis.get_view_interval()) <= at <= max(axis.get_view_interval())
+    ]
+    labels = [a.label.get_window_extent() for a in (ax.xaxis, ax.yaxis) if a.label.get_text()]
+    apart = [*labels, *([] if legend is None else [legend.get_window_extent(), ax.bbox])]
+    for box in names + apart:
+        assert whole.x0 <= box.x0 <= box.x1 <= whole.x1
+        assert whole.y0 <= box.y0 <= box.y1 <= whole.y1
+    assert ax.bbox.width > 0.3 * whole.width
+    assert ax.bbox.height > 0.25 * whole.height
+    for some in (names, apart):
+        for i, box in enumerate(some):
+            assert not box.count_overlaps([b.shrunk(0.98, 0.98) for b in some[:i]])
+
+
+def test_accuracies_end_at_100_per_cent(draw):
+    for kind in (GroupAccuracyDisplay, ParetoDisplay):
+        ax = draw(kind).ax_
+        for collection in ax.collections:
+            for ends in getattr(collection, "get_segments", list)():
+                assert np.nanmax(ends[:, 0]) <= 1
+        ax.figure.draw_without_rendering()
+        ticks = [label.get_text() for label in ax.get_xticklabels()]
+        shown = [t for t, at in zip(ticks, ax.get_xticks(), strict=True) if at <= ax.get_xlim()[1]]
+        assert float(shown[-1]) <= 100
+
+
+def test_names_are_no_formulas(answers):
+    pooled, unified = answers["y_pred"].values()
+    y_pred = {"$\\nonsense": pooled, "$x_2$": unified}
+    display = GroupAccuracyDisplay.from_predictions(
+        answers["y_true"], y_pred, answers["groups"], reference="$x_2$"
+    )
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts == ["\\$\\nonsense", "\\$x_2\\$"]
+    display.figure_.draw_without_rendering()
 
 
 def test_matplotlib_is_imported_when_something_is_drawn():

@@ -1,6 +1,9 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from students import BilinearHistory
 
 from pafo_sk.inspection import GateDisplay
@@ -14,27 +17,50 @@ def test_means_by_hand():
     expected = [[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]]
     np.testing.assert_allclose(display.im_.get_array(), expected)
     assert [label.get_text() for label in display.ax_.get_yticklabels()] == [
-        "b (2 users)",
-        "a (1 users)",
+        "b\n(2 users)",
+        "a\n(1 user)",
         "no history",
     ]
     assert [text.get_text() for text in display.text_] == [
-        "0.20",
-        "0.80",
-        "1.00",
-        "0.00",
-        "0.50",
-        "0.50",
+        "20",
+        "80",
+        "100",
+        "0",
+        "50",
+        "50",
     ]
-    assert display.ax_.get_title() == "25% of the reward is the pooled model's"
+    assert display.ax_.get_title(loc="right") == "25 % of the reward is the pooled model's"
     assert display.im_.get_clim() == (0, 1)
 
 
 def test_numbers_are_read_on_their_cells():
     display = GateDisplay.from_predictions(GATE, GROUPS)
     colors = {text.get_text(): text.get_color() for text in display.text_}
-    assert colors["0.00"] == "white"
-    assert colors["1.00"] == "black"
+    assert colors["0"] == "white"
+    assert colors["100"] == "black"
+
+
+def test_small_cells_have_no_numbers():
+    ax = Figure(figsize=(2, 2)).subplots()
+    assert GateDisplay.from_predictions(np.full((3, 10), 0.1), GROUPS, ax=ax).text_ == []
+
+
+def test_prototypes_are_named_by_their_groups(model, people, known):
+    changed = copy.deepcopy(model)
+    module = changed.model_.module
+    assert len(module.prototype_groups) == module.n_prototypes
+    codes = [0, -1, 1, 0, *[2] * module.n_prototypes][: module.n_prototypes]
+    module.prototype_groups = codes
+    display = GateDisplay.from_estimator(changed, people.X[known], people.groups[known])
+    first, second = ("1 of ", "2 of ") if codes.count(0) == 2 else ("", "")
+    expected = [first + str(model.groups_[0]), "shared", str(model.groups_[1])]
+    expected.append(second + str(model.groups_[0]))
+    assert display.probability.columns.tolist()[:4] == expected[: len(codes)]
+    assert [label.get_text() for label in display.ax_.get_xticklabels()][:3] == expected[:3]
+    # a file of a version that did not write them
+    module.prototype_groups = None
+    display = GateDisplay.from_estimator(changed, people.X[known], people.groups[known])
+    assert display.probability.columns.tolist() == list(range(module.n_prototypes))
 
 
 def test_many_prototypes_have_no_numbers():

@@ -21,16 +21,15 @@ def test_marks_and_bars_by_hand(answers):
     display = GroupAccuracyDisplay.from_predictions(**answers, reference="pooled")
     assert [t.get_text() for t in display.ax_.get_yticklabels()] == [
         "a (2 users)",
-        "b (1 users)",
-        "c (1 users)",
+        "b (1 user)",
+        "c (1 user)",
     ]
     # users p and q: 2/2 and 1/2 with pooled, 2/2 and 2/2 with unified
     np.testing.assert_allclose(marks(display.containers_["pooled"])[0], [0.75, 0.5, 0.0])
     np.testing.assert_allclose(marks(display.containers_["unified"])[0], [1.0, 1.0, 0.5])
     mean, low, high = paired_interval(np.array([0.0, 0.5]))
-    np.testing.assert_allclose(
-        bars(display.containers_["unified"])[0], [1 + low - mean, 1 + high - mean]
-    )
+    assert 1 + high - mean > 1
+    np.testing.assert_allclose(bars(display.containers_["unified"])[0], [1 + low - mean, 1])
     # one user has no standard error, so the other two groups have no bar
     assert len(bars(display.containers_["unified"])) == 1
     assert not display.containers_["pooled"].has_xerr
@@ -52,7 +51,7 @@ def test_report_of_fit(model):
         np.testing.assert_allclose(marks(container)[0], report[name])
     shift = (report["unified"] - report["unified_gain"]).to_numpy()
     ends = report[["unified_low", "unified_high"]].to_numpy() + shift[:, None]
-    np.testing.assert_allclose(bars(display.containers_["unified"]), ends)
+    np.testing.assert_allclose(bars(display.containers_["unified"]), np.minimum(ends, 1))
     assert "held-out" in display.ax_.get_xlabel()
 
 
@@ -72,8 +71,8 @@ def test_long_names_are_wrapped(answers):
     name = "people who like a great many words in every one of their answers, and more"
     display = GroupAccuracyDisplay.from_predictions(**{**answers, "groups": [name] * 4 + ["b"] * 4})
     label = display.ax_.get_yticklabels()[0].get_text()
-    assert max(map(len, label.removesuffix(" (2 users)").split("\n"))) <= 24
-    assert label.endswith("... (2 users)")
+    assert max(map(len, label.split("\n"))) <= 24
+    assert label.endswith("...\n(2 users)")
 
 
 def test_clear_errors(model, answers, people, quick):

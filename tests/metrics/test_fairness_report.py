@@ -1,5 +1,8 @@
 """How a report is shown: as sentences, Markdown, HTML and one long frame."""
 
+import re
+import sys
+from datetime import date
 from html.parser import HTMLParser
 
 import numpy as np
@@ -79,7 +82,35 @@ def test_html_shows_names_and_runs_none(report):
     text = "".join(page.texts)
     assert NASTY in text
     assert all(name in text for name in report.measures.index)
-    assert report._repr_html_() == report.to_html()
+    assert report._repr_html_() in report.to_html()
+
+
+def test_html_is_a_whole_page_with_pictures(report):
+    text = report.to_html(title="Whom <we> serve")
+    assert text.startswith("<!doctype html>")
+    page = Reader()
+    page.feed(text)
+    assert page.tags.count("html") == page.tags.count("title") == page.tags.count("body") == 1
+    assert page.tags.count("svg") == 3  # groups, users by support rate, Lorenz curve
+    assert page.texts.count("Whom <we> serve") == 2
+    assert date.today().isoformat() in page.texts
+    assert not re.search(r"(src|href)=\"(?!#)", text)
+    assert report.to_html() == report.to_html()
+    assert "<svg" not in report.to_html(pictures=False) + report._repr_html_()
+
+
+def test_a_page_of_comparisons_without_users():
+    X = np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    model = LogisticRegression().fit(X, [1, 0, 1, 0])
+    report = fairness_report(model, X, [1, 0, 1, 0], groups=list("aabb"), random_state=0)
+    assert report.to_html().count("<svg") == 1
+
+
+def test_without_matplotlib_pictures_are_refused(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r'pictures=False.*pip install "pafo_sk\[plot\]"'):
+        report.to_html()
+    assert "<h1>" in report.to_html(pictures=False)
 
 
 def test_html_is_complete_whatever_pandas_displays(report):
@@ -109,6 +140,6 @@ def test_no_form_shows_nan_without_a_reason():
     model = LogisticRegression().fit(X, [1, 0, 1, 0])
     report = fairness_report(model, X, [1, 0, 1, 0], users=["ann"] * 4, random_state=0)
     assert "has no value (needs two users)" in report.to_markdown()
-    for form in (report.summary(), report.to_markdown(), report.to_html()):
+    for form in (report.summary(), report.to_markdown(), report._repr_html_()):
         assert "nan" not in form.lower()
         assert "inf" not in form

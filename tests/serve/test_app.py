@@ -96,6 +96,42 @@ def test_forgetting_survives(model, text_model, database):
         assert "user 2" in again.known_users_
 
 
+def test_known_users(client, model):
+    ok(client.post("/enroll", json={"comparisons": choices(2) + choices(1, user=7)}))
+    asked = {"users": ["new", 7, "7", "stranger"]}
+    found = ok(client.post("/users", json=asked))["users"]
+    assert [one["user"] for one in found] == asked["users"]
+    assert [one["comparisons"] for one in found] == [2, 1, 0, 0]
+    listed = {
+        one["user"]: one["comparisons"] for one in ok(client.post("/users", json={}))["users"]
+    }
+    assert listed == model.known_users_.to_dict()
+
+
+def test_hashed_users_are_not_listed(model, database, tmp_path):
+    model.save(tmp_path / "hashed.pafo", hash_users=True)
+    hashed = type(model).load(tmp_path / "hashed.pafo", encoder=model.encoder)
+    with TestClient(create_app(hashed, database)) as client:
+        assert ok(client.post("/users", json={})) == {"users": []}
+        found = ok(client.post("/users", json={"users": ["user 1"]}))["users"]
+    assert found == [{"user": "user 1", "comparisons": model.known_users_["user 1"]}]
+
+
+def test_users_whom_no_request_can_name_are_not_listed(model, database):
+    row = pd.DataFrame(choices(1)).drop(columns="winner")
+    for user in (True, 1.5, ("a", 1), "x" * 2000, 2**80, "\ud800"):
+        model.enroll(row.assign(user=pd.Series([user], dtype=object)), [1])
+    with TestClient(create_app(model, database)) as client:
+        assert len(ok(client.post("/users", json={}))["users"]) == 12
+        # true and 1 are one label in Python, and could not be told apart after a restart
+        answer = client.post("/enroll", json={"comparisons": choices(1, user=1)})
+        assert answer.status_code == 422
+        assert "cannot be told from True" in answer.json()["detail"]
+    again = copy.copy(model)
+    with TestClient(create_app(again, database)):
+        assert 1 not in again.known_users_.drop(True)
+
+
 def test_no_text_is_in_the_database(model, database):
     with TestClient(create_app(model, database)) as client:
         ok(client.post("/enroll", json={"comparisons": choices(1, prompt="private question")}))

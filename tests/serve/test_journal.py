@@ -1,5 +1,6 @@
 """The journal: what was acknowledged is on the disk, once, and for one service."""
 
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -59,6 +60,19 @@ def test_another_model(database):
     with pytest.raises(RuntimeError, match="belongs to another model"):
         Journal(database, "other")
     Journal(database, "model").close()
+
+
+def test_another_program(database):
+    """Its database is left as it is."""
+    with contextlib.closing(sqlite3.connect(database)) as foreign:
+        foreign.execute("create table customers (name text)")
+    before = database.read_bytes()
+    with pytest.raises(RuntimeError, match=r"another program: .*customers"):
+        Journal(database, "model")
+    assert database.read_bytes() == before
+    database.write_bytes(b"no database " * 100)
+    with pytest.raises(RuntimeError, match="cannot be used"):
+        Journal(database, "model")
 
 
 def test_all_or_none(database):

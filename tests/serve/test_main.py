@@ -1,21 +1,19 @@
 """The command: a real process that is killed, stopped and refused."""
 
-import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import torch
+import uvicorn
+from fastapi.testclient import TestClient
+from sentence_transformers import SentenceTransformer
+from service import Service
 
+from pafo_sk import PafoRewardEstimator
 from pafo_sk.serve.__main__ import main
-
-SECONDS = 60
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org"])
@@ -32,42 +30,38 @@ def test_wrong_files(tmp_path, capsys):
     assert "is not loaded" in capsys.readouterr().err
 
 
-class Service:
-    """A process that serves a file on a free port."""
+def test_wrong_databases(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PafoRewardEstimator, "warm_up", lambda self: self)
+    model.save(tmp_path / "reward.pafo")
+    (tmp_path / "reward.pafo.sqlite").write_bytes(b"a file of another program " * 100)
+    assert main([str(tmp_path / "reward.pafo")]) == 1
+    assert "is not a database" in capsys.readouterr().err
 
-    def __init__(self, file, encoder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "pafo_sk.serve", str(file), "--port", str(self.port)]
-        command += ["--encoder", str(encoder)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        environment.pop("PAFO_SK_TOKEN", None)
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        end = time.monotonic() + SECONDS
-        while True:
-            try:
-                self.ask("/health")
-                return
-            except OSError:
-                assert self.process.poll() is None, self.process.communicate()[1]
-                assert time.monotonic() < end
-                time.sleep(0.1)
 
-    def ask(self, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://127.0.0.1:{self.port}{path}"
-        headers = {"Content-Type": "application/json"}
-        with urllib.request.urlopen(
-            urllib.request.Request(url, data, headers), timeout=SECONDS
-        ) as answer:
-            return json.load(answer)
+@pytest.mark.slow
+def test_another_encoder(file, tiny_encoder_path, tmp_path, capsys):
+    """It is refused before the service takes a request."""
+    other = SentenceTransformer(str(tiny_encoder_path), device="cpu")
+    next(other.parameters()).data += torch.linspace(0, 1, 16)
+    other.save(str(tmp_path / "other"))
+    assert main([str(file), "--encoder", str(tmp_path / "other")]) == 1
+    assert "was fitted with encoder" in capsys.readouterr().err
 
-    def stop(self, number):
-        self.process.send_signal(number)
-        return self.process.communicate(timeout=SECONDS)
+
+def test_other_names_of_this_machine_are_refused(model, tmp_path, monkeypatch):
+    """A page elsewhere whose name resolves to this machine gets no answer without a token."""
+    served = []
+    monkeypatch.setattr(PafoRewardEstimator, "warm_up", lambda self: self)
+    monkeypatch.setattr(uvicorn, "run", lambda app, **settings: served.append(app))
+    model.save(tmp_path / "reward.pafo")
+    for token in ("", "sesame"):
+        monkeypatch.setenv("PAFO_SK_TOKEN", token)
+        database = str(tmp_path / f"{token}.sqlite")
+        assert main([str(tmp_path / "reward.pafo"), "--database", database]) == 0
+    for name, status in [("localhost", 200), ("[::1]", 200), ("elsewhere.example", 400)]:
+        client = TestClient(served[0], base_url=f"http://{name}:8000")
+        assert client.get("/health").status_code == status
+    assert TestClient(served[1], base_url="http://name.example").get("/health").is_success
 
 
 def choice(thread, i):
@@ -78,10 +72,8 @@ def choice(thread, i):
 
 
 @pytest.mark.slow
-def test_kill_9_loses_nothing_that_was_acknowledged(texts, quick, tiny_encoder_path, tmp_path):
-    model = quick(encoder=tiny_encoder_path, strategy="pooled").fit(texts.X, texts.y)
-    model.save(tmp_path / "reward.pafo")
-    service = Service(tmp_path / "reward.pafo", tiny_encoder_path)
+def test_kill_9_loses_nothing_that_was_acknowledged(file, tiny_encoder_path):
+    service = Service(file, tiny_encoder_path)
     acknowledged = dict.fromkeys(range(4), 0)
 
     def enroll(thread):
@@ -98,13 +90,13 @@ def test_kill_9_loses_nothing_that_was_acknowledged(texts, quick, tiny_encoder_p
             time.sleep(0.01)
         service.stop(signal.SIGKILL)
     assert min(acknowledged.values()) >= 10
-    again = Service(tmp_path / "reward.pafo", tiny_encoder_path)
+    again = Service(file, tiny_encoder_path)
     for thread, n in acknowledged.items():
         known = [choice(thread, i) for i in range(n)]
         assert again.ask("/enroll", {"comparisons": known}) == {"enrolled": 0, "repeated": n}
     # another service on the same database is refused
     with pytest.raises(AssertionError, match="another service has it"):
-        Service(tmp_path / "reward.pafo", tiny_encoder_path)
+        Service(file, tiny_encoder_path)
     with pytest.raises(urllib.error.HTTPError, match="422"):
         again.ask("/enroll", {"comparisons": [{**choice(0, 0), "winner": "secret text"}]})
     again.ask("/reward", {"items": [{"response": "secret text", "user": "secret user"}]})
