@@ -90,7 +90,7 @@ def parse_strings(column: pd.Series, name: str) -> pd.Series:
     """
     values = column.to_list()
     strings = [value for value in values if isinstance(value, str)]
-    if len(strings) < len(values) or not all(map(_looks_like_messages, strings)):
+    if len(strings) < len(values) or not all(map(looks_like_messages, strings)):
         return column
     parsed = [_parse(value) for value in strings]
     check_rows(
@@ -101,7 +101,8 @@ def parse_strings(column: pd.Series, name: str) -> pd.Series:
     return pd.Series(parsed, index=column.index, dtype=object)
 
 
-def _looks_like_messages(text: str) -> bool:
+def looks_like_messages(text: str) -> bool:
+    """Whether a string spells messages, in JSON or as a Python literal."""
     start = text.lstrip()[:2].replace(" ", "")
     return start[:1] in ("[", "{") and any(
         f"{quote}{key}{quote}" in text[:2000] for key in ("role", "from") for quote in "\"'"

@@ -14,6 +14,7 @@ import pandas as pd
 from pafo_sk._comparisons.conversations import (
     is_list,
     is_messages,
+    looks_like_messages,
     read_conversations,
     render_all,
 )
@@ -21,6 +22,7 @@ from pafo_sk._comparisons.labels import FEW, Labels, numbered
 from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
+from pafo_sk._warnings import warn_caller
 
 
 class Columns:
@@ -105,7 +107,21 @@ class Columns:
         return self._frame[name]
 
     def texts(self, name: str) -> Labels:
-        """Return one column of strings or of conversations, as texts; anything else raises."""
+        """Return one column of strings or of conversations, as texts; anything else raises.
+
+        Strings that spell conversations are texts as well, with a warning.
+        """
+        texts = self._texts(name)
+        if len(texts.unique) and all(map(looks_like_messages, texts.unique)):
+            parse = "json.loads" if '"' in texts.unique[0][:3] else "ast.literal_eval"
+            warn_caller(
+                f"Column {name!r} of {self.argument} holds messages as strings, which are read as "
+                f"they are written, with brackets and names of fields. Pass the messages: "
+                f"{self.argument}[{name!r}] = {self.argument}[{name!r}].map({parse})."
+            )
+        return texts
+
+    def _texts(self, name: str) -> Labels:
         column = self._column(name)
         few = column.to_list() if len(column) <= FEW else [None]
         if all(isinstance(text, str) for text in few):

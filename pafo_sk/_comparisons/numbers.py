@@ -85,3 +85,8 @@ def _check_cells(column: pd.Series, of: str) -> None:
             f"{of} holds {column[texts].iloc[0]!r}, which is no number, {in_rows(texts)}. Drop "
             "these rows or correct them; pd.to_numeric(column, errors='coerce') makes NaN of them."
         )
+
+
+def no_numbers(name: str, error: Exception) -> Exception:
+    """Return an error of the same type that says which argument could not be read as numbers."""
+    return type(error)(f"{name} must hold numbers: {error}. Convert its columns, or drop them.")

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, validate_data
 from pafo_sk._comparisons.finite import check_finite, with_finite_items
 from pafo_sk._comparisons.frames import Columns, group_columns
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.numbers import as_array, check_numeric
+from pafo_sk._comparisons.numbers import as_array, check_numeric, no_numbers
 from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, encode_items
 from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
@@ -110,7 +110,7 @@ class InputReader(BaseEstimator):
         try:
             vectors = check_array(items, dtype=[np.float64, np.float32], ensure_all_finite=False)
         except (TypeError, ValueError) as error:
-            raise _no_numbers("items", error) from None
+            raise no_numbers("items", error) from None
         check_finite(vectors, "items")
         if vectors.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -280,10 +280,10 @@ class InputReader(BaseEstimator):
                 ensure_min_samples=least,
             )
         except TypeError as error:
-            raise _no_numbers("X", error) from None
+            raise no_numbers("X", error) from None
         except ValueError as error:
             if str(error).startswith(("could not convert", "setting an array element")):
-                raise _no_numbers("X", error) from None
+                raise no_numbers("X", error) from None
             if reset or "feature" not in str(error):
                 raise
             # scikit-learn says what differs, and not what to do about it
@@ -396,8 +396,3 @@ def _check_n_rows(n: int, least: int) -> None:
             f"X has {n} sample(s), and at least {least} are needed"
             f"{'; check the filter that made X.' if n == 0 else '.'}"
         )
-
-
-def _no_numbers(name: str, error: Exception) -> Exception:
-    """Return an error of the same type that says which argument could not be read as numbers."""
-    return type(error)(f"{name} must hold numbers: {error}. Convert its columns, or drop them.")

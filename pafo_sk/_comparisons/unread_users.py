@@ -21,6 +21,8 @@ _USER_NAME = re.compile(
 )
 # So many rows tell which columns may hold whole numbers.
 _FIRST = 1000
+# Multiples of one number may miss it by this share of it, after a scaler in single precision.
+_ROUNDING = 1e-3
 
 
 def warn_unread_users(X: Any, columns: Columns | None, ignored: Sequence[Hashable]) -> None:
@@ -37,7 +39,7 @@ def warn_unread_users(X: Any, columns: Columns | None, ignored: Sequence[Hashabl
     if columns is None:
         values = np.asarray(X) if getattr(X, "ndim", 0) == 2 else np.zeros((0, 0))
         found: Hashable = next(iter(_identifiers(values, range(values.shape[1]))), None)
-        why = "holds whole numbers, as identifiers do"
+        why = "holds few numbers in equal steps, as identifiers do"
     else:
         names = [name for name in columns.names if name not in ignored]
         index = _names_of_users(getattr(getattr(X, "index", None), "names", None) or [])
@@ -53,7 +55,7 @@ def warn_unread_users(X: Any, columns: Columns | None, ignored: Sequence[Hashabl
         if found is None and len(numeric := _numeric(columns, names)) == len(names):
             values = np.column_stack(list(numeric.values()) or [np.zeros((0, 0))])
             found = next(iter(_identifiers(values, names)), None)
-            why = "holds whole numbers, as identifiers do"
+            why = "holds few numbers in equal steps, as identifiers do"
     if found is not None:
         warn_caller(
             f"Column {found!r} of X {why}, and is not read as users, so that there is no "
@@ -111,24 +113,34 @@ def _numeric(columns: Columns, names: list[Hashable]) -> dict[Hashable, np.ndarr
 def _identifiers(values: np.ndarray, names: Iterable[Hashable]) -> list[Hashable]:
     """Return the columns that hold few whole numbers, none negative, beside one that does not.
 
-    A difference of two features has both signs, so that it is not taken for an identifier.
+    Whole numbers that a scaler has multiplied count as well. A difference of two features has both
+    signs, so that it is not taken for an identifier.
     """
     if values.dtype.kind not in "iuf" or len(values) < 4:
         return []
-    first = values[:_FIRST]
-    with np.errstate(invalid="ignore"):
-        whole = ((first >= 0) & (first == np.floor(first))).all(axis=0)
-    if whole.all():
+    may_be = _scaled_whole(values[:_FIRST])
+    if may_be.all():
         return []
     return [
         name
-        for name, j in zip(names, range(len(whole)), strict=True)
-        if whole[j] and _are_identifiers(values[:, j])
+        for name, j in zip(names, range(len(may_be)), strict=True)
+        if may_be[j] and _are_identifiers(values[:, [j]])
     ]
 
 
+def _scaled_whole(values: np.ndarray) -> np.ndarray:
+    """Return which columns hold multiples of one number, none of them negative."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        gaps = np.diff(np.sort(values, axis=0), axis=0).astype(np.float64)
+        step = np.where(gaps > 0, gaps, np.inf).min(axis=0)
+        ratio = values / np.where(np.isinf(step), 1.0, step)
+        whole = np.logical_and(ratio >= 0, np.abs(ratio - np.rint(ratio)) < _ROUNDING)
+    found: np.ndarray = np.all(whole, axis=0)
+    return found
+
+
 def _are_identifiers(column: np.ndarray) -> bool:
-    """Return whether whole numbers repeat, and are more than a yes, a no and a third value."""
-    if not np.isfinite(column).all() or (column < 0).any() or (column != np.floor(column)).any():
+    """Return whether such numbers repeat, and are more than a yes, a no and a third value."""
+    if not np.isfinite(column).all() or not _scaled_whole(column)[0]:
         return False
     return 3 < len(np.unique(column)) <= len(column) / 2

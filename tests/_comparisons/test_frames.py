@@ -1,5 +1,9 @@
 """Columns of strings, read in short frames as in long ones."""
 
+import ast
+import json
+import warnings
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -85,6 +89,22 @@ def test_advice_for_other_forms(names, advice):
         columns.require(["response_a", "response_b"])
     assert advice in str(raised.value)
     assert str(raised.value).count("rename(") <= 1
+
+
+@pytest.mark.parametrize(
+    ("write", "parse"), [(json.dumps, "json.loads"), (str, "ast.literal_eval")]
+)
+def test_messages_as_strings_are_named_with_the_conversion(write, parse):
+    messages = [[{"role": "assistant", "content": text}] for text in ("tea", "rum")]
+    frame = pd.DataFrame({"response_a": [write(one) for one in messages]})
+    with pytest.warns(UserWarning, match=rf"'response_a' of X holds messages.*map\({parse}\)"):
+        assert Columns(frame).texts("response_a").tolist() == frame["response_a"].to_list()
+    loaded = frame.map({"json.loads": json.loads, "ast.literal_eval": ast.literal_eval}[parse])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Columns(loaded).texts("response_a").tolist() == ["tea", "rum"]
+        frame.loc[0, "response_a"] = "tea"
+        Columns(frame).texts("response_a")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.reader import InputReader
@@ -24,9 +25,20 @@ def renamed(name):
         (renamed("remainder__user"), "user='remainder__user'"),
         (renamed("code"), "user='code'"),
         (lambda X: X.to_numpy(), "user=6"),
+        (lambda X: StandardScaler(with_mean=False).fit_transform(X), "user=6"),
+        (lambda X: MinMaxScaler((0, 3)).fit_transform(X.astype(np.float32)), "user=6"),
         (lambda X: X.set_index("user"), r"X.reset_index\(level='user'\)"),
     ],
-    ids=["user_id", "Annotator", "remainder__user", "whole numbers", "array", "index"],
+    ids=[
+        "user_id",
+        "Annotator",
+        "remainder__user",
+        "whole numbers",
+        "array",
+        "scaled",
+        "min-max",
+        "index",
+    ],
 )
 def test_users_that_numeric_input_hides(change, remedy, data, quick):
     with pytest.warns(UserWarning, match=remedy):

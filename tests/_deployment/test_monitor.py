@@ -125,3 +125,16 @@ def test_wrong_input(model, new):
         model.monitor(X, y[:3], groups)
     with pytest.raises(ValueError, match="at least 1"):
         model.monitor(X[:0], y[:0], groups[:0])
+
+
+def test_comparisons_without_a_group(quick, data):
+    model = quick(strategy="balanced").fit(data.X, data.y, groups=data.groups)
+    groups = data.groups.astype(object)
+    groups[data.users == 0] = None
+    n = (data.users == 0).sum()
+    with pytest.warns(UserWarning, match=f"in {n} of {len(groups)} rows"):
+        found = model.monitor(data.X, data.y, groups)
+    assert found.groups["n_comparisons"].sum() == len(groups) - n
+    assert found.verdict.endswith(f"{n} of {len(groups)} comparisons have no group.")
+    assert np.isnan(found.users.loc[0, "at_fit"])
+    assert len(found.users) == len(np.unique(data.users))

@@ -1,7 +1,10 @@
 """Tables that displays draw: they agree with the metrics."""
 
 import numpy as np
+import pandas as pd
+import pytest
 
+from pafo_sk.inspection import UserAccuracyDisplay
 from pafo_sk.inspection._tables import accuracy_table, two_sides
 from pafo_sk.metrics import group_accuracy
 
@@ -22,3 +25,20 @@ def test_sides(answers):
     groups, users = answers["groups"], answers["users"]
     assert two_sides(groups, users).tolist() == ["majority"] * 4 + ["minority"] * 4
     assert two_sides(groups, users, majority="c").tolist() == ["minority"] * 6 + ["majority"] * 2
+
+
+def test_rows_without_a_group_are_left_out():
+    groups, users = ["a", "a", "b", None, "a"], list("uuvwx")
+    y, winners = [0, 1, 0, 1, 1], {"one": [0, 1, 1, 1, 0]}
+    with pytest.warns(UserWarning, match=r"in 1 of 5 rows.*\[3\]"):
+        sides = two_sides(groups, users)
+    assert sides.tolist() == ["majority", "majority", "minority", None, "majority"]
+    table = accuracy_table(y, winners, groups, users)
+    assert table["n_comparisons"].to_dict() == {"a": 3, "b": 1}
+    assert table["one"].to_dict() == {"a": 0.5, "b": 0}
+    with pytest.warns(UserWarning, match="in 1 of 5 rows"):
+        display = UserAccuracyDisplay.from_predictions(
+            y, winners["one"], users, groups=groups, support_rate=pd.Series(0.5, index=list("uvwx"))
+        )
+    labels = [points.get_label() for points in display.points_]
+    assert labels == ["2 majority users", "1 minority users", "1 ungrouped users"]

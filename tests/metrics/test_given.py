@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from pafo_sk import metrics
+from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.metrics import fairness_report
 
 
@@ -50,3 +51,27 @@ def test_majority_absent_from_the_test_data(quick, data):
     assert report.majority == "group_0"
     note = report.measures["note"]["majority_accuracy"]
     assert note == "no comparisons of the majority 'group_0'"
+
+
+def test_users_that_the_model_does_not_know_are_counted(quick, data):
+    model = quick(n_prototypes=1).fit(data.X, data.y, groups=data.groups)
+    X = data.X.assign(user=np.where(data.X["user"] < 3, -1 - data.X["user"], data.X["user"]))
+    report = fairness_report(model, X, data.y, random_state=0)
+    n_users = X["user"].nunique()
+    assert report.n_unknown_users == 3
+    assert f"3 of {n_users} users are unknown to the model" in report.summary()
+    assert fairness_report(model, data.X, data.y, random_state=0).n_unknown_users == 0
+    pooled = quick(strategy="pooled").fit(data.X, data.y)
+    assert fairness_report(pooled, X, data.y, random_state=0).n_unknown_users is None
+    found = model.monitor(X, data.y, data.groups)
+    assert found.groups["n_unknown"].sum() == 3
+    assert found.verdict.endswith(f" 3 of {n_users} users are unknown to the model.")
+    assert "unknown" not in model.monitor(data.X, data.y).verdict
+    for display in (
+        GroupAccuracyDisplay.from_estimator(model, X, data.y, data.groups),
+        ParetoDisplay.from_estimator(model, X, data.y, data.groups),
+        UserAccuracyDisplay.from_estimator(model, X, data.y, kind="lorenz"),
+    ):
+        note = f"3 of {n_users} users unknown to the model"
+        assert display.ax_.get_xlabel().endswith(note)
+        assert display.plot().ax_.get_xlabel().endswith(note)

@@ -1,13 +1,21 @@
 """Searches that keep the groups: with any setting, in processes, nested, and when they fail."""
 
+import datasets
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from scipy.stats import uniform
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    cross_validate,
+    train_test_split,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
@@ -307,3 +315,17 @@ def test_weights_reach_fits_and_scorers(data, quick):
     assert found == pytest.approx(np.average(everything, weights=weight))
     with pytest.raises(ValueError, match="sample_weight has the shape"):
         search.fit(data.X, y, groups=groups, sample_weight=weight[1:])
+
+
+def test_a_dataset_of_hugging_face(data, quick):
+    dataset = datasets.Dataset.from_pandas(data.X)
+    search = make(quick(strategy="balanced")).fit(dataset, data.y, groups=data.groups)
+    other = make(quick(strategy="balanced")).fit(data.X, data.y, groups=data.groups)
+    assert (search.best_estimator_.predict(data.X) == other.best_estimator_.predict(data.X)).all()
+    assert np.array_equal(scores(search), scores(other))
+    # scikit-learn cannot cut it, as the docs say
+    with pytest.raises(TypeError, match="'int' and 'ellipsis'"):
+        train_test_split(dataset, data.y)
+    turned = dataset.with_transform(lambda rows: {**rows, "x0": [-x for x in rows["x0"]]})
+    for part in train_test_split(pd.DataFrame(turned[:]), random_state=0):
+        assert (part["x0"] == -data.X.loc[part.index, "x0"]).all()

@@ -226,3 +226,13 @@ def test_without_anything_to_keep_it_is_stratified_k_fold_of_group_and_label():
     found = StratifiedPreferenceKFold(3, shuffle=False).split(X, y, groups)
     for (_, one), (_, two) in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_rows_without_a_group_are_spread_evenly(data):
+    groups = data.groups.astype(object)
+    groups[::4] = None
+    folds = [test for _, test in StratifiedPreferenceKFold(5).split(data.X, data.y, groups)]
+    assert {pd.isna(groups[test]).sum() for test in folds} == {len(groups) // 4 // 5}
+    groups[:] = data.groups
+    groups[0] = np.nan  # a single one is in one fold, which harms nobody
+    assert len(list(StratifiedPreferenceKFold(5).split(data.X, data.y, groups))) == 5
