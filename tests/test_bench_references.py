@@ -44,7 +44,8 @@ def rows_of(bench, user, taste, seed, prompts=None, items=None):
 
 def table_of(bench, train, test=None):
     splits = bench.table.splits_of(train, 0)
-    return bench.table.Table(train, train if test is None else test, None, None, None, splits)
+    parts = dict.fromkeys(("history", "unseen", "clean", "choices"))
+    return bench.table.Table(train, train if test is None else test, **parts, splits=splits)
 
 
 @pytest.fixture(scope="module")
