@@ -135,8 +135,7 @@ def _scaled_whole(values: np.ndarray) -> np.ndarray:
         step = np.where(gaps > 0, gaps, np.inf).min(axis=0)
         ratio = values / np.where(np.isinf(step), 1.0, step)
         whole = (ratio >= 0) & (np.abs(ratio - np.rint(ratio)) < _ROUNDING)
-    found: np.ndarray = whole.all(axis=0)
-    return found
+    return np.asarray(whole.all(axis=0))
 
 
 def _are_identifiers(column: np.ndarray) -> bool:
