@@ -58,8 +58,8 @@ class Search:
 
 LORE = Search(
     lore,
-    wide={"n_basis": [2, 4, 8], "penalty": [0.1, 0.3, 1.0]},
-    fine={"pull": [0.3, 0.0, 0.1, 1.0]},
+    wide={"n_basis": [2, 4, 8, 16], "penalty": [0.03, 0.1, 0.3, 1.0]},
+    fine={"pull": [0.3, 0.0, 1.0, 3.0]},
 )
 PAL = Search(
     pal,
@@ -73,7 +73,7 @@ EMBEDDED_USERS = Search(
 )
 MRM = Search(
     mrm,
-    wide={"n_base": [4, 8], "penalty": [0.1, 0.3], "inner_rate": [3.0, 10.0, 30.0]},
+    wide={"n_base": [4, 8], "penalty": [0.03, 0.1, 0.3], "inner_rate": [3.0, 10.0, 30.0]},
     fine={"tail": [0.5, 0.25], "inner_steps": [3, 6]},
 )
 VPL = Search(

@@ -32,6 +32,9 @@ STYLES = {
 }
 
 
+N_LEGEND = {1: 1, 2: 3, 3: 5}  # columns of the legend, by columns of panels
+
+
 def draw(summary: dict[str, Any], file: Path) -> None:
     """Draw one panel for each data set; both groups gain in the shaded area."""
     import matplotlib
@@ -58,7 +61,9 @@ def draw(summary: dict[str, Any], file: Path) -> None:
     handles = {}
     for ax in axes.flat:
         handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=N_LEGEND[n_columns]
+    )
     figure.savefig(file, dpi=110)
     plt.close(figure)
 

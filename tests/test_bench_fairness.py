@@ -147,6 +147,6 @@ def test_the_report_names_methods_that_are_ahead(bench, store, tmp_path):
     bench.write_report(ours)
     written = (ours.folder / "fairness.md").read_text()
     assert "| Polis, taxes | known | minority | LoRe | +50.0 [-inf, +inf] | no |" in written
-    assert "| LoRe | 13 | n_basis 2, penalty 0.3 |" in written
+    assert "| LoRe | 20 | n_basis 2, penalty 0.3 |" in written
     assert "| LoRe | no | 75.0 | 100.0 |" in written
     assert "| 0.500 | 2.0 | 1.0 | 2 |" in written
