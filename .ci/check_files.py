@@ -45,9 +45,12 @@ def problem(path: Path) -> str | None:
 def unpickles(data: bytes) -> bool:
     """Return whether pickle, joblib, numpy or torch would unpickle the data or a part of them."""
     if zipfile.is_zipfile(io.BytesIO(data)):
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = (archive.open(name).read(LARGEST) for name in archive.infolist())
-            return any(map(unpickles, members))
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = (archive.open(name).read(LARGEST) for name in archive.infolist())
+                return any(map(unpickles, members))
+        except zipfile.BadZipFile:
+            pass  # something else that ends as an archive does
     for magic, decompress in DECOMPRESS.items():
         if data.startswith(magic):
             try:

@@ -20,7 +20,11 @@ TEXTS = ["response_a", "response_b"]
 DSP_USERS = {"academy": 60, "business": 20, "entertainment": 12, "literature": 8}
 DSP_NOISE = 0.1  # share of labels that load_dsp flips by default
 N_KNOWN = 38  # comparisons of a simulated user
-UNSEEN_LENGTHS = (0, 4, 12, 30)
+N_TURNS = 10  # parts of the people of a consultation who are unseen in turn
+STRANGER_SEED = 1000
+N_CHOICES = 4  # responses of which a model picks one, on DSP
+N_CHOICE_QUERIES = 40
+UNSEEN_LENGTHS = (0, 2, 4, 8, 16, 30)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Case:
     used), and ``unseen`` holds the comparisons that test them. ``clean`` holds noiseless rows for
     the oracle. Where the labels of ``test`` have no noise, ``observed`` holds the same rows with
     labels as noisy as those of ``train``, on which promises made from training rows are checked.
+    ``choices`` pairs the first of N_CHOICES responses to a new prompt with each of the others, for
+    known users and in this order; y tells whether b is the one that the user wants most.
     """
 
     train: Part
@@ -66,6 +72,7 @@ class Case:
     history: Part | None = None
     unseen: Part | None = None
     clean: Part | None = None
+    choices: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,7 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
     train, test = draw(known, n_comparisons=N_KNOWN), draw(new, n_comparisons=120, noise=0)
     history = strangers(draw(known, n_comparisons=max(UNSEEN_LENGTHS)))
     unseen = strangers(draw(new, n_comparisons=120, noise=0))
+    choices = dsp_choices(folder, train, new[:N_CHOICE_QUERIES])
     flipped = np.where(rng.random_sample(len(test)) < DSP_NOISE, 1 - test.y, test.y)
     return _case(
         train,
@@ -135,14 +143,46 @@ def dsp(folder: Path, seed: int, labels: str = "domain") -> Case:
         observed=Part(test.X, flipped, test.groups),
         history=history,
         unseen=unseen,
+        choices=choices,
         clean=clean if labels == "domain" else None,
     )
 
 
+def dsp_choices(folder: Path, train: Part, queries: np.ndarray) -> Part:
+    """Offer every training user the responses of all domains; the own domain's is wanted."""
+    texts = dsp_responses(folder)
+    texts = texts[texts["query"].isin(queries)].sort_values(["query", "domain"])
+    first = texts.drop_duplicates("query").set_index("query")["response"]
+    others = texts[texts.duplicated("query")]
+    pairs = others.assign(response_a=first.loc[others["query"]].to_numpy())
+    users = train.X["user"].drop_duplicates()
+    frame = pd.DataFrame({"user": users}).merge(
+        pairs.rename(columns={"response": "response_b"}), how="cross"
+    )
+    own = frame["user"].str.rsplit("-", n=1).str[0]
+    group = pd.Series(train.groups, index=train.users).groupby(level=0).first()
+    return _part(
+        frame.assign(
+            y=(frame["domain"] == own).astype(int), group=group.loc[frame["user"]].to_numpy()
+        )
+    )
+
+
 def polis(folder: Path, seed: int) -> Case:
-    """Hold out votes of known people, and find the groups from the training votes alone."""
+    """Hold out votes of known people, and find the groups from the training votes alone.
+
+    A tenth of the people are unseen, another tenth with every seed: ten seeds meet everybody once.
+    """
     frame = datasets.load_polis(folder, test_size=0.3, random_state=seed).frame
-    return _case(_part(frame, frame["split"] == "train"), _part(frame, frame["split"] == "test"))
+    people, code = np.unique(frame["user"], return_inverse=True)
+    turn = np.random.RandomState(0).permutation(len(people)) % N_TURNS
+    new, train = turn[code] == seed % N_TURNS, (frame["split"] == "train").to_numpy()
+    return _case(
+        _part(frame, train & ~new),
+        _part(frame, ~train & ~new),
+        history=_part(frame, train & new),
+        unseen=_part(frame, ~train & new),
+    )
 
 
 def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
@@ -152,7 +192,8 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
     worker are used. The group of a worker is their most frequent stance, for or against the side
     that the arguments take; workers who never gave one are left out. There is no prompt, because
     both arguments of a pair are on one side of one topic. Judgments of one pair are all in the
-    training part or all in the test part.
+    training part or all in the test part. As many judgments again come from unseen workers, who are
+    tested on the same pairs.
     """
     rng = np.random.RandomState(seed)
     texts = pd.read_parquet(folder / "arguments.parquet").set_index("arg_id")["text"]
@@ -166,10 +207,14 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
     frame = frame[frame.groupby("user").cumcount() < most]
     size = frame.groupby("user").size()
     size = size.iloc[rng.permutation(len(size))]
-    frame = frame[frame["user"].isin(size.index[size.cumsum() <= n_rows])].reset_index(drop=True)
-    pairs = frame["pair_id"].unique()
-    new = frame["pair_id"].isin(pairs[rng.permutation(len(pairs)) < 0.3 * len(pairs)])
-    swap = rng.random_sample(len(frame)) < 0.5
+    turn = frame["user"].map(size.cumsum())
+    frame, turn = frame[turn <= 2 * n_rows], turn[turn <= 2 * n_rows]
+    stranger = (turn > n_rows).to_numpy()
+    pairs = frame.loc[~stranger, "pair_id"].unique()
+    new = frame["pair_id"].isin(pairs[rng.permutation(len(pairs)) < 0.3 * len(pairs)]).to_numpy()
+    swap = np.empty(len(frame), dtype=bool)
+    for side in (~stranger, stranger):
+        swap[side] = rng.random_sample(side.sum()) < 0.5
     one, two = (texts.loc[frame[f"arg{k}_id"]].to_numpy() for k in (1, 2))
     frame = frame.assign(
         response_a=np.where(swap, two, one),
@@ -177,7 +222,12 @@ def ukp(folder: Path, seed: int, n_rows: int = 6000, most: int = 40) -> Case:
         y=((frame["value"] == "a2") ^ swap).astype(int),
         group=stance.loc[frame["user"]].to_numpy(),
     )
-    return _case(_part(frame, ~new), _part(frame, new))
+    return _case(
+        _part(frame, ~new & ~stranger),
+        _part(frame, new & ~stranger),
+        history=_part(frame, ~new & stranger),
+        unseen=_part(frame, new & stranger),
+    )
 
 
 def dsp_responses(folder: Path) -> pd.DataFrame:
@@ -195,10 +245,11 @@ def dsp_responses(folder: Path) -> pd.DataFrame:
     return wins.assign(response=text)[["query", "prompt", "domain", "response"]]
 
 
-def personal_llm_data(folder: Path, seed: int, alpha: float) -> Bunch:
+def personal_llm_data(folder: Path, seed: int, alpha: float, draw: int | None = None) -> Bunch:
     """Draw PersonalLLM's users on the DSP responses, with scores of texts as reward models.
 
-    One scorer, which changes with the seed, is the favourite of about 70 % of the users.
+    One scorer, which changes with the seed, is the favourite of about 70 % of the users. ``draw``
+    is the seed of the users and comparisons; None: ``seed``.
     """
     texts = dsp_responses(folder)
     wide = texts.pivot(index=["query", "prompt"], columns="domain", values="response")
@@ -217,14 +268,21 @@ def personal_llm_data(folder: Path, seed: int, alpha: float) -> Bunch:
         alpha=weights,
         n_comparisons=160,
         group_by="majority",
-        random_state=seed,
+        random_state=seed if draw is None else draw,
     )
 
 
 def personal_llm(folder: Path, seed: int, alpha: float) -> Case:
-    """Hold out prompts of PersonalLLM's users."""
-    data = personal_llm_data(folder, seed, alpha)
-    return _by_user(data.frame, data.frame["prompt_index"].to_numpy(), seed)
+    """Hold out 30 % of the prompts of PersonalLLM's users; others of the same kind are unseen."""
+    known = personal_llm_data(folder, seed, alpha).frame
+    others = personal_llm_data(folder, seed, alpha, draw=STRANGER_SEED + seed).frame
+    others["user"] = "new-" + others["user"].astype(str)
+    order = np.random.RandomState(seed).permutation(known["prompt_index"].max() + 1)
+    parts = []
+    for frame in (known, others):
+        new = order[frame["prompt_index"].to_numpy()] < 0.3 * len(order)
+        parts += [_part(frame, ~new).first(N_KNOWN), _part(frame, new)]
+    return _case(*parts[:2], history=parts[2], unseen=parts[3])
 
 
 def favourite_share(alpha: float, n: int, target: float) -> float:
@@ -244,13 +302,6 @@ def favourite_share(alpha: float, n: int, target: float) -> float:
         logs -= rng.standard_exponential((4000, n)) / a
         low, high = (low, share) if (logs.argmax(axis=1) == 0).mean() > target else (share, high)
     return share
-
-
-def _by_user(frame: pd.DataFrame, unit: np.ndarray, seed: int) -> Case:
-    """Hold out 30 % of the units (prompts), and train on N_KNOWN rows of every user."""
-    order = np.random.RandomState(seed).permutation(unit.max() + 1)
-    new = order[unit] < 0.3 * len(order)
-    return _case(_part(frame, ~new).first(N_KNOWN), _part(frame, new))
 
 
 def synthetic(folder: Path, seed: int) -> Case:
@@ -301,7 +352,7 @@ def data_home(given: str | None) -> Path:
 def texts_of(case: Case, encoder: str = ENCODER) -> list[str]:
     """List every text that is encoded for a case; there are none in numeric data."""
     found: dict[str, None] = {}
-    for part in (case.train, case.test, case.history, case.unseen, case.clean):
+    for part in (case.train, case.test, case.history, case.unseen, case.clean, case.choices):
         if part is not None and TEXTS[0] in part.X:
             for side in TEXTS:
                 found |= dict.fromkeys(joined(part.X, side, encoder))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from math import prod
 from typing import Any
 
 from _embedded_users import embedded_users
@@ -41,19 +42,24 @@ class Search:
     wide: dict[str, list[Any]]
     fine: dict[str, list[Any]]
 
+    @property
+    def tried(self) -> int:
+        """Number of settings that are tried."""
+        return sum(prod(map(len, values.values())) for values in (self.wide, self.fine))
+
     def __call__(self, table: Table, base: Pooled, seed: int) -> tuple[Model, dict[str, Any]]:
         train = partial(self.train, seed=seed)
         first = {name: values[:1] for name, values in self.fine.items()}
         _, chosen = tune(table, base, train, grid(**{**first, **self.wide}), n_splits=1)
-        del chosen["validation_loss"]
+        del chosen["validation"]
         again = {name: [value] for name, value in chosen.items()} | self.fine
         return tune(table, base, train, grid(**again))
 
 
 LORE = Search(
     lore,
-    wide={"n_basis": [2, 4, 8], "penalty": [0.1, 0.3, 1.0]},
-    fine={"pull": [0.3, 0.0, 0.1, 1.0]},
+    wide={"n_basis": [2, 4, 8, 16], "penalty": [0.03, 0.1, 0.3, 1.0]},
+    fine={"pull": [0.3, 0.0, 1.0, 3.0]},
 )
 PAL = Search(
     pal,
@@ -67,7 +73,7 @@ EMBEDDED_USERS = Search(
 )
 MRM = Search(
     mrm,
-    wide={"n_base": [4, 8], "penalty": [0.1, 0.3], "inner_rate": [3.0, 10.0, 30.0]},
+    wide={"n_base": [4, 8], "penalty": [0.03, 0.1, 0.3], "inner_rate": [3.0, 10.0, 30.0]},
     fine={"tail": [0.5, 0.25], "inner_steps": [3, 6]},
 )
 VPL = Search(

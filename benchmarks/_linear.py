@@ -155,26 +155,32 @@ def tune(
     train : callable (rows, pooled weights, **setting) -> Model
     n_splits : int or None
         Number of splits to use; None: all.
+
+    Returns
+    -------
+    model : Model
+    chosen : dict
+        The setting, and as "validation" its calibrated loss and the factor that calibrates it.
     """
     splits = list(zip(table.splits, base.folds, strict=True))[:n_splits]
-    best, least = {}, np.inf
+    best, least = {}, {"factor": 1.0, "loss": np.inf}
     for setting in grid:
-        loss = validation_loss(splits, train, setting)
-        if loss < least:
-            best, least = setting, loss
-    return train(table.train, base.weight, **best), {**best, "validation_loss": least}
+        factor, loss = validation_loss(splits, train, setting)
+        if loss < least["loss"]:
+            best, least = setting, {"factor": factor, "loss": loss}
+    return train(table.train, base.weight, **best), {**best, "validation": least}
 
 
 def validation_loss(
     splits: list[tuple[Split, np.ndarray]], train: Callable[..., Model], setting: dict[str, Any]
-) -> float:
-    """Compute the calibrated loss over the validation rows of the splits."""
+) -> tuple[float, float]:
+    """Compute the calibrating factor and the calibrated loss over the splits' validation rows."""
     margin = [
         train(split.fit, weight, **setting).margins(split.check, split.known)
         for split, weight in splits
     ]
     label = np.concatenate([split.check.label for split, _ in splits])
-    return calibrated(np.concatenate(margin), label)[1]
+    return calibrated(np.concatenate(margin), label)
 
 
 def specialists(table: Table, base: Pooled) -> tuple[ByLabel, dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
 from pafo_sk import metrics
 
@@ -55,6 +56,18 @@ def by_user(
     return UserResults(
         users, np.bincount(code, right), np.bincount(code), np.asarray(group)[first], majority
     )
+
+
+def forecast(margin: np.ndarray, label: np.ndarray, user: np.ndarray) -> dict[str, float]:
+    """Compute log loss and calibration error of margins as log-odds that b wins.
+
+    Users count equally.
+    """
+    code = np.unique(user, return_inverse=True)[1]
+    weight = 1 / np.bincount(code)[code]
+    loss = np.average(np.logaddexp(0, -(2 * label - 1) * margin), weights=weight)
+    error = metrics.calibration_error(label, expit(margin), labels=[0, 1], sample_weight=weight)
+    return {"log_loss": round(float(loss), 5), "calibration": round(float(error), 5)}
 
 
 def worst_tenth(accuracy: np.ndarray) -> float:

@@ -21,7 +21,7 @@ from _latent import mixture
 from _linear import Model, Pooled, oracle, pooled, specialists, tune
 from _outside import exponentiated_gradient, logistic_regression
 from _promises import promised
-from _table import Table, known_by_user, read
+from _table import Rows, Table, known_by_user, read
 
 from pafo_sk import PafoRewardEstimator
 
@@ -55,8 +55,8 @@ class Fitted(Protocol):
 
     chosen: dict[str, Any]
 
-    def known(self) -> np.ndarray:
-        """Margins of the test rows."""
+    def known(self, part: str = "test") -> np.ndarray:
+        """Margins of the rows of a part whose users are known."""
 
     def unseen(self, n: int) -> np.ndarray:
         """Margins of the unseen users' test rows, given ``n`` known comparisons of each."""
@@ -70,15 +70,21 @@ class Reference:
     task: Task
     chosen: dict[str, Any]
 
-    def known(self) -> np.ndarray:
+    def known(self, part: str = "test") -> np.ndarray:
         table = self.task.table
-        return self.model.margins(table.test, known_by_user(table.test, table.train))
+        rows = getattr(table, part)
+        return self._margins(rows, table.train)
 
     def unseen(self, n: int) -> np.ndarray:
         table = self.task.table
         users = self.task.case.history.users
         first = table.history[pd.Series(users).groupby(users).cumcount().to_numpy() < n]
-        return self.model.margins(table.unseen, known_by_user(table.unseen, first))
+        return self._margins(table.unseen, first)
+
+    def _margins(self, rows: Rows, known: Rows) -> np.ndarray:
+        # The factor that calibrated the validation rows, by whose calibrated loss it was tuned.
+        factor = self.chosen.get("validation", {"factor": 1.0})["factor"]
+        return factor * self.model.margins(rows, known_by_user(rows, known))
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,8 @@ class Library:
     case: Case
     chosen: dict[str, Any]
 
-    def known(self) -> np.ndarray:
-        return self.estimator.decision_function(self.case.test.X)
+    def known(self, part: str = "test") -> np.ndarray:
+        return self.estimator.decision_function(getattr(self.case, part).X)
 
     def unseen(self, n: int) -> np.ndarray:
         estimator = self.estimator
@@ -114,6 +120,8 @@ class Method:
         Whether it reads the user's known comparisons at prediction.
     needs_clean : bool
         Whether it runs only on cases with clean rows.
+    tried : str
+        Number of settings that are tried, each on one or all validation splits.
     """
 
     title: str
@@ -121,6 +129,7 @@ class Method:
     labels: str = "none"
     history: bool = False
     needs_clean: bool = False
+    tried: str = "inside `fit`"
 
 
 def _library(
@@ -167,7 +176,7 @@ def _bilinear(task: Task) -> Reference:
     strength = [task.base.penalty]
     penalties = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
     _, chosen = search(penalty=penalties, prior=[1.0], pooled_penalty=strength)
-    chosen.pop("validation_loss")
+    chosen.pop("validation")
     # Then, around the best: the weight of an empty history, and the penalty of the common part.
     options = {"prior": [0.0, 1.0, 4.0], "pooled_penalty": [task.base.penalty / 3, *strength]}
     model, chosen = search(penalty=[chosen["penalty"]], **options)
@@ -178,7 +187,7 @@ def _mixture(task: Task) -> Reference:
     fit = partial(mixture, seed=task.seed)
     settings = grid(n_classes=[2, 3, 4, 6], penalty=[0.03, 0.1, 0.3, 1.0])
     _, chosen = tune(task.table, task.base, fit, settings, n_splits=1)
-    chosen.pop("validation_loss")
+    chosen.pop("validation")
     settings = [{**chosen, "trust": trust} for trust in (0.3, 1.0)]
     model, chosen = tune(task.table, task.base, fit, settings)
     return Reference(model, task, chosen)
@@ -204,25 +213,34 @@ def _factorisation(task: Task) -> Reference:
     return Reference(model, task, chosen)
 
 
+def _field(title: str, search: Search) -> Method:
+    return Method(title, partial(_searched, search), history=True, tried=str(search.tried))
+
+
 METHODS = {
     "pooled": Method("pooled", partial(_library, strategy="pooled")),
     "balanced": Method("group-balanced", partial(_library, strategy="balanced"), "training"),
     "group_dro": Method("GroupDRO", partial(_library, strategy="group_dro"), "training"),
-    "logistic": Method("LogisticRegression", partial(_linear, logistic_regression)),
+    "logistic": Method("LogisticRegression", partial(_linear, logistic_regression), tried="7"),
     "exp_gradient": Method(
-        "ExponentiatedGradient", partial(_linear, exponentiated_gradient), "training"
+        "ExponentiatedGradient",
+        partial(_linear, exponentiated_gradient),
+        "training",
+        tried="2",
     ),
-    "bilinear": Method("pooled with history", _bilinear, history=True),
-    "per_user": Method("per user, shrunk", _per_user, history=True),
-    "mixture": Method("label-free mixture", _mixture, history=True),
-    "factorisation": Method("matrix factorisation", _factorisation, history=True),
-    "lore": Method("LoRe", partial(_searched, LORE), history=True),
-    "pal": Method("PAL", partial(_searched, PAL), history=True),
-    "vpl": Method("VPL", partial(_searched, VPL), history=True),
-    "mrm": Method("MRM, robust objective", partial(_searched, MRM), history=True),
-    "embedded_users": Method("user embeddings", partial(_searched, EMBEDDED_USERS), history=True),
-    "specialists": Method("specialists, true label", partial(_linear, specialists), "always"),
-    "oracle": Method("oracle, clean labels", _oracle, "always", needs_clean=True),
+    "bilinear": Method("pooled with history", _bilinear, history=True, tried="12"),
+    "per_user": Method("per user, shrunk", _per_user, history=True, tried="8"),
+    "mixture": Method("label-free mixture", _mixture, history=True, tried="18"),
+    "factorisation": Method("matrix factorisation", _factorisation, history=True, tried="15"),
+    "lore": _field("LoRe", LORE),
+    "pal": _field("PAL", PAL),
+    "vpl": _field("VPL", VPL),
+    "mrm": _field("MRM, robust objective", MRM),
+    "embedded_users": _field("user embeddings, as P-RLHF", EMBEDDED_USERS),
+    "specialists": Method(
+        "specialists, true label", partial(_linear, specialists), "always", tried="14"
+    ),
+    "oracle": Method("oracle, clean labels", _oracle, "always", needs_clean=True, tried="7"),
     "pafo": Method("PAFO", _library, "training", history=True),
     "pafo_no_labels": Method("PAFO without labels", partial(_library, labels=False), history=True),
 }

@@ -1,14 +1,14 @@
 """PAL: users as ideal points, which are mixtures of a few prototypes (arXiv 2406.08469).
 
-From the paper: model A in its form ``f(P) w``. The reward is ``-|f(x) - P softmax(v_u)|^2`` with
-prototypes P in a space of preferences and a learned map f of the frozen embedding. A user who is
-met later is fitted by weights alone.
+From the paper: model A. The reward is ``-|f(x) - P softmax(v_u)|^2`` with prototypes P in a space
+of preferences and a learned map f of the frozen embedding. A user who is met later is fitted by
+weights alone.
 
-Ours: f is linear, as all references are, where the paper has two layers. It has the pooled model's
-reward as a further coordinate, and all prototypes start far away along it, which is the pooled
-model but for a small curvature. The other coordinates and the differences of prototypes are drawn
-to zero. The average user's weights serve users without any comparison, and may draw those of others
-(``pull = 0``: not).
+Ours: f is linear, as all references are, where the paper has two layers, and embeddings are
+centred. The pooled reward is one more coordinate, along which all prototypes start at the same
+place, so that training starts at the pooled model but for a small curvature. A penalty draws map
+and prototypes to that start. The average user's weights serve users without any comparison, and
+draw the others' by a tuned ``pull``, which is zero in the paper.
 """
 
 from __future__ import annotations

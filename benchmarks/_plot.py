@@ -20,11 +20,19 @@ STYLES = {
     "per_user": ("#56B4E9", "D"),
     "mixture": ("#009E73", "p"),
     "factorisation": ("#0072B2", "h"),
+    "lore": ("#0072B2", "8"),
+    "pal": ("#0072B2", ">"),
+    "vpl": ("#009E73", "H"),
+    "mrm": ("#009E73", "X"),
+    "embedded_users": ("#999999", "s"),
     "specialists": ("#CC79A7", "<"),
     "oracle": ("#CC79A7", "+"),
     "pafo": ("#D55E00", "*"),
     "pafo_no_labels": ("#D55E00", "d"),
 }
+
+
+N_LEGEND = {1: 1, 2: 3, 3: 5}  # columns of the legend, by columns of panels
 
 
 def draw(summary: dict[str, Any], file: Path) -> None:
@@ -53,7 +61,9 @@ def draw(summary: dict[str, Any], file: Path) -> None:
     handles = {}
     for ax in axes.flat:
         handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=N_LEGEND[n_columns]
+    )
     figure.savefig(file, dpi=110)
     plt.close(figure)
 

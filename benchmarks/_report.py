@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _data import SOURCES, UNSEEN_LENGTHS
+from _data import N_CHOICES, SOURCES, UNSEEN_LENGTHS
 from _measures import UserResults, headroom, paired_difference, summarise
 from _methods import ABLATIONS, METHODS
 from _plot import draw
 from _promises import observed, promises, separation
 from _promises import summary as summary_of
+from _rivals import ahead, setting_of, tuned
 from _runs import Store
+from _tables import grid, interval, number
 
 # Measure, heading, factor and number of decimals of each column.
 COLUMNS = (
@@ -28,7 +30,10 @@ COLUMNS = (
     ("gini", "Gini", 1, 3),
     ("support_slope", "slope", 1, 2),
     ("headroom", "headroom", 100, 0),
+    ("log_loss", "log loss", 1, 3),
+    ("calibration", "calibration", 100, 1),
     ("seconds", "fit s", 1, 1),
+    ("memory", "MB", 1, 0),
 )
 LABELS = {"none": "no", "training": "training", "always": "also at prediction"}
 
@@ -47,8 +52,8 @@ def write_report(store: Store) -> list[Path]:
 def summarise_set(store: Store, name: str) -> dict[str, Any]:
     """Compute medians over seeds and paired differences of every method on one data set, by part.
 
-    Parts are "known" and "unseen-<n>". A method is compared with pooled over the seeds that both
-    have.
+    Parts are "known", "choices" (best of n) and "unseen-<n>". A method is compared with pooled over
+    the seeds that both have.
     """
     lines = store.lines(name)
     users = {line["seed"]: line for line in lines if "users" in line}
@@ -56,7 +61,7 @@ def summarise_set(store: Store, name: str) -> dict[str, Any]:
     support = {
         seed: run["chosen"]["support"] for (method, seed), run in runs.items() if method == "pooled"
     }
-    parts = ["known", *(f"unseen-{n}" for n in UNSEEN_LENGTHS)]
+    parts = ["known", "choices", *(f"unseen-{n}" for n in UNSEEN_LENGTHS)]
     found: dict[str, Any] = {}
     for part in parts:
         results: dict[str, dict[int, UserResults]] = {}
@@ -64,7 +69,7 @@ def summarise_set(store: Store, name: str) -> dict[str, Any]:
             if part in run["right"]:
                 results.setdefault(method, {})[seed] = _results(users[seed], run, part)
         if "pooled" in results:
-            found[part] = _compare(results, runs, support, SOURCES[name].same_people)
+            found[part] = _compare(part, results, runs, support, SOURCES[name].same_people)
     return found
 
 
@@ -80,6 +85,7 @@ def _results(users: dict[str, Any], run: dict[str, Any], part: str) -> UserResul
 
 
 def _compare(
+    part: str,
     results: dict[str, dict[int, UserResults]],
     runs: dict[tuple[str, int], dict[str, Any]],
     support: dict[int, dict[str, float]],
@@ -105,6 +111,13 @@ def _compare(
             key: float(np.median([line[key] for line in lines])) for key in lines[0]
         }
         row["seconds"] = float(np.median([runs[method, seed]["seconds"] for seed in seeds]))
+        for key in ("log_loss", "calibration"):
+            each = [runs[method, seed].get("forecasts", {}).get(part, {}) for seed in seeds]
+            row[key] = float(np.median([one.get(key, np.nan) for one in each]))
+        row["memory"] = float(np.median([runs[method, s].get("memory") or np.nan for s in seeds]))
+        row["settings"] = [
+            text for seed in seeds if (text := setting_of(runs[method, seed]["chosen"]))
+        ]
         row["seeds"] = len(seeds)
         row["code"] = sorted({runs[method, seed]["code"] for seed in seeds})
         row["headroom"] = float("nan")
@@ -116,6 +129,11 @@ def _compare(
         for side, of_majority in (("majority", True), ("minority", False)):
             difference = paired_difference(ours, theirs, same_people, of_majority)
             row[f"{side}_difference"] = asdict(difference)
+            both = [seed for seed in seeds if seed in results.get("pafo", {})]
+            if both:
+                pair = ([results[m][seed] for seed in both] for m in (method, "pafo"))
+                rival = paired_difference(*pair, same_people, of_majority)
+                row[f"{side}_to_pafo"] = asdict(rival)
         gains = [
             by_seed[s][side] - all_measures["pooled"][s][side]
             for s in seeds
@@ -152,11 +170,14 @@ def markdown(summary: dict[str, Any], store: Store) -> str:
         if "known" in found:
             title = SOURCES[name].title
             parts += [f"### {title}", _table(found["known"], METHODS), _differences(found["known"])]
-    parts.append(_promises(summary))
-    if any(len(found) > 1 for found in summary.values()):
-        parts.append("## Unseen users, by the number of their known comparisons")
+    parts += [ahead(summary), tuned(summary), _promises(summary), _choices(summary)]
+    if any("unseen-0" in found for found in summary.values()):
+        parts.append(
+            "## Unseen users, by the number of their known comparisons\n\n"
+            "Majority / minority / worst tenth. Methods without history know nothing of a user."
+        )
         for name, found in summary.items():
-            if len(found) > 1:
+            if "unseen-0" in found:
                 parts += [f"### {SOURCES[name].title}", _unseen(found)]
     if any(m in found.get("known", {}) for found in summary.values() for m in ABLATIONS):
         parts += ["## Ablation of PAFO: majority / minority / worst tenth", _ablation(summary)]
@@ -183,35 +204,21 @@ def _preamble(summary: dict[str, Any], environment: dict[str, Any]) -> str:
     return "\n\n".join(lines)
 
 
-def _grid(header: list[str], rows: list[list[str]]) -> str:
-    line = ["---"] + ["---:"] * (len(header) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, line, *rows])
-
-
-def _number(value: float, factor: float, decimals: int) -> str:
-    return "-" if value is None or not np.isfinite(value) else f"{factor * value:.{decimals}f}"
-
-
 def _table(found: dict[str, Any], methods: dict[str, Any]) -> str:
     rows = []
     for method, about in methods.items():
         if method in found:
-            cells = [_number(found[method][key], f, d) for key, _, f, d in COLUMNS]
+            cells = [number(found[method][key], f, d) for key, _, f, d in COLUMNS]
             rows.append([about.title, LABELS[about.labels], *cells])
-    return _grid(["method", "reads labels", *(heading for _, heading, _, _ in COLUMNS)], rows)
-
-
-def _interval(difference: dict[str, float]) -> str:
-    mean, low, high = (100 * difference[key] for key in ("mean", "low", "high"))
-    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+    return grid(["method", "reads labels", *(heading for _, heading, _, _ in COLUMNS)], rows)
 
 
 def _differences(found: dict[str, Any]) -> str:
     rows = [
         [
             about.title,
-            _interval(found[method]["majority_difference"]),
-            _interval(found[method]["minority_difference"]),
+            interval(found[method]["majority_difference"]),
+            interval(found[method]["minority_difference"]),
             f"{found[method]['both_gain']} / {found[method]['seeds']}",
         ]
         for method, about in METHODS.items()
@@ -220,7 +227,7 @@ def _differences(found: dict[str, Any]) -> str:
     heading = "Differences to pooled, with 95 % intervals over users"
     status = found.get("pafo", {}).get("status", {})
     said = "; ".join(f"{text} ({n})" for text, n in status.items())
-    table = _grid(["method", "majority", "minority", "seeds where both gain"], rows)
+    table = grid(["method", "majority", "minority", "seeds where both gain"], rows)
     return f"{heading}:\n\n{table}" + (f"\n\n`pareto_status_` of PAFO: {said}." if said else "")
 
 
@@ -241,14 +248,14 @@ def _promises(summary: dict[str, Any]) -> str:
         "and seeds: as `pareto_report_` promised from held-out training rows, and as the test "
         "gave. Labels of the test are here as noisy as those of the training rows, where these "
         "have noise. An interval held if, widened by the test's own, it holds the test's gain.",
-        _grid(header, rows),
+        grid(header, rows),
     ]
     if apart:
         parts += [
             "Without labels groups are inferred from support rates. How far apart they were in "
             "`fit` (difference of mean support rates), and in the test (difference of accuracy "
             "under the pooled model), in points:",
-            _grid(["set", "in fit", "in the test"], apart),
+            grid(["set", "in fit", "in the test"], apart),
         ]
     return "\n\n".join(parts)
 
@@ -265,16 +272,38 @@ def _promise_cells(about: dict[str, Any]) -> list[str]:
     ]
 
 
+def _choices(summary: dict[str, Any]) -> str:
+    sets = [name for name, found in summary.items() if "choices" in found]
+    rows = []
+    for method, about in METHODS.items():
+        cells = []
+        for name in sets:
+            row = summary[name]["choices"].get(method)
+            sides = [row[key] - 1 / N_CHOICES for key in ("majority", "minority")] if row else []
+            cells.append(" / ".join(f"{100 * gain:+.1f}" for gain in sides) or "-")
+        if any(cell != "-" for cell in cells):
+            rows.append([about.title, *cells])
+    if not rows:
+        return ""
+    text = (
+        f"## Best of {N_CHOICES}\n\nEach model picks the response of its highest reward, for every "
+        "known user and some test queries. Share of picks that the user wants most, less that of "
+        "random picks, in points, majority / minority."
+    )
+    return text + "\n\n" + grid(["method", *(SOURCES[name].title for name in sets)], rows)
+
+
 def _unseen(found: dict[str, Any]) -> str:
-    parts = [part for part in found if part != "known"]
-    header = ["majority / minority, given", *(part.removeprefix("unseen-") for part in parts)]
+    parts = [part for part in found if part.startswith("unseen")]
+    keys = ("majority", "minority", "worst_tenth")
+    header = ["method, given", *(part.removeprefix("unseen-") for part in parts)]
     rows = []
     for method, about in METHODS.items():
         if all(method in found[part] for part in parts):
             each = [found[part][method] for part in parts]
-            cells = [f"{100 * r['majority']:.1f} / {100 * r['minority']:.1f}" for r in each]
+            cells = [" / ".join(number(row[key], 100, 1) for key in keys) for row in each]
             rows.append([about.title, *cells])
-    return _grid(header, rows)
+    return grid(header, rows)
 
 
 def _ablation(summary: dict[str, Any]) -> str:
@@ -285,6 +314,6 @@ def _ablation(summary: dict[str, Any]) -> str:
         for name in sets:
             row = summary[name]["known"].get(method)
             keys = ("majority", "minority", "worst_tenth")
-            cells.append(" / ".join(_number(row[key], 100, 1) for key in keys) if row else "-")
+            cells.append(" / ".join(number(row[key], 100, 1) for key in keys) if row else "-")
         rows.append([about.title, *cells])
-    return _grid(["variant", *(SOURCES[name].title for name in sets)], rows)
+    return grid(["variant", *(SOURCES[name].title for name in sets)], rows)

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _data import SOURCES, UNSEEN_LENGTHS, Case, Part, data_home, texts_of
+from _data import N_CHOICES, SOURCES, UNSEEN_LENGTHS, Case, Part, data_home, texts_of
 from _embeddings import warm
-from _measures import UserResults, by_user
+from _measures import UserResults, by_user, forecast
 from _methods import Method, Task
 from _output import write_json
+from _peak import PeakMemory
 from tqdm import tqdm
 
 import pafo_sk
@@ -150,14 +151,17 @@ def run(
 
 def _users(case: Case) -> dict[str, Any]:
     """Name the users of each part, in the order in which their right answers are listed."""
-    parts = {"known": case.test} | ({"unseen": case.unseen} if case.unseen is not None else {})
+    found = {"known": _judge(np.zeros(len(case.test)), case.test, case)}
+    if case.unseen is not None:
+        found["unseen"] = _judge(np.zeros(len(case.unseen)), case.unseen, case)
+    if case.choices is not None:
+        found["choices"] = _picks(np.zeros(len(case.choices)), case.choices, case)
     users = {}
-    for name, part in parts.items():
-        found = _judge(np.zeros(len(part)), part, case)
+    for name, results in found.items():
         users[name] = {
-            "user": found.user.astype(str).tolist(),
-            "n": found.n.tolist(),
-            "group": found.group.astype(str).tolist(),
+            "user": results.user.astype(str).tolist(),
+            "n": results.n.tolist(),
+            "group": results.group.astype(str).tolist(),
         }
     return {"users": users, "majority": str(case.majority)}
 
@@ -166,24 +170,46 @@ def _judge(margin: np.ndarray, part: Part, case: Case) -> UserResults:
     return by_user(margin, part.y, part.users.astype(str), part.groups, case.majority)
 
 
+def _picks(margin: np.ndarray, part: Part, case: Case) -> UserResults:
+    """Count how often the response of the highest reward is the one that the user wants."""
+    rows = slice(None, None, N_CHOICES - 1)
+    first = np.zeros((len(part) // (N_CHOICES - 1), 1))
+    reward = np.concatenate([first, margin.reshape(len(first), -1)], axis=1)
+    others = part.y.reshape(len(first), -1)
+    wanted = np.concatenate([1 - others.sum(axis=1, keepdims=True), others], axis=1)
+    right = np.take_along_axis(wanted, reward.argmax(axis=1)[:, None], axis=1)[:, 0]
+    users, groups = part.users.astype(str)[rows], part.groups[rows]
+    return by_user(2.0 * right - 1, np.ones(len(right)), users, groups, case.majority)
+
+
 def _answers(task: Task, method: Method) -> dict[str, Any]:
     """Fit and judge one method. Its seconds include tuning, and the parts that methods share."""
     case = task.case
     _ = task.table  # made before the clock starts
     before, task.base_used = task.base_seconds, False
     start = time.perf_counter()
-    fitted = method.fit(task)
+    with PeakMemory() as memory:
+        fitted = method.fit(task)
     seconds = time.perf_counter() - start + before * task.base_used
     known = fitted.known()
     right = {"known": _judge(known, case.test, case).right.tolist()}
+    judged = case.test if case.observed is None else case.observed
+    forecasts = {"known": forecast(known, judged.y, judged.users.astype(str))}
+    if case.choices is not None:
+        picks = _picks(fitted.known("choices"), case.choices, case)
+        right["choices"] = picks.right.tolist()
     if case.observed is not None:
         right["observed"] = _judge(known, case.observed, case).right.tolist()
     if case.unseen is not None:
         for n in UNSEEN_LENGTHS:
             margin = fitted.unseen(n)
             right[f"unseen-{n}"] = _judge(margin, case.unseen, case).right.tolist()
+            users = case.unseen.users.astype(str)
+            forecasts[f"unseen-{n}"] = forecast(margin, case.unseen.y, users)
     return {
         "right": right,
+        "forecasts": forecasts,
+        "memory": memory.megabytes,
         "seconds": round(seconds, 2),
         "chosen": fitted.chosen,
         "code": CODE,

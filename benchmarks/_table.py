@@ -159,12 +159,13 @@ class Table:
     history: Rows | None
     unseen: Rows | None
     clean: Rows | None
+    choices: Rows | None
     splits: tuple[Split, ...]
 
 
 def read(case: Case, seed: int) -> Table:
     """Make arrays of a case, and validation splits of its training rows; see `splits_of`."""
-    names = ("train", "test", "history", "unseen", "clean")
+    names = ("train", "test", "history", "unseen", "clean", "choices")
     parts = {name: getattr(case, name) for name in names}
     there = [part for part in parts.values() if part is not None]
     text = TEXTS[0] in case.train.X

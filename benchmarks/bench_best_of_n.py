@@ -68,12 +68,12 @@ def case_and_items(name: str, folder: Path, seed: int, n_queries: int) -> tuple[
 def report_of(case: Case, items: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Fit the models, let them pick, and report by group."""
     models = {}
-    for name, strategy in STRATEGIES.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # texts longer than the encoder's window
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # texts longer than the encoder's window
+        for name, strategy in STRATEGIES.items():
             model = PafoRewardEstimator(strategy=strategy, random_state=seed)
             models[name] = model.fit(case.train.X, case.train.y, groups=case.train.groups)
-    return best_of_n_report(models, items, items["utility"], items["group"])
+        return best_of_n_report(models, items, items["utility"], items["group"])
 
 
 def summary(reports: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def table_of(found: pd.DataFrame) -> list[str]:
     shown = found[["set", "group", "model", "seeds", "n_users"]].copy()
     for name in MEASURES:
         shown[name.replace("_", " ")] = [
-            f"{mean:.3f}" if high == low else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+            f"{mean:.3f}" if high - low < 1e-9 else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
             for mean, low, high in found[[name, f"{name}_low", f"{name}_high"]].to_numpy()
         ]
     return markdown_table(shown)

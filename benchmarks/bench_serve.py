@@ -63,7 +63,7 @@ def requests(data: Any, new: bool, seed: int) -> Iterator[Items]:
 
 
 def times_of(ask: Callable[[Items], Any], sets: Iterator[Items], seconds: float) -> list[float]:
-    """Return the seconds of every call until the time is over."""
+    """Return the seconds of every call until the time is over; the last one is waited for."""
     found, end = [], time.perf_counter() + seconds
     while (begin := time.perf_counter()) < end:
         ask(next(sets))
@@ -71,8 +71,11 @@ def times_of(ask: Callable[[Items], Any], sets: Iterator[Items], seconds: float)
     return found
 
 
-def row(what: str, texts: str, clients: int, times: list[float], seconds: float) -> dict[str, Any]:
+def row(what: str, texts: str, clients: int, measure: Callable[[], list[float]]) -> dict[str, Any]:
     """Summarise the times of one measurement."""
+    begin = time.perf_counter()
+    times = measure()
+    seconds = time.perf_counter() - begin
     p50, p99 = (1000 * np.quantile(times, [0.5, 0.99])).tolist()
     found = {"what": what, "texts": texts, "clients": clients, "requests": len(times)}
     return found | {"requests/s": len(times) / seconds, "p50, ms": p50, "p99, ms": p99}
@@ -130,12 +133,15 @@ def main() -> None:
     given = parser.parse_args()
     data = make_text_preferences(random_state=0)
     model = PafoRewardEstimator(random_state=0).fit(data.X, data.y, groups=data.groups)
+
+    def bare(items: Items) -> np.ndarray:
+        return model.reward(pd.DataFrame(items))
+
     seeds, rows = itertools.count(), []
     for texts in TEXTS:
         sets = requests(data, texts == "new", next(seeds))
-        times_of(lambda items: model.reward(pd.DataFrame(items)), sets, 1)
-        times = times_of(lambda items: model.reward(pd.DataFrame(items)), sets, given.seconds)
-        rows.append(row("bare call", texts, 1, times, given.seconds))
+        times_of(bare, sets, 1)
+        rows.append(row("bare call", texts, 1, partial(times_of, bare, sets, given.seconds)))
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "reward.pafo")
         service = Service(Path(folder) / "reward.pafo")
@@ -146,8 +152,8 @@ def main() -> None:
                 service.ask(service.connect(), items)
             for texts, clients in itertools.product(TEXTS, CLIENTS):
                 sets = [requests(data, texts == "new", next(seeds)) for _ in range(clients)]
-                times = service.times(sets, given.seconds)
-                rows.append(row("service", texts, clients, times, given.seconds))
+                measure = partial(service.times, sets, given.seconds)
+                rows.append(row("service", texts, clients, measure))
         finally:
             service.process.terminate()
             service.process.wait()

@@ -35,6 +35,7 @@ default_role = "py:obj"
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # numpydoc's sections say them
 autodoc_member_order = "alphabetical"
 autosummary_context = {
@@ -54,6 +55,7 @@ html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 html_copy_source = False
+html_use_index = False  # the reference and the search lead to every name
 html_sidebars = {name: [] for name in ("index", "get_started", "method", "contributing", "changes")}
 html_theme_options = {
     "logo": {"text": "pafo_sk"},

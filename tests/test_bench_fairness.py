@@ -4,6 +4,8 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -98,3 +100,53 @@ def test_a_run_is_written_and_compared_with_what_is_stored(bench, tmp_path, caps
     assert status == int(row[3] != "0")
     assert (folder / "fairness.md").exists()
     assert bench.Store(folder).done("synthetic") == {(0, "pooled")}
+
+
+def test_the_pick_is_the_response_of_the_highest_reward(bench):
+    runs, data = sys.modules["_runs"], sys.modules["_data"]
+    X = pd.DataFrame({"user": np.repeat(["1", "2"], [6, 3])})
+    wanted = np.array([0, 0, 1, 0, 0, 0, 1, 0, 0])  # the fourth, the first, the second
+    part = data.Part(X, wanted, np.array(["x"] * 6 + ["y"] * 3, dtype=object))
+    case = data.Case(part, part, "x")
+    margin = np.array([1.0, 2, 3, -1, -2, -3, -1, -2, 1])
+    found = runs._picks(margin, part, case)
+    assert found.user.tolist() == ["1", "2"]
+    assert found.n.tolist() == [2, 1]
+    assert found.right.tolist() == [2, 0]
+
+
+def test_peak_memory_is_of_its_block_alone(bench):
+    peak = sys.modules["_peak"]
+    if not peak.STATUS.exists():
+        pytest.skip("only Linux tells")
+    sizes = []
+    for n in (20_000_000, 5_000_000):
+        with peak.PeakMemory() as memory:
+            np.ones(n).sum()
+        sizes.append(memory.megabytes)
+    assert 100 < sizes[0] < 250
+    assert 20 < sizes[1] < 80
+
+
+def test_the_report_names_methods_that_are_ahead(bench, store, tmp_path):
+    """PAFO is as good as pooled in the fixture; LoRe is right about one more answer of user 3."""
+    right = {"known": [2.0, 1.0, 2.0]}
+    chosen = {"n_basis": 2, "penalty": 0.3, "validation": {"factor": 1.0, "loss": 0.5}}
+    ours = bench.Store(tmp_path / "ours")
+    for line in store.lines("taxes"):
+        line = {**line, "chosen": {"support": {}}, "seconds": 1.0, "code": "c"}
+        ours.add(
+            "taxes",
+            {name: line[name] for name in line if name != "right"}
+            | ({"right": {"known": line["right"]["known"]}} if "right" in line else {}),
+        )
+    for seed in (0, 1):
+        rest = {"chosen": chosen, "seconds": 1.0, "code": "c", "memory": 2.0}
+        rest["forecasts"] = {"known": {"log_loss": 0.5, "calibration": 0.02}}
+        ours.add("taxes", {"seed": seed, "method": "lore", "right": right, **rest})
+    bench.write_report(ours)
+    written = (ours.folder / "fairness.md").read_text()
+    assert "| Polis, taxes | known | minority | LoRe | +50.0 [-inf, +inf] | no |" in written
+    assert "| LoRe | 20 | n_basis 2, penalty 0.3 |" in written
+    assert "| LoRe | no | 75.0 | 100.0 |" in written
+    assert "| 0.500 | 2.0 | 1.0 | 2 |" in written

@@ -83,6 +83,17 @@ def test_spread_subtracts_binomial_noise(measures):
     assert measures.spread(np.array([1.0, 1.0]), np.array([2, 2]))[1] == pytest.approx(-0.5)
 
 
+def test_forecasts_count_users_equally(measures):
+    margin, label = np.array([np.log(3), np.log(3), -np.log(3), 0.0]), np.array([1, 0, 0, 1])
+    found = measures.forecast(margin, label, np.array(["a", "b", "b", "b"]))
+    # of b's three rows: -log of 1/4, 3/4 and 1/2
+    assert found["log_loss"] == pytest.approx(
+        (np.log(4 / 3) + (np.log(4) + np.log(4 / 3) + np.log(2)) / 3) / 2, abs=1e-5
+    )
+    # three rows have confidence 3/4, the tie is as sure as it is right
+    assert found["calibration"] == pytest.approx(abs(4 / 6 - 3 / 4 * 5 / 6), abs=1e-5)
+
+
 def test_support_slope_is_nan_without_variation(measures):
     assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, 0.5)))
     assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, np.nan)))

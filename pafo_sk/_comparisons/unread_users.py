@@ -134,8 +134,9 @@ def _scaled_whole(values: np.ndarray) -> np.ndarray:
         gaps = np.diff(np.sort(values, axis=0), axis=0).astype(np.float64)
         step = np.where(gaps > 0, gaps, np.inf).min(axis=0)
         ratio = values / np.where(np.isinf(step), 1.0, step)
-        whole = (ratio >= 0) & (np.abs(ratio - np.rint(ratio)) < _ROUNDING)
-    return np.asarray(whole.all(axis=0))
+        whole = np.logical_and(ratio >= 0, np.abs(ratio - np.rint(ratio)) < _ROUNDING)
+    found: np.ndarray = np.all(whole, axis=0)
+    return found
 
 
 def _are_identifiers(column: np.ndarray) -> bool:

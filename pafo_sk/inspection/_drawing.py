@@ -151,8 +151,9 @@ def wrapped(name: Any, width: float = 24, more: str = "", lines: float = 2) -> s
     text, width = str(name), max(int(width), 8)
     longest = width * min(max(int(lines), 1), 2)
     short = textwrap.shorten(text, longest, placeholder=" ...")
-    # of a single long word it leaves the dots alone
-    short = short if short.strip(". ") else text[:longest]
+    # of long words it leaves little
+    if len(short) < min(len(text), 0.6 * longest):
+        short = f"{text[: longest - 3].rstrip()}..."
     # ``more`` is not broken
     whole = f"{short} {more.replace(' ', NO_BREAK)}".rstrip()
     return plain(textwrap.fill(whole, width)).replace(NO_BREAK, " ")

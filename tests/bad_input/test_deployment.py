@@ -104,14 +104,3 @@ def test_nan_vectors(call, data, quick):
     with pytest.raises(ValueError, match="NaN"):
         calls[call]()
     assert state(model) == before
-
-
-def test_ten_thousand_responses(model):
-    letters = np.random.default_rng(0).choice(list("abcdef"), (10_000, 5))
-    items = pd.DataFrame(
-        {"prompt": "question 1", "response": letters.sum(axis=1), "user": "user 1"}
-    )
-    reward, ranks = model.reward(items), model.rank(items)
-    assert ranks[reward.argmax()] == 1
-    order = np.argsort(ranks, kind="stable")
-    assert (np.diff(reward[order]) <= 1e-9).all()

@@ -1,7 +1,6 @@
 """The built site in a real browser. PAFO_SK_SITE names its folder; .ci/run builds it first."""
 
 import os
-import shutil
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +9,8 @@ from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from chromium import open_chromium
 from public_names import public_names
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -24,6 +23,11 @@ SITE = Path(os.environ["PAFO_SK_SITE"]).resolve()
 FILES = [str(page.relative_to(SITE)) for page in SITE.rglob("*.html")]
 PAGES = sorted(page for page in FILES if not page.startswith("_static"))  # parts of the theme
 NARROW, WIDE = 375, 1400
+# The page's width, or that of its text, which scrolls by itself where it is wider.
+WIDTH = """
+return Math.max(...[...document.querySelectorAll('html, .bd-article-container')]
+  .map(e => e.scrollWidth));
+"""
 # The lowest contrast of visible text with the first background behind it that is not transparent.
 CONTRAST = """
 const light = c => c.map(v => v <= 10.31475 ? v / 3294.6 : ((v / 255 + .055) / 1.055) ** 2.4)
@@ -108,12 +112,7 @@ def address():
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a window."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver = open_chromium()
     yield driver
     driver.quit()
 
@@ -135,7 +134,7 @@ def test_pages_are_readable_and_without_errors(browser, address, theme):
         resize(browser, NARROW)
         browser.get(f"{address}/{page}")
         assert browser.execute_script("return document.documentElement.dataset.theme") == theme
-        width = browser.execute_script("return document.documentElement.scrollWidth")
+        width = browser.execute_script(WIDTH)
         if width > NARROW:
             problems.append(f"{page} is {width} pixels wide")
         contrast, text = browser.execute_script(CONTRAST)

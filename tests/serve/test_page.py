@@ -1,16 +1,13 @@
 """The page, in a real browser that asks a real process."""
 
 import re
-import shutil
 
 import pytest
+from chromium import open_chromium
 from fastapi.testclient import TestClient
 from service import SECONDS, Service
 
 from pafo_sk.serve import create_app
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
 
 
 def test_the_page_needs_no_other_server(model, database):
@@ -25,16 +22,7 @@ def test_the_page_needs_no_other_server(model, database):
 
 @pytest.fixture
 def browser():
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("needs a browser: apt-get install chromium chromium-driver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver = open_chromium()
     driver.implicitly_wait(SECONDS)
     yield driver
     driver.quit()
