@@ -1,5 +1,6 @@
 """Users, groups and the majority come from what the judged estimator knows."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,3 +76,4 @@ def test_users_that_the_model_does_not_know_are_counted(quick, data):
         note = f"3 of {n_users} users unknown to the model"
         assert display.ax_.get_xlabel().endswith(note)
         assert display.plot().ax_.get_xlabel().endswith(note)
+    plt.close("all")
