@@ -18,7 +18,7 @@ from pafo_sk._comparisons.conversations import (
     read_conversations,
     render_all,
 )
-from pafo_sk._comparisons.labels import FEW, Labels, numbered
+from pafo_sk._comparisons.labels import FEW, Labels, numbered, unwrapped
 from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
@@ -127,7 +127,7 @@ class Columns:
         if all(isinstance(text, str) for text in few):
             return Labels(*numbered(few))
         try:  # Arrow's strings and categories are numbered without one Python string per row
-            codes, unique = pd.factorize(column.array if self._pandas else column.to_numpy())
+            codes, unique = pd.factorize(unwrapped(column) if self._pandas else column.to_numpy())
         except TypeError:  # something in it has no hash
             return self._rendered(name)
         unique = np.asarray(unique, dtype=object)

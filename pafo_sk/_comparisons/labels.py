@@ -56,10 +56,7 @@ class Labels:
             return values
         if not isinstance(values, np.ndarray | list | tuple) and is_frame(values):
             values = _combinations(as_frame(values, name))
-        if isinstance(values, pd.Series | pd.Index):
-            values = values.array
-        if isinstance(values, pd.arrays.NumpyExtensionArray):
-            values = values.to_numpy()
+        values = unwrapped(values)
         check_unmasked(values, name)
         if isinstance(values, pd.Categorical):
             codes, unique = values.codes, values.categories
@@ -132,6 +129,16 @@ class Labels:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.unique[self.codes], dtype=dtype)
+
+
+def unwrapped(values: Any) -> Any:
+    """Return the array within a Series or an Index, and anything else as it is.
+
+    Arrays of numpy are returned as such, because pandas 2 warns of its own form of them.
+    """
+    if isinstance(values, pd.Series | pd.Index):
+        values = values.array
+    return values.to_numpy() if isinstance(values, pd.arrays.NumpyExtensionArray) else values
 
 
 def factorized(values: Any) -> tuple[np.ndarray, Any]:

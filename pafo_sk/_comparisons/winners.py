@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.labels import not_hashable
+from pafo_sk._comparisons.labels import not_hashable, unwrapped
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._warnings import warn_caller
@@ -122,7 +122,7 @@ def is_tie(label: Any) -> bool:
 def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
     """Return the code of every row, the distinct labels, and the categories if they are ordered."""
     check_unmasked(y, "y")
-    y = y.array if isinstance(y, pd.Series) else y
+    y = unwrapped(y)
     ordered = None
     if isinstance(y, pd.Categorical):
         ordered = y.categories.tolist() if y.ordered else None
