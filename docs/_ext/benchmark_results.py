@@ -43,10 +43,27 @@ def losses(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def picks(found: dict[str, Any]) -> str:
+    """Write what the pooled model's and PAFO's picks are worth to each group, as a table."""
+    lines = [
+        "| data | group | share of the possible gain, pooled / PAFO | PAFO - pooled, utility |",
+        "|" + " --- |" * 4,
+    ]
+    rows = {(row["set"], row["group"], row["model"]): row for row in found["rows"]}
+    for name, group, model in rows:
+        if model == "PAFO":
+            row, pooled = rows[name, group, model], rows[name, group, "pooled"]
+            shares = f"{pooled['share_of_gain']:.2f} / {row['share_of_gain']:.2f}"
+            change = f"{row['gain']:+.3f} [{row['gain_low']:.3f}, {row['gain_high']:.3f}]"
+            lines.append(f"| {readme_table.SETS[name]} | {group} | {shares} | {change} |")
+    return "\n".join(lines)
+
+
 MADE = Path(__file__).parents[1] / "_static" / "made"
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "fairness": ("fairness.json", readme_table.table),
     "losses": ("fairness.json", losses),
+    "best_of_n": ("best_of_n.json", picks),
     "fit": ("fit.json", lambda found: bench_fit.as_table(found["rows"])),
     "predict": ("predict.json", lambda found: bench_predict.as_table(found["rows"])),
     "scale": ("scale.json", lambda found: "\n".join(bench_scale.markdown(found["rows"]))),
