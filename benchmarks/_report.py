@@ -124,12 +124,15 @@ def _compare(
         if best and (common := [seed for seed in seeds if seed in all_measures[best]]):
             trio = [[all_measures[m][s] for s in common] for m in (method, "pooled", best)]
             row["headroom"] = headroom(*trio)
+        both = [seed for seed in seeds if seed in results.get("pafo", {})]
+        if both:
+            worst = {m: [all_measures[m][s]["worst_tenth"] for s in both] for m in (method, "pafo")}
+            row["worst_tenth_to_pafo"] = float(np.mean(np.subtract(worst[method], worst["pafo"])))
         ours = [results[method][seed] for seed in seeds]
         theirs = [results["pooled"][seed] for seed in seeds]
         for side, of_majority in (("majority", True), ("minority", False)):
             difference = paired_difference(ours, theirs, same_people, of_majority)
             row[f"{side}_difference"] = asdict(difference)
-            both = [seed for seed in seeds if seed in results.get("pafo", {})]
             if both:
                 pair = ([results[m][seed] for seed in both] for m in (method, "pafo"))
                 rival = paired_difference(*pair, same_people, of_majority)
