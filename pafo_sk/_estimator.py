@@ -306,7 +306,9 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 found = read_groups(groups, source, label, user, users, weight)
             comparisons = given.table()
             distance_scale = comparisons.unit(item_weights(given, weight))
-            trainer = self._trainer(comparisons, distance_scale, label, user, found, weight)
+            trainer = self._trainer(
+                comparisons, distance_scale, options.linear, label, user, found, weight
+            )
             expect(most_trained_by(self.strategy, trainer, found, options, self._student_config))
 
             # 0. The pooled model, below which nobody may fall.
@@ -365,6 +367,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         self,
         comparisons: ComparisonTable,
         distance_scale: float,
+        linear: bool,
         label: np.ndarray,
         user: np.ndarray,
         groups: Groups | None,
@@ -377,8 +380,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         group = None if groups is None else groups.codes
         fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
         net = RewardNet() if self.reward_net is None else self.reward_net
-        linear = net.module is LinearHead and StudentOptions.of(self).linear
-        given = comparisons
+        given, linear = comparisons, linear and net.module is LinearHead
         comparisons = (given.scaled_differences if linear else given.scaled)(distance_scale)
         return Trainer(
             net=net,
