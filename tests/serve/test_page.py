@@ -126,8 +126,11 @@ def test_a_person_ranks_and_enrols(browser, file, tiny_encoder_path):
         assert not page.find("#ranking button").is_enabled()
 
         page.type("User", "user 3")
+        # nobody chooses for one user in the ranking of another
+        assert not page.find("#result").is_displayed()
         page.press("Rank")
-        page.wait_for("#known", "knows 10 comparisons")
+        page.wait_for("#heading", "^Ranking for user 3$")
+        assert page.find("#known").text == "The model knows 10 comparisons of this user."
         assert page.ranking() == expected(service, responses, "user 3")
         check_narrow_and_dark(page)
         assert browser.get_log("browser") == []
