@@ -23,7 +23,7 @@ class NoThinning(PafoRewardEstimator):
 class NoDirections(PafoRewardEstimator):
     """Without taste directions."""
 
-    _student_config = StudentConfig(n_directions=(0, 0))
+    _student_config = StudentConfig(n_directions=0)
 
 
 class InSampleMargins(PafoRewardEstimator):

@@ -124,7 +124,7 @@ class CandidateFits:
             changed = copy.deepcopy(module)
             changed.config = self._config(prior_factor)
             if pooled_groups:
-                changed.to_pooled = self.one.prototypes_of(pooled_groups, candidate, fold)
+                changed.to_pooled = self.one.pooled_factors(pooled_groups, candidate, fold)
             out = (trainer.fold == fold) & known
             margins[out] = history_margins(changed, trainer, out, kept)
         return margins[known]
@@ -173,7 +173,7 @@ class CandidateFits:
         module.pooled_share = pooled_share
         module.config = self._config(prior_factor)
         if pooled_groups:
-            module.to_pooled = self.one.prototypes_of(pooled_groups, candidate, None)
+            module.to_pooled = self.one.pooled_factors(pooled_groups, candidate, None)
         return module
 
     def _config(self, prior_factor: float) -> StudentConfig:

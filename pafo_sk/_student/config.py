@@ -12,8 +12,8 @@ class StudentConfig:
     A subclass of the estimator sets others as its ``_student_config``.
     """
 
-    # The race. Taste directions: the first number with every penalty, the second with the best.
-    n_directions: tuple[int, int] = (4, 8)
+    # The race. Taste directions, which candidates have with every penalty or not at all.
+    n_directions: int = 8
     # Weight of half the squared size of the directions, against the summed loss.
     direction_penalties: tuple[float, ...] = (0.3, 1.0, 3.0)
     # Prototypes of every group.
@@ -51,6 +51,8 @@ class StudentConfig:
 
     # The model. A history of this many comparisons counts as much as what is known of all others.
     prior_strength: float = 3.0
+    # Factors of the pooled margins lie between these, where the pooled model serves a group.
+    pooled_factors: tuple[float, float] = (0.25, 4.0)
     # Where the gate starts: after this many comparisons further ones add little evidence.
     saturation: float = 50.0
     # Precision of the prior on the gate's numbers.

@@ -11,33 +11,25 @@ from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.scoring import gather_margins, margins_of
 
 
-def main_departures(
-    trainer: Trainer, pooled: nn.Module, most: int, prior_rows: float
+def main_directions(
+    trainer: Trainer, pooled: nn.Module, number: int, prior_rows: float
 ) -> np.ndarray:
-    """The main directions in which users depart from the pooled model, the first one last.
+    """The main directions in which users depart from the pooled model, the first one first.
 
-    Eigenvectors of the covariance between users of their shrunk mean residual vectors.
+    Eigenvectors of the covariance between users of their shrunk mean residual vectors, scaled so
+    that a margin along each has variance one.
 
     Returns
     -------
-    ndarray of shape (n_features, n_directions)
-        At most ``most``, and no more than features.
+    ndarray of shape (n_directions, n_features)
+        At most ``number``, and no more than features.
     """
     comparisons, user = trainer.comparisons, trainer.user
     residual = trainer.label - expit(margins_of(pooled, comparisons)[:, 0])
     of_user = user_vectors(trainer, user, residual, prior_rows)
     of_user = of_user - of_user.mean(axis=0)
     _, vectors = np.linalg.eigh(of_user.T @ of_user)
-    return vectors[:, -most:].copy(order="K")
-
-
-def unit_directions(trainer: Trainer, departures: np.ndarray, n_directions: int) -> np.ndarray:
-    """The first of `main_departures`, (n_directions, n_features).
-
-    They are scaled so that a margin along each has variance one.
-    """
-    comparisons = trainer.comparisons
-    vectors = departures[:, ::-1][:, :n_directions]
+    vectors = vectors[:, -number:][:, ::-1].copy(order="K")
     # a sign that does not depend on the linear algebra library
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
     margin = gather_margins(comparisons.vectors() @ vectors, comparisons.a, comparisons.b)

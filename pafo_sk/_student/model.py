@@ -142,9 +142,10 @@ class HistoryMixture(HistoryModel):
 
     with the pooled reward r_0, prototypes r_k and linear taste directions v_j. With no history it
     is the pooled model; c says how long that holds. If the no-harm step serves a group by the
-    pooled model, r_0 takes the place of what the gate gives to the group's prototypes. The history
-    enters through sums over its comparisons h, with margins m(h) signed so that positive means "as
-    the user answered":
+    pooled model, a multiple of r_0 takes the place of the group's prototypes and directions. It is
+    the multiple that is calibrated for the group, because r_0 is unsure where groups disagree. The
+    history enters through sums over its comparisons h, with margins m(h) signed so that positive
+    means "as the user answered":
 
         pi(u) = softmax_k(log prior_k + beta / (1 + n / n_0) sum_h log s(m_k(h)))
         z_j(u) = sum_h s(-m_0(h)) v_j(h) / (1 + sum_h v_j(h)^2 / 4)
@@ -197,7 +198,7 @@ class HistoryMixture(HistoryModel):
         self.convex = getattr(prototypes, "convex", False)
         share = np.full(self.n_prototypes, 1 / self.n_prototypes) if share is None else share
         self.register_buffer("log_share", torch.as_tensor(np.log(share)))
-        # what the gate gives to a prototype goes to the pooled model instead, as far as this says
+        # the multiple of the pooled reward that takes the place of a prototype; 0: it stays
         self.register_buffer("to_pooled", torch.zeros(self.n_prototypes))
         self.prior_offset = nn.Parameter(torch.zeros(self.n_prototypes))
         # logarithms relative to the starts, so that a penalty on them is a prior there
@@ -278,9 +279,10 @@ class HistoryMixture(HistoryModel):
         own = torch.full_like(count, 1 - self.pooled_share)
         if self.personal:
             own = own * count / (count + self.config.prior_strength)
-        own_reward = own * gate * (1 - self.to_pooled)
-        own = own * (1 - (gate * self.to_pooled).sum(dim=1, keepdim=True))
-        return torch.cat([1 - own, own_reward, own * taste], dim=1)
+        given = (self.to_pooled > 0).to(gate)
+        pooled = 1 - own + own * (gate * self.to_pooled).sum(dim=1, keepdim=True)
+        taste = own * (1 - (gate * given).sum(dim=1, keepdim=True)) * taste
+        return torch.cat([pooled, own * gate * (1 - given), taste], dim=1)
 
     def gate(self, sums: Tensor) -> Tensor:
         """Compute the probability of every prototype.

@@ -45,7 +45,7 @@ def structures(options: StudentOptions, config: StudentConfig, personal: bool) -
     beside_directions = 0 if automatic else int(number)
     alone = config.n_prototypes if automatic else (int(number),)
     directions = [
-        Candidate(beside_directions, config.n_directions[0], penalty)
+        Candidate(beside_directions, config.n_directions, penalty)
         for penalty in config.direction_penalties
     ]
     return directions + [Candidate(k, 0) for k in alone]
@@ -56,14 +56,8 @@ def rounds(
 ) -> list[Round]:
     """All rounds of the race, of which the first compares ``first``."""
 
-    def more_directions(best: Candidate) -> list[Candidate]:
-        more = replace(best, n_directions=config.n_directions[1])
-        return [more] if best.n_directions else []
-
     def prototypes_beside_directions(best: Candidate) -> list[Candidate]:
-        both = replace(
-            best, n_directions=config.n_directions[0], n_prototypes=config.n_prototypes[-1]
-        )
+        both = replace(best, n_prototypes=config.n_prototypes[-1])
         return [both] if best.n_directions and isinstance(options.n_prototypes, str) else []
 
     def taught(best: Candidate) -> list[Candidate]:
@@ -74,7 +68,6 @@ def rounds(
     automatic = isinstance(options.distill_weight, str)
     return [
         Round(lambda _: list(first[1:]), Rule.LOWEST),
-        Round(more_directions, Rule.LOWEST),
         # Group labels may know something of held-out rows, which flatters prototypes and teachers.
         Round(prototypes_beside_directions, Rule.CLEAR),
         Round(taught, Rule.CLEAR if automatic else Rule.GIVEN),

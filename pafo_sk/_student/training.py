@@ -17,10 +17,11 @@ from pafo_sk._groups import Groups, row_weights
 from pafo_sk._specialists import CrossFitted
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import StudentSet
-from pafo_sk._student.directions import main_departures, unit_directions
+from pafo_sk._student.directions import main_directions
 from pafo_sk._student.model import HistoryMixture, HistoryModel, plain_model
 from pafo_sk._student.options import StudentOptions
 from pafo_sk._student.prototypes import Prototypes, from_em, from_pooled, from_specialists
+from pafo_sk._training.calibration import temperature
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.heads import LinearHead, emptied, select_rewards
 from pafo_sk._training.losses import DistillationLoss
@@ -139,13 +140,12 @@ class CandidateTrainer:
         prototypes = self._prototypes(candidate.n_prototypes, fold)
         directions = LinearHead(n_features, candidate.n_directions)
         if candidate.n_directions:
-            most, prior_rows = max(self.config.n_directions), self.config.direction_prior_rows
+            number, prior_rows = candidate.n_directions, self.config.direction_prior_rows
             # candidates share them, because eigenvectors of wide items take long
-            departures = self.trainer.memo.once(
-                ("main_departures", self.pooled, fold, most, prior_rows),
-                lambda: main_departures(trainer, pooled, most, prior_rows),
+            start = self.trainer.memo.once(
+                ("main_directions", self.pooled, fold, number, prior_rows),
+                lambda: main_directions(trainer, pooled, number, prior_rows),
             )
-            start = unit_directions(trainer, departures, candidate.n_directions)
             directions.weight.data[: len(start)] = torch.as_tensor(start)
         own = self.student is not HistoryMixture
         with seeded(trainer.seed, torch.device("cpu"), everything=own):
@@ -169,12 +169,24 @@ class CandidateTrainer:
             return from_specialists(trainer, self.specialists, group, fold)
         return from_em(trainer, self.pooled, self.specialists, group, fold, number, self.config)
 
-    def prototypes_of(
+    def pooled_factors(
         self, groups: Sequence[int], candidate: Candidate, fold: int | None
     ) -> Tensor:
-        """Return 1 for every prototype that belongs to one of the groups, else 0."""
-        owner = self._prototypes(candidate.n_prototypes, fold).group
-        return torch.as_tensor(np.isin(owner, groups).astype(np.float64))
+        """For every prototype of some groups, what makes the pooled model calibrated for its group.
+
+        Returns
+        -------
+        Tensor of shape (n_prototypes,)
+            Factors of the pooled margins, without the rows of ``fold``; 0 for other prototypes.
+        """
+        trainer, owner = self.trainer, self._prototypes(candidate.n_prototypes, fold).group
+        margin = self.pooled.margins(trainer, 0)
+        factor = np.zeros(len(owner))
+        for group in groups:
+            rows = (self.groups.codes == group) & (trainer.fold != (-1 if fold is None else fold))
+            found, _ = temperature(margin[rows], trainer.label[rows], trainer.weights_of(rows))
+            factor[owner == group] = np.clip(1 / found, *self.config.pooled_factors)
+        return torch.as_tensor(factor)
 
     def _anchor(self, candidate: Candidate, fold: int | None) -> tuple[nn.Module, float]:
         """What prototypes are shrunk towards, and with which penalty."""

@@ -5,13 +5,12 @@ from made_groups import fitted, trainer_of
 from scipy.special import expit
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._student.directions import main_departures, unit_directions, user_vectors
+from pafo_sk._student.directions import main_directions, user_vectors
 from pafo_sk._training.scoring import margins_of
 
 
 def directions(trainer, pooled, number):
-    departures = main_departures(trainer, pooled.without(None), 4, prior_rows=10.0)
-    return unit_directions(trainer, departures, number)
+    return main_directions(trainer, pooled.without(None), number, prior_rows=10.0)
 
 
 def test_user_vectors_are_shrunk_means():

@@ -329,15 +329,16 @@ def test_pooled_share_goes_to_the_pooled_reward(mixture):
 
 
 def test_prototypes_of_a_group_give_way_to_the_pooled_reward(mixture):
-    """And with them their part of the user's taste."""
+    """And with them their part of the user's taste; the reward may be multiplied."""
     sums = sums_of(mixture, np.array([[1.0, 1.0]] * 4), np.array([1.0, 1, -1, 1]))
     gate, own = mixture.gate(sums), mixture.coefficients(sums)
-    mixture.to_pooled = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    mixed = mixture.coefficients(sums)
-    np.testing.assert_allclose(mixed[:, 1], own[:, 1])
-    assert mixed[:, 2] == 0
-    np.testing.assert_allclose(mixed[:, 3], own[:, 3] * gate[:, 0])
-    np.testing.assert_allclose(mixed[:, :3].sum(dim=1), 1)
+    for factor in (1.0, 2.5):
+        mixture.to_pooled = torch.tensor([0.0, factor], dtype=torch.float64)
+        mixed = mixture.coefficients(sums)
+        np.testing.assert_allclose(mixed[:, 0], own[:, 0] + factor * own[:, 2])
+        np.testing.assert_allclose(mixed[:, 1], own[:, 1])
+        assert mixed[:, 2] == 0
+        np.testing.assert_allclose(mixed[:, 3], own[:, 3] * gate[:, 0])
 
 
 def test_rounding_below_zero_is_no_history(mixture):

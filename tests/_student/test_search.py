@@ -58,9 +58,9 @@ class Fits:
         return found
 
 
-DIRECTIONS = Candidate(0, 4, 1.0)
-MORE = Candidate(0, 8, 1.0)
-BOTH = Candidate(3, 4, 1.0)
+DIRECTIONS = Candidate(0, 8, 1.0)
+FREE = Candidate(0, 8, 0.3)
+BOTH = Candidate(3, 8, 1.0)
 # Right in eight of ten rows; and in one row more, gained in eleven and lost in ten others.
 GOOD = CHANCE < 0.8
 LUCKY = GOOD.copy()
@@ -71,17 +71,17 @@ LUCKY[np.flatnonzero(GOOD)[-10:]] = False
 def test_rounds_without_directions_go_from_structures_to_distillation():
     found = list(rank_candidates(Fits({Candidate(1, 0): 0.9}, options())))
     assert found[0] == Candidate(1, 0)
-    assert not any(c.n_directions == 8 for c in found)
+    assert not any(c.n_directions and c.n_prototypes for c in found)
 
 
 @pytest.mark.parametrize(
     ("right", "best"),
     [
         ({DIRECTIONS: 0.8}, DIRECTIONS),
-        ({DIRECTIONS: 0.8, MORE: 0.95}, MORE),
+        ({DIRECTIONS: 0.8, FREE: 0.95}, FREE),
         ({DIRECTIONS: 0.8, BOTH: 0.97}, BOTH),
-        # better within the error: enough for more directions, too little for prototypes
-        ({DIRECTIONS: GOOD, MORE: LUCKY}, MORE),
+        # better within the error: enough for another penalty, too little for prototypes
+        ({DIRECTIONS: GOOD, FREE: LUCKY}, FREE),
         ({DIRECTIONS: GOOD, BOTH: LUCKY}, DIRECTIONS),
         ({DIRECTIONS: GOOD, replace(DIRECTIONS, distill_weight=0.25): LUCKY}, DIRECTIONS),
     ],
@@ -90,10 +90,10 @@ def test_who_wins(right, best):
     assert next(iter(rank_candidates(Fits(right, options())))) == best
 
 
-def test_a_number_of_prototypes_leaves_round_three_out():
-    fits = Fits({Candidate(2, 4, 0.3): 0.9}, options(n_prototypes=2))
+def test_a_number_of_prototypes_leaves_round_two_out():
+    fits = Fits({Candidate(2, 8, 0.3): 0.9}, options(n_prototypes=2))
     found = list(rank_candidates(fits))
-    assert found[0] == Candidate(2, 4, 0.3)
+    assert found[0] == Candidate(2, 8, 0.3)
     assert {c.n_prototypes for c, _ in fits.seen} == {2}
 
 
@@ -130,11 +130,10 @@ def test_behind():
 
 
 def test_structures_and_rounds_follow_the_config():
-    config = StudentConfig(n_directions=(2, 5), direction_penalties=(7.0,), n_prototypes=(4,))
+    config = StudentConfig(n_directions=2, direction_penalties=(7.0,), n_prototypes=(4,))
     first = structures(options(), config, personal=True)
     assert first == [Candidate(0, 2, 7.0), Candidate(4, 0)]
-    _, more, both, taught = rounds(first, options(), config)
-    assert more.rivals(first[0]) == [Candidate(0, 5, 7.0)]
-    assert both.rivals(Candidate(0, 5, 7.0)) == [Candidate(4, 2, 7.0)]
-    assert more.rivals(first[1]) == both.rivals(first[1]) == []
+    _, both, taught = rounds(first, options(), config)
+    assert both.rivals(first[0]) == [Candidate(4, 2, 7.0)]
+    assert both.rivals(first[1]) == []
     assert [c.distill_weight for c in taught.rivals(first[1])] == [0.25, 0.5]
