@@ -7,7 +7,7 @@ and tools that trust few types can read them.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ FITTED = (
         "reward_scale_",
     ),
 )
+# Numbers of `StudentConfig` that a fitted model reads; the others are those of its training.
+USED = ("prior_strength", "saturation")
 FORMS = ("text", "difference", "pair", "table")
 READER: dict[str, type | tuple[type, ...]] = {
     "form_": str,
@@ -135,7 +137,7 @@ def model_state(model: PersonalisedReward) -> dict[str, Any] | PersonalisedRewar
         "personal": module.personal,
         "pooled_share": float(module.pooled_share),
         "direction_penalty": float(module.direction_penalty),
-        "config": asdict(module.config),
+        "config": {name: getattr(module.config, name) for name in USED},
         "item_scale": float(model.item_scale),
         "prototype_groups": module.prototype_groups,
     }
@@ -197,14 +199,11 @@ def model_from(
 
 
 def _config(given: dict[str, Any]) -> StudentConfig:
-    """The numbers of a model; those that it lacks are the defaults."""
-    default = StudentConfig()
-    known = {field.name for field in fields(default)}
-    for name, value in given.items():
-        _require(name in known, f"its configuration has {name!r}")
-        kind = type(getattr(default, name))
-        _require(type(value) in {kind, int} if kind is float else type(value) is kind, name)
-    return replace(default, **given)
+    """The numbers of a model. Files may hold those of its training as well, which are not read."""
+    used = {name: given[name] for name in USED}
+    for name, value in used.items():
+        _require(type(value) in (float, int) and 0 < value < np.inf, f"{name} is {value!r}")
+    return StudentConfig(**used)
 
 
 def frame_state(frame: pd.DataFrame | None) -> dict[str, Any] | None:

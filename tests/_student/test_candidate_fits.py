@@ -13,6 +13,7 @@ from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.options import StudentOptions
 from pafo_sk._student.training import Candidate, CandidateTrainer
+from pafo_sk._training.calibration import temperature
 
 LABELS, TAUGHT = Candidate(1, 2, 1.0), Candidate(1, 2, 1.0, 0.5)
 
@@ -84,12 +85,37 @@ def test_the_label_of_a_row_does_not_reach_its_margin(candidate, world):
 
 def test_the_final_model_may_be_changed(world):
     fits = fits_of(*world)
-    first = fits.final(LABELS, fits.one, 0.25, 3.0)
-    strength = StudentConfig().prior_strength
-    assert (first.pooled_share, first.config.prior_strength) == (0.25, 3 * strength)
-    second = fits.final(LABELS, fits.one, 0.0, 1.0)
-    assert (second.pooled_share, second.config.prior_strength) == (0.0, strength)
+    first = fits.final(LABELS, fits.one, 0.25, (1,))
     assert first.pooled_share == 0.25
+    assert (first.to_pooled > 0).tolist() == [False, True]
+    second = fits.final(LABELS, fits.one, 0.0)
+    assert second.pooled_share == 0
+    assert second.to_pooled.tolist() == [0, 0]
+    assert first.pooled_share == 0.25
+
+
+@pytest.mark.parametrize("fold", [None, 1])
+def test_the_pooled_model_that_serves_a_group_is_calibrated_for_it(fold):
+    """It is unsure where groups disagree, though most of the rows are of one of them."""
+    trainer, group = trainer_of([[1, 0, 0]] * 4 + [[-1, 0, 0]], each=96)
+    group = (group == 4).astype(int)
+    one = fits_of(trainer, group).one
+    factor, other = one.pooled_factors([0], LABELS, fold).tolist()
+    assert other == 0
+    rows = (group == 0) & (trainer.fold != (-1 if fold is None else fold))
+    margin = one.pooled.margins(trainer, 0)[rows]
+    found, _ = temperature(factor * margin, trainer.label[rows])
+    assert factor > 1.3
+    assert found == pytest.approx(1, abs=1e-3)
+
+
+def test_factors_of_the_pooled_model_are_bounded(world):
+    trainer, group = world
+    one = fits_of(trainer, group).one
+    margin = one.pooled.margins(trainer, 0)
+    right = replace(trainer, label=(margin > 0).astype(int))
+    one = replace(one, trainer=right)
+    assert one.pooled_factors([0, 1], LABELS, None).tolist() == [4, 4]
 
 
 def test_rows_without_a_group_are_learned_from_and_not_judged(world):
