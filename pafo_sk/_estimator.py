@@ -353,6 +353,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                     verdict.option.candidate,
                     one.sample(trainer.config.max_taught),
                     verdict.option.pooled_share,
+                    verdict.option.prior_factor,
                     verdict.option.pooled_groups,
                 )
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status

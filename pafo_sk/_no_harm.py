@@ -20,6 +20,8 @@ LENGTHS = (0, 2, 4, 8, 16)
 EVIDENCE = 2.0
 # Shares of the pooled model that are tried.
 POOLED_SHARES = (0.25, 0.5, 0.75)
+# Factors on the prior strength that are tried: with larger ones short histories count for less.
+PRIOR_FACTORS = (1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,15 @@ class Option:
         Structure of the unified model, and how it was taught.
     pooled_share : float
         Share of the pooled model that is mixed in; 1 is the pooled model itself.
+    prior_factor : float
+        Factor on the number of comparisons after which a history counts for one half.
     pooled_groups : tuple of int
         Codes of groups whose prototypes give way to the pooled model.
     """
 
     candidate: Any
     pooled_share: float = 0.0
+    prior_factor: float = 1.0
     pooled_groups: tuple[int, ...] = ()
 
 
@@ -111,8 +116,8 @@ class Judge:
     references : dict of ndarray of shape (n_comparisons,)
         Held-out margins of "pooled" and "specialist".
     margins_of : callable
-        Maps a candidate, lengths and codes of groups (see `Option`) to held-out margins by
-        histories of these lengths and of their own, (n_comparisons, n_lengths + 1).
+        Maps a candidate, lengths, a prior factor and codes of groups (see `Option`) to held-out
+        margins by histories of these lengths and of their own, (n_comparisons, n_lengths + 1).
     trainer : Trainer
     groups : Groups
     longest_history : int or None
@@ -122,7 +127,7 @@ class Judge:
     def __init__(
         self,
         references: dict[str, np.ndarray],
-        margins_of: Callable[[Any, Sequence[int], Sequence[int]], np.ndarray],
+        margins_of: Callable[[Any, Sequence[int], float, Sequence[int]], np.ndarray],
         trainer: Trainer,
         groups: Groups,
         longest_history: int | None,
@@ -148,21 +153,26 @@ class Judge:
 
     def preferred(self, candidate: Any) -> Judged:
         """Judge a candidate as it is."""
-        return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, ()))
+        return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, 1.0, ()))
 
     def mixtures(self, plain: Judged) -> Iterator[Judged]:
-        """A candidate as it is, and nearer to the pooled model, for all or for losing groups."""
+        """A candidate as it is, and nearer to the pooled model in several ways."""
         candidate, pooled = plain.option.candidate, self.references["pooled"][:, None]
         losers = tuple(np.flatnonzero(plain.gains[-1].mean < 0).tolist())
         yield plain
         for share in POOLED_SHARES:
             margins = (1 - share) * plain.margins + share * pooled
             yield self.judge(Option(candidate, share), margins)
-        if losers:
-            margins = self.margins_of(candidate, self.lengths, losers)
-            # a candidate without prototypes of its own for these groups is as it was
-            if not np.array_equal(margins, plain.margins):
-                yield self.judge(Option(candidate, 0.0, losers), margins)
+        for factor in PRIOR_FACTORS:
+            margins = plain.margins
+            if factor != 1:
+                margins = self.margins_of(candidate, self.lengths, factor, ())
+                yield self.judge(Option(candidate, 0.0, factor), margins)
+            if losers:
+                given_way = self.margins_of(candidate, self.lengths, factor, losers)
+                # a candidate without prototypes of its own for these groups is as it was
+                if not np.array_equal(given_way, margins):
+                    yield self.judge(Option(candidate, 0.0, factor, losers), given_way)
 
     def tells_from_pooled(self, judged: Judged) -> bool:
         """Whether an option's loss is lower than that of the pooled model, clear of the noise."""
@@ -276,6 +286,7 @@ def _options(groups: Groups, seen: Sequence[Judged], no_harm: float | None) -> p
         {
             **vars(found.option.candidate),
             "pooled_share": found.option.pooled_share,
+            "prior_factor": found.option.prior_factor,
             "pooled_groups": tuple(groups.labels[code] for code in found.option.pooled_groups),
             **dict(zip(groups.labels, found.gains[-1].mean, strict=True)),
             "least_no_harm": found.least_no_harm(0.0 if no_harm is None else no_harm),
@@ -321,12 +332,13 @@ def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> 
             "fell back to the pooled model: with anything else a group lost accuracy on held-out "
             "comparisons"
         )
-    mended = ""
-    if option.pooled_share:
-        mended = f", with {option.pooled_share:.0%} of the pooled model mixed in"
+    mixed = f", with {option.pooled_share:.0%} of the pooled model mixed in"
+    mended = mixed if option.pooled_share else ""
+    if option.prior_factor > 1:
+        mended = ", with short histories counting for less"
     if option.pooled_groups:
         served = _names(report.index[list(option.pooled_groups)])
-        mended = f", with the pooled model's reward for users who read as {served}"
+        mended += f", with the pooled model's reward for users who read as {served}"
     clear = report["unified_low"] > 0
     if clear.all():
         return f"every group gains, intervals clear of zero{mended}"

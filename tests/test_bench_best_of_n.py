@@ -1,27 +1,18 @@
 """The best-of-n benchmark: averages over seeds, and what it does not repeat."""
 
-import importlib
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+from benchmark_modules import benchmark_modules
 
 
 @pytest.fixture(scope="module")
 def bench():
-    """The module bench_best_of_n; its siblings are forgotten afterwards."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))  # scripts import one another
-        yield importlib.import_module("bench_best_of_n")
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
+    with benchmark_modules("bench_best_of_n") as (module,):
+        yield module
 
 
 def report(bench, mean, half):

@@ -1,6 +1,5 @@
 """The fairness benchmark's command line, its store, and the comparison with stored answers."""
 
-import importlib
 import re
 import subprocess
 import sys
@@ -9,20 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+from benchmark_modules import FOLDER, benchmark_modules
 
 
 @pytest.fixture(scope="module")
 def bench():
-    """The module bench_fairness; its siblings are forgotten afterwards."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))  # scripts import one another
-        yield importlib.import_module("bench_fairness")
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
+    with benchmark_modules("bench_fairness") as (module,):
+        yield module
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """The benchmark's references learn two tastes, leave generators alone, and survive any data."""
 
-import importlib
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from benchmark_modules import benchmark_modules
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 FIELD = ("lore", "pal", "vpl", "mrm", "embedded_users")
 HISTORIES = (*FIELD, "bilinear", "per_user", "mixture", "factorisation")
 N_FEATURES = 6
@@ -17,15 +15,9 @@ N_FEATURES = 6
 
 @pytest.fixture(scope="module")
 def bench():
-    """The modules of the benchmark that tests need; they are forgotten afterwards."""
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))  # scripts import one another
-        names = ("_table", "_linear", "_methods", "_field")
-        yield SimpleNamespace(**{name[1:]: importlib.import_module(name) for name in names})
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
+    names = ("_table", "_linear", "_methods", "_field")
+    with benchmark_modules(*names) as modules:
+        yield SimpleNamespace(**{n[1:]: m for n, m in zip(names, modules, strict=True)})
 
 
 def rows_of(bench, user, taste, seed, prompts=None, items=None):

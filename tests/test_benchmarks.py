@@ -1,39 +1,25 @@
 """The benchmarks' measures, on numbers small enough to work out by hand, and their references."""
 
-import importlib
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from benchmark_modules import FOLDER, benchmark_modules
 
 from pafo_sk._encoding.encode import encode_texts
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def measures():
-    spec = importlib.util.spec_from_file_location("bench_measures", FOLDER / "_measures.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with benchmark_modules("_measures") as (module,):
+        yield module
 
 
 @pytest.fixture(scope="module")
 def bench_fit():
-    before = set(sys.modules)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))  # scripts import one another
-        yield importlib.import_module("bench_fit")
-    for name in set(sys.modules) - before:
-        if name.startswith("bench_"):
-            del sys.modules[name]
+    with benchmark_modules("bench_fit") as (module,):
+        yield module
 
 
 def results(measures, accuracy, group, n=10, user=None):
@@ -178,11 +164,14 @@ def test_a_missed_target_is_printed_and_no_error(bench_fit, capsys):
     assert bench_fit.as_table([row]).endswith("| 4.00 times | 2.00 times | missed |")
 
 
-def test_readme_has_the_table_of_the_stored_results():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FOLDER))
-        module = importlib.import_module("readme_table")
+def test_readme_has_the_tables_of_the_stored_results():
+    with benchmark_modules("readme_table") as (module,):
         stored = json.loads((FOLDER / "results" / "fairness.json").read_text())
-        made = module.table(stored)
-    assert "| Polis, taxes |" in made
-    assert made in module.README.read_text()
+        tables = [make(stored) for make in module.TABLES.values()]
+        text = module.README.read_text()
+    assert "| Polis, taxes |" in tables[0]
+    assert "| LoRe |" in tables[1]
+    for made in tables:
+        assert made in text
+    assert module.write(stored, text) == text
+    assert tables[0] in module.write(stored, text.replace("89", "12"))

@@ -20,8 +20,8 @@ def mended(
     trainer, groups = data or judged()
     own = dict(zip((FIRST, SECOND, THIRD), [unified, *others], strict=False))
 
-    def margins_of(candidate, lengths, pooled_groups):
-        short = own[candidate] if by_length is None else by_length
+    def margins_of(candidate, lengths, prior_factor, pooled_groups):
+        short = own[candidate] if by_length is None else by_length(prior_factor)
         margins = np.stack([short] * len(lengths) + [own[candidate]], axis=1)
         served = np.isin(groups.codes, pooled_groups) & gives_way
         return np.where(served[:, None], pooled[:, None], margins)
@@ -94,12 +94,12 @@ def test_another_candidate_mends():
 
 
 def test_harm_with_short_histories_is_harm():
-    """Pooled is surer than short histories that mislead, so that a share of it mends them."""
-    pooled, unified = margin_with([8] * 15 + [3] * 5), 9 * margin_with([8] * 15 + [9] * 5)
+    """Short histories count for less where they mislead."""
+    pooled, unified = margin_with([8] * 15 + [3] * 5), margin_with([8] * 15 + [9] * 5)
     misled = margin_with([6] * 15 + [7] * 5)
-    found = mended(pooled, unified, 0.0, by_length=misled)
-    assert found.option.pooled_share == 0.75
-    assert mended(pooled, unified, 0.0).option.pooled_share == 0
+    found = mended(pooled, unified, 0.0, by_length=lambda factor: misled if factor < 3 else pooled)
+    assert (found.option.pooled_share, found.option.prior_factor) == (0.0, 3.0)
+    assert "short histories counting for less" in found.status
     assert found.by_length.loc[("few", "all"), "unified_gain"] == pytest.approx(0.6)
     assert found.by_length.loc["most"].index.tolist() == [*LENGTHS[:4], "all"]
 

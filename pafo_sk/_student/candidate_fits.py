@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from pafo_sk._comparisons.links import history_keys
 from pafo_sk._distillation import Teachers
 from pafo_sk._progress import advance, counted
+from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import personal_margins
 from pafo_sk._student.histories import HistoryIndex
 from pafo_sk._student.model import HistoryModel
@@ -92,6 +93,7 @@ class CandidateFits:
         self,
         candidate: Candidate,
         lengths: Sequence[int],
+        prior_factor: float = 1.0,
         pooled_groups: Sequence[int] = (),
     ) -> np.ndarray:
         """Held-out margins by histories of given lengths.
@@ -101,6 +103,8 @@ class CandidateFits:
 
         Parameters
         ----------
+        prior_factor : float, default=1.0
+            Factor on the prior strength.
         pooled_groups : sequence of int, default=()
             Codes of groups whose prototypes give way to the pooled model.
 
@@ -117,11 +121,12 @@ class CandidateFits:
         margins = np.empty(kept.shape)
         modules = self.fitted([(candidate, fold) for fold in range(trainer.n_folds)])
         for fold, module in enumerate(modules):
+            changed = copy.deepcopy(module)
+            changed.config = self._config(prior_factor)
             if pooled_groups:
-                module = copy.deepcopy(module)
-                module.to_pooled = self.one.pooled_factors(pooled_groups, candidate, fold)
+                changed.to_pooled = self.one.pooled_factors(pooled_groups, candidate, fold)
             out = (trainer.fold == fold) & known
-            margins[out] = history_margins(module, trainer, out, kept)
+            margins[out] = history_margins(changed, trainer, out, kept)
         return margins[known]
 
     def fitted(self, jobs: Sequence[Job]) -> list[HistoryModel]:
@@ -142,6 +147,7 @@ class CandidateFits:
         candidate: Candidate,
         larger: CandidateTrainer,
         pooled_share: float,
+        prior_factor: float,
         pooled_groups: Sequence[int] = (),
     ) -> HistoryModel:
         """The model of all rows, as the no-harm step wants it.
@@ -150,7 +156,7 @@ class CandidateFits:
         ----------
         larger : CandidateTrainer
             With more of the comparisons, from which the model learns on; or ``one`` itself.
-        pooled_share, pooled_groups
+        pooled_share, prior_factor, pooled_groups
             See `Option`.
         """
         module = self.fitted([(candidate, None)])[0]
@@ -165,9 +171,15 @@ class CandidateFits:
             advance()
         module = copy.deepcopy(module)
         module.pooled_share = pooled_share
+        module.config = self._config(prior_factor)
         if pooled_groups:
             module.to_pooled = self.one.pooled_factors(pooled_groups, candidate, None)
         return module
+
+    def _config(self, prior_factor: float) -> StudentConfig:
+        """The settings with a multiple of the prior strength."""
+        config = self.one.config
+        return replace(config, prior_strength=config.prior_strength * prior_factor)
 
     def _targets(self, candidate: Candidate, fold: int | None) -> np.ndarray | None:
         """What every row is taught by teachers that did not see ``fold``; None: its label."""

@@ -85,11 +85,12 @@ def test_the_label_of_a_row_does_not_reach_its_margin(candidate, world):
 
 def test_the_final_model_may_be_changed(world):
     fits = fits_of(*world)
-    first = fits.final(LABELS, fits.one, 0.25, (1,))
-    assert first.pooled_share == 0.25
+    first = fits.final(LABELS, fits.one, 0.25, 3.0, (1,))
+    strength = StudentConfig().prior_strength
+    assert (first.pooled_share, first.config.prior_strength) == (0.25, 3 * strength)
     assert (first.to_pooled > 0).tolist() == [False, True]
-    second = fits.final(LABELS, fits.one, 0.0)
-    assert second.pooled_share == 0
+    second = fits.final(LABELS, fits.one, 0.0, 1.0)
+    assert (second.pooled_share, second.config.prior_strength) == (0.0, strength)
     assert second.to_pooled.tolist() == [0, 0]
     assert first.pooled_share == 0.25
 

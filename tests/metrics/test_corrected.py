@@ -1,11 +1,11 @@
 """Gap, worst group, worst tenth and spread without chance: values, limits, p-values, coverage."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from benchmark_modules import FOLDER, benchmark_modules
 from reports import case, report_of
 
 from pafo_sk.metrics import cvar
@@ -18,17 +18,14 @@ from pafo_sk.metrics._corrected import (
     users_without_chance,
 )
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 BOOTSTRAP = Bootstrap(500, 0.95, 0)
 
 
 @pytest.mark.parametrize("name", ["equal", "groups differ", "users differ"])
-def test_intervals_cover(name, monkeypatch):
+def test_intervals_cover(name):
     """A smaller form of the benchmark's simulation."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from bench_intervals import coverage
-
-    table = coverage(name, 60, n_resamples=200).astype(float)
+    with benchmark_modules("bench_intervals") as (bench,):
+        table = bench.coverage(name, 60, n_resamples=200).astype(float)
     assert table["held"].min() >= 0.82
     assert table["holds_corrected"].eq(1).all()
     # nearer to the truth than the plain value, and p-values that are small by chance as they ought
@@ -39,7 +36,7 @@ def test_intervals_cover(name, monkeypatch):
 
 
 def test_intervals_of_the_benchmark_cover():
-    results = json.loads((BENCHMARKS / "results" / "intervals.json").read_text())
+    results = json.loads((FOLDER / "results" / "intervals.json").read_text())
     assert results["sets"] >= 200
     for case_of, rows in results["cases"].items():
         for name, row in rows.items():
