@@ -40,7 +40,7 @@ SHORT = {
     "ukp": "UKP",
 }
 METHODS = {
-    "pafo": "PAFO",
+    "pooled": "pooled",
     "pafo_no_labels": "PAFO without labels",
     "mixture": "label-free mixture",
     "factorisation": "matrix factorisation",
@@ -53,7 +53,6 @@ METHODS = {
     "group_dro": "GroupDRO",
     "exp_gradient": "ExponentiatedGradient",
 }
-SIDES = ("majority", "minority")
 
 
 def table(summary: dict[str, Any]) -> str:
@@ -77,41 +76,39 @@ def table(summary: dict[str, Any]) -> str:
 
 
 def field(summary: dict[str, Any]) -> str:
-    """Make the table of all methods: mean gains over pooled, of which the highest are bold."""
+    """Make the table of all methods beside PAFO, in bold where they are clearly ahead."""
 
-    def gain(method: str, name: str, side: str) -> float | None:
-        known = summary.get(name, {}).get("known", {})
-        found = known.get(method, {}).get(f"{side}_difference")
-        return None if found is None else round(100 * found["mean"], 1)
+    def known(method: str, name: str) -> dict[str, Any]:
+        return summary.get(name, {}).get("known", {}).get(method, {})
 
-    columns = []
-    for name in SHORT:
-        gains = {m: [gain(m, name, side) for side in SIDES] for m in METHODS}
-        best = [max((g[i] for g in gains.values() if g[i] is not None), default=0) for i in (0, 1)]
-        columns.append(
-            {
-                method: " / ".join(
-                    "-" if g is None else f"**{g:+.1f}**" if g == most else f"{g:+.1f}"
-                    for g, most in zip(found, best, strict=True)
-                )
-                for method, found in gains.items()
-            }
-        )
-    lines = ["| gain over pooled | " + " | ".join(SHORT.values()) + " |", "|" + " --- |" * 9]
+    def seeds(method: str) -> str:
+        numbers = [known(method, name).get("seeds", 0) for name in SHORT]
+        least, most = min(numbers), max(numbers)
+        return f"{least}" if least == most else f"{least} to {most}"
+
+    def cell(method: str, name: str) -> str:
+        sides = [known(method, name).get(f"{side}_to_pafo") for side in ("majority", "minority")]
+        if None in sides:
+            return "-"
+        shapes = ["**{:+.1f}**" if side["low"] > 0 else "{:+.1f}" for side in sides]
+        means = [100 * side["mean"] for side in sides]
+        return " / ".join(shape.format(mean) for shape, mean in zip(shapes, means, strict=True))
+
+    lines = [f"| points above PAFO (seeds) | {' | '.join(SHORT.values())} |", "|" + " --- |" * 9]
     lines += [
-        f"| {title} | " + " | ".join(column[method] for column in columns) + " |"
+        f"| {title} ({seeds(method)}) | {' | '.join(cell(method, name) for name in SHORT)} |"
         for method, title in METHODS.items()
     ]
     return "\n".join(lines)
 
 
-TABLES = {"data": table, "gain over pooled": field}
+TABLES = {"data": table, "points above PAFO (seeds)": field}
 
 
 def write(summary: dict[str, Any], text: str) -> str:
     """Put the tables into the place of those that a text has, known by their first cells."""
     for first, make in TABLES.items():
-        made, pattern = make(summary), rf"^\| {first} \|.*?(?=\n\n)"
+        made, pattern = make(summary), rf"^\| {re.escape(first)} \|.*?(?=\n\n)"
         text = re.sub(pattern, lambda _, made=made: made, text, count=1, flags=re.M | re.S)
     return text
 

@@ -149,5 +149,5 @@ def test_the_report_names_methods_that_are_ahead(bench, store, tmp_path):
     assert "LoRe | +50.0 [-inf, +inf]" not in written
     assert re.search(r"\| Polis, taxes \| known \| worst tenth \| LoRe \| \+\d+\.\d \|", written)
     assert "| LoRe | 20 | n_basis 2, penalty 0.3 |" in written
-    assert "| LoRe | no | 100.0 | 100.0 |" in written
+    assert "| LoRe | no | 2 | 100.0 | 100.0 |" in written
     assert "| 0.500 | 2.0 | 1.0 | 2 |" in written

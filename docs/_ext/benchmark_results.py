@@ -62,6 +62,7 @@ def picks(found: dict[str, Any]) -> str:
 MADE = Path(__file__).parents[1] / "_static" / "made"
 TABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "fairness": ("fairness.json", readme_table.table),
+    "field": ("fairness.json", readme_table.field),
     "losses": ("fairness.json", losses),
     "best_of_n": ("best_of_n.json", picks),
     "fit": ("fit.json", lambda found: bench_fit.as_table(found["rows"])),

@@ -21,7 +21,6 @@ ADOPTED = {
     "benchmarks/protocol": ROOT / "benchmarks" / "README.md",
     "benchmarks/fairness": ROOT / "benchmarks" / "results" / "fairness.md",
     "benchmarks/ablation": ROOT / "benchmarks" / "results" / "ablation" / "fairness.md",
-    "benchmarks/references": ROOT / "benchmarks" / "results" / "references" / "fairness.md",
 }
 PAGES = {file: page for page, file in ADOPTED.items()}
 SITE_ONLY = re.compile(r"^<!-- site\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
