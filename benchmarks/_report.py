@@ -302,7 +302,7 @@ def _unseen(found: dict[str, Any]) -> str:
     keys = ("majority", "minority", "worst_tenth")
     header = ["method, given", *(part.removeprefix("unseen-") for part in parts)]
     rows = []
-    for method, about in METHODS.items():
+    for method, about in {**METHODS, **ABLATIONS}.items():
         if all(method in found[part] for part in parts):
             each = [found[part][method] for part in parts]
             cells = [" / ".join(number(row[key], 100, 1) for key in keys) for row in each]
