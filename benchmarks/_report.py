@@ -40,14 +40,24 @@ LABELS = {"none": "no", "training": "training", "always": "also at prediction"}
 
 
 def write_report(store: Store) -> list[Path]:
-    """Write fairness.json, fairness.md and fairness.png into the store's folder."""
+    """Write fairness.md and fairness.png into the store's folder, and known users as JSON."""
     summary = {name: found for name in SOURCES if (found := summarise_set(store, name))}
     store.folder.mkdir(parents=True, exist_ok=True)
     files = [store.folder / f"fairness.{kind}" for kind in ("json", "md", "png")]
-    files[0].write_text(json.dumps(summary, indent=1) + "\n")
+    known = {name: {"known": found["known"]} for name, found in summary.items()}
+    files[0].write_text(json.dumps(_rounded(known), indent=1) + "\n")
     files[1].write_text(markdown(summary, store))
     draw(summary, files[2])
     return files
+
+
+def _rounded(found: Any) -> Any:
+    """Round every number to six decimals, which no table needs."""
+    if isinstance(found, dict):
+        return {key: _rounded(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_rounded(value) for value in found]
+    return round(found, 6) if isinstance(found, float) else found
 
 
 def summarise_set(store: Store, name: str) -> dict[str, Any]:

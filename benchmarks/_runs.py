@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
@@ -40,34 +40,34 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Store:
-    """The lines of all runs, in ``<folder>/runs/<set>.jsonl``."""
+    """The lines of all runs, in ``<folder>/runs/<set>/<seed>.jsonl``."""
 
     folder: Path
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Read the lines of a data set, in the order in which they were added."""
-        file = self.folder / "runs" / f"{name}.jsonl"
-        if not file.exists():
-            return []
-        return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+        """Read the lines of a data set, by seed and in the order in which they were added."""
+        files = sorted((self.folder / "runs" / name).glob("*.jsonl"), key=lambda f: int(f.stem))
+        texts = [text for file in files for text in file.read_text().splitlines()]
+        return [json.loads(text) for text in texts if text.strip()]
 
     def add(self, name: str, line: dict[str, Any]) -> None:
-        """Append a line to those of a data set."""
-        file = self.folder / "runs" / f"{name}.jsonl"
+        """Append a line to those of a data set and seed."""
+        file = self._file(name, line["seed"])
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
+            stream.write(_text(line))
 
-    def drop(self, name: str, methods: Container[str], seeds: Container[int]) -> None:
+    def drop(self, name: str, methods: Container[str], seeds: Iterable[int]) -> None:
         """Delete the lines of these methods and seeds, so that they run again."""
-        kept = [
-            line
-            for line in self.lines(name)
-            if line.get("method") not in methods or line["seed"] not in seeds
-        ]
-        file = self.folder / "runs" / f"{name}.jsonl"
-        if file.exists():
-            file.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        lines = self.lines(name)
+        for file in (self._file(name, seed) for seed in seeds):
+            if file.exists():
+                mine = [line for line in lines if line["seed"] == int(file.stem)]
+                kept = [line for line in mine if line.get("method") not in methods]
+                file.write_text("".join(map(_text, kept)))
+
+    def _file(self, name: str, seed: int) -> Path:
+        return self.folder / "runs" / name / f"{seed}.jsonl"
 
     def note(self, environment: dict[str, Any]) -> None:
         """Write environment.json."""
@@ -76,6 +76,11 @@ class Store:
     def done(self, name: str) -> set[tuple[int, str]]:
         """Return the pairs of seed and method that are stored."""
         return {(line["seed"], line["method"]) for line in self.lines(name) if "method" in line}
+
+
+def _text(line: dict[str, Any]) -> str:
+    """Write a line without spaces, which are a third of it."""
+    return json.dumps(line, separators=(",", ":")) + "\n"
 
 
 def code_digest() -> str:
@@ -170,6 +175,11 @@ def _judge(margin: np.ndarray, part: Part, case: Case) -> UserResults:
     return by_user(margin, part.y, part.users.astype(str), part.groups, case.majority)
 
 
+def _right(results: UserResults) -> list[float]:
+    """List the numbers of right answers, as integers where they are whole."""
+    return [int(n) if n.is_integer() else n for n in results.right.tolist()]
+
+
 def _picks(margin: np.ndarray, part: Part, case: Case) -> UserResults:
     """Count how often the response of the highest reward is the one that the user wants."""
     rows = slice(None, None, N_CHOICES - 1)
@@ -192,18 +202,17 @@ def _answers(task: Task, method: Method) -> dict[str, Any]:
         fitted = method.fit(task)
     seconds = time.perf_counter() - start + before * task.base_used
     known = fitted.known()
-    right = {"known": _judge(known, case.test, case).right.tolist()}
+    right = {"known": _right(_judge(known, case.test, case))}
     judged = case.test if case.observed is None else case.observed
     forecasts = {"known": forecast(known, judged.y, judged.users.astype(str))}
     if case.choices is not None:
-        picks = _picks(fitted.known("choices"), case.choices, case)
-        right["choices"] = picks.right.tolist()
+        right["choices"] = _right(_picks(fitted.known("choices"), case.choices, case))
     if case.observed is not None:
-        right["observed"] = _judge(known, case.observed, case).right.tolist()
+        right["observed"] = _right(_judge(known, case.observed, case))
     if case.unseen is not None:
         for n in UNSEEN_LENGTHS:
             margin = fitted.unseen(n)
-            right[f"unseen-{n}"] = _judge(margin, case.unseen, case).right.tolist()
+            right[f"unseen-{n}"] = _right(_judge(margin, case.unseen, case))
             users = case.unseen.users.astype(str)
             forecasts[f"unseen-{n}"] = forecast(margin, case.unseen.y, users)
     return {

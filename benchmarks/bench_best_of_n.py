@@ -5,10 +5,10 @@
 Models are fitted on the comparisons of the training queries. For every known user and test query
 they pick one of DSP's four responses. On dsp4 the user likes that of the own domain (utility 1,
 others 0); on the sets of PersonalLLM's protocol the utility is the user's weighted sum of ten
-scores. Each set and seed is a line of runs/best_of_n-<set>.jsonl, and a stored one is not repeated.
-Prints a Markdown table of the means over seeds and writes it as best_of_n.md, with best_of_n.json
-beside it, into the folder benchmark-results (--results and --committed choose others). Needs
-$PAFO_SK_DATA or --data-home, and the default encoder.
+scores. Each set and seed is a line of runs/best_of_n-<set>/<seed>.jsonl, and a stored one is not
+repeated. Prints a Markdown table of the means over seeds and writes it as best_of_n.md, with
+best_of_n.json beside it, into the folder benchmark-results (--results and --committed choose
+others). Needs $PAFO_SK_DATA or --data-home, and the default encoder.
 """
 
 from __future__ import annotations
