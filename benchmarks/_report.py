@@ -138,7 +138,9 @@ def _compare(
         both = [seed for seed in seeds if seed in results.get("pafo", {})]
         if both:
             worst = {m: [all_measures[m][s]["worst_tenth"] for s in both] for m in (method, "pafo")}
-            row["worst_tenth_to_pafo"] = float(np.mean(np.subtract(worst[method], worst["pafo"])))
+            leads = np.subtract(worst[method], worst["pafo"])
+            row["worst_tenth_to_pafo"] = float(leads.mean())
+            row["worst_tenth_ahead"] = bool((leads > 0).all())
         ours = [results[method][seed] for seed in seeds]
         theirs = [results["pooled"][seed] for seed in seeds]
         for side, of_majority in (("majority", True), ("minority", False)):

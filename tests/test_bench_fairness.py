@@ -147,7 +147,7 @@ def test_the_report_names_methods_that_are_ahead(bench, store, tmp_path):
     written = (ours.folder / "fairness.md").read_text()
     # the minority is one user, so that no interval is clear of zero; the worst tenth has none
     assert "LoRe | +50.0 [-inf, +inf]" not in written
-    assert re.search(r"\| Polis, taxes \| known \| worst tenth \| LoRe \| \+\d+\.\d \|", written)
+    assert re.search(r"\| Polis, taxes \| known \| worst tenth \| LoRe \+\d+\.\d \|", written)
     assert "| LoRe | 20 | n_basis 2, penalty 0.3 |" in written
     assert "| LoRe | no | 2 | 100.0 | 100.0 |" in written
     assert "| 0.500 | 2.0 | 1.0 | 2 |" in written
