@@ -65,7 +65,7 @@ def test_bar_counts_the_models_that_are_trained(data, quick, capfd, monkeypatch)
     monkeypatch.setattr("pafo_sk._student.search.behind", lambda *args: False)
     monkeypatch.setattr("pafo_sk._progress._Work.finish", lambda work: None)
     quick(verbose=1).fit(data.X, data.y, groups=data.groups)
-    assert shown(capfd.readouterr().err)[-1] == (23, 23)
+    assert shown(capfd.readouterr().err)[-1] == (20, 20)
 
 
 def test_steps_beyond_the_total_do_not_stretch_it(capfd):
@@ -79,7 +79,7 @@ def test_steps_beyond_the_total_do_not_stretch_it(capfd):
 @pytest.mark.slow
 def test_bar_counts_what_other_processes_do(data, quick, capfd):
     quick(verbose=1, n_jobs=2).fit(data.X, data.y, groups=data.groups)
-    assert shown(capfd.readouterr().err)[-1] == (23, 23)
+    assert shown(capfd.readouterr().err)[-1] == (20, 20)
 
 
 def test_models_are_the_same(data, quick):
@@ -109,7 +109,7 @@ def test_bar_is_closed_when_fit_fails(data, quick, capfd, monkeypatch):
     err = capfd.readouterr().err
     # a closed bar ends its line
     assert err.endswith("\n")
-    assert shown(err)[-1] == (1, 23)
+    assert shown(err)[-1] == (1, 20)
     assert len(bars) == 1
     expect(5)
     advance(5)
