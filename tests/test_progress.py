@@ -34,13 +34,13 @@ def test_texts_are_encoded_quietly(texts, quick, tiny_encoder, capfd):
 @pytest.mark.parametrize(
     ("params", "most"),
     [
-        # the pooled model, two specialists, on three folds four structures, one with more
-        # directions and the distillation weight, the model itself on labels, then on margins
-        ({}, 1 + 2 + 5 * 3 + 3 + 2),
+        # the pooled model, two specialists, on three folds four structures and the distillation
+        # weight, the model itself on labels, then on margins
+        ({}, 1 + 2 + 4 * 3 + 3 + 2),
         # two distillation weights besides zero
-        ({"distill_weight": "auto"}, 1 + 2 + 5 * 3 + 2 * 3 + 2),
+        ({"distill_weight": "auto"}, 1 + 2 + 4 * 3 + 2 * 3 + 2),
         # two numbers of prototypes, alone and one of them beside directions
-        ({"distill_weight": 0, "n_prototypes": "auto"}, 1 + 2 + (5 + 2) * 3 + 1),
+        ({"distill_weight": 0, "n_prototypes": "auto"}, 1 + 2 + (4 + 2) * 3 + 1),
         ({"student": "plain"}, 1 + 2 + 3 + 1),
         ({"strategy": "pooled"}, 1),
         ({"strategy": "balanced"}, 2),
