@@ -137,10 +137,17 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
                 setattr(cloned, name, copy.deepcopy(getattr(self, name)))
         return cloned
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # scikit-learn would go through the attributes, to which another thread may add one
+        return "history_" in vars(self)
+
+    def _lock(self) -> Lock:
+        """The lock of all threads; copies and pickles have none until they need one."""
+        return self.__dict__.setdefault("lock_", Lock())
+
     def _change_history(self, change: Callable[[Histories], Histories]) -> None:
         """Replace ``history_`` by what ``change`` makes of it, one thread after another."""
-        # all threads get the same lock; copies and pickles have none until they need one
-        with self.__dict__.setdefault("lock_", Lock()):
+        with self._lock():
             self.history_ = change(self.history_)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -172,10 +179,12 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     def __copy__(self) -> ComparisonClassifier:
         # without a way through plain values: a copy shares what the estimator has
         copied = object.__new__(type(self))
-        copied.__dict__.update(vars(self))
-        copied.__dict__.pop("lock_", None)
-        if "enrolled_keys_" in vars(self):
-            copied.enrolled_keys_ = self.enrolled_keys_.copy()
+        # between two changes, because the histories and the keys of one belong together
+        with self._lock():
+            copied.__dict__.update(vars(self))
+            if "enrolled_keys_" in vars(self):
+                copied.enrolled_keys_ = self.enrolled_keys_.copy()
+        del copied.__dict__["lock_"]
         return copied
 
 

@@ -6,6 +6,7 @@ and tools that trust few types can read them.
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import replace
 from typing import Any
@@ -69,6 +70,7 @@ def to_state(estimator: Any) -> dict[str, Any]:
 
     A model of classes that are not the library's is left as the object that it is.
     """
+    estimator = copy.copy(estimator)  # which no other thread changes
     own = vars(estimator)
     state: dict[str, Any] = {name: own[name] for name in PLAIN if name in own}
     state |= {name: frame_state(own[name]) for name in FRAMES if name in own}

@@ -116,7 +116,7 @@ def _state(value: Any, seen: set[int]) -> Iterator[Hashable]:
     elif isinstance(value, list | tuple | set | frozenset | dict) and len(value) > MANY_ENTRIES:
         yield from (id(value), len(value))
     elif isinstance(value, dict):
-        for key, entry in value.items():
+        for key, entry in list(value.items()):
             yield from _state(key, seen)
             yield from _state(entry, seen)
     elif isinstance(value, list | tuple | set | frozenset):
@@ -134,7 +134,7 @@ def _state(value: Any, seen: set[int]) -> Iterator[Hashable]:
     elif isinstance(value, torch.nn.Module):
         for module in value.modules():
             yield id(type(module))
-            for name, entry in vars(module).items():
+            for name, entry in list(vars(module).items()):
                 if not name.startswith("_"):
                     yield name
                     yield from _state(entry, seen)
@@ -145,7 +145,7 @@ def _state(value: Any, seen: set[int]) -> Iterator[Hashable]:
         for kind in type(value).__mro__:
             for name in getattr(kind, "__slots__", ()):
                 yield from _state(getattr(value, name, None), seen)
-        for name, entry in getattr(value, "__dict__", {}).items():
+        for name, entry in list(getattr(value, "__dict__", {}).items()):
             yield name
             yield from _state(entry, seen)
 

@@ -106,3 +106,42 @@ def test_threads_predict_what_one_does(personal, often):
             np.testing.assert_allclose(found, expected[part], rtol=1e-12)
 
     run(*[lambda part=part: read(part) for part in parts])
+
+
+def test_first_enrolments_of_many_copies(personal, often):
+    """The first enrolment makes a lock and keys, while other threads look at the model."""
+    data, fitted = personal
+    row = data.X.iloc[[0]]
+    for _ in range(30):
+        model = copy.copy(fitted)
+
+        def work(number, model=model):
+            model.enroll(row.assign(user="new"), [1], keys=[number])
+            assert np.isfinite(model.decision_function(row)).all()
+
+        run(*[lambda number=number, work=work: work(number) for number in range(N_THREADS)])
+        assert model.known_users_["new"] == N_THREADS
+
+
+@pytest.mark.parametrize("saved_by", [copy.copy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_saved_keys_are_those_of_the_saved_histories(personal, often, saved_by):
+    """Otherwise an enrolment that is sent again would be lost, or count twice."""
+    data, fitted = personal
+    row = data.X.iloc[[0]].assign(user="new")
+    for _ in range(20):
+        model, enrolling, saved = copy.copy(fitted), [True], []
+
+        def enrol(model=model, enrolling=enrolling):
+            for number in range(40):
+                model.enroll(row, [1], keys=[number])
+            enrolling[0] = False
+
+        def save(model=model, enrolling=enrolling, saved=saved):
+            while enrolling[0] and len(saved) < 100:
+                saved.append(saved_by(model))
+
+        run(enrol, save)
+        for one in saved:
+            keys = getattr(one, "enrolled_keys_", None)
+            n_keys = 0 if keys is None else len(keys.digests)
+            assert n_keys == one.history_.counts().get("new", 0)
