@@ -1,7 +1,7 @@
-"""README's tables of results, from the stored ones, so that no number in them is typed.
+"""Tables of results in README.md and benchmarks/README.md, so that no number in them is typed.
 
 python benchmarks/readme_table.py          # prints them
-python benchmarks/readme_table.py --write  # puts them into README.md
+python benchmarks/readme_table.py --write  # puts them into the two files
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bench_fit
+import bench_predict
+import bench_scale
 from _output import COMMITTED
 
-README = Path(__file__).parents[1] / "README.md"
 SETS = {
     "taxes": "Polis, taxes",
     "land-bank": "Polis, land bank",
@@ -102,26 +105,45 @@ def field(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"data": table, "points above PAFO (seeds)": field}
+HERE = Path(__file__).parent
+# The stored results of each table, and what makes it, by the file that has it.
+TABLES: dict[Path, list[tuple[str, Callable[[Any], str]]]] = {
+    HERE.parent / "README.md": [("fairness", table), ("fairness", field)],
+    HERE / "README.md": [
+        ("fit", lambda found: bench_fit.as_table(found["rows"])),
+        ("predict", lambda found: bench_predict.as_table(found["rows"])),
+        ("scale", lambda found: "\n".join(bench_scale.markdown(found["rows"]))),
+    ],
+}
 
 
-def write(summary: dict[str, Any], text: str) -> str:
-    """Put the tables into the place of those that a text has, known by their first cells."""
-    for first, make in TABLES.items():
-        made, pattern = make(summary), rf"^\| {re.escape(first)} \|.*?(?=\n\n)"
-        text = re.sub(pattern, lambda _, made=made: made, text, count=1, flags=re.M | re.S)
+def made(file: Path) -> list[str]:
+    """Make the tables of a file."""
+    return [
+        make(json.loads((COMMITTED / f"{name}.json").read_text())) for name, make in TABLES[file]
+    ]
+
+
+def write(tables: list[str], text: str) -> str:
+    """Put tables into the place of those that a text has, known by their first lines."""
+    for one in tables:
+        pattern = rf"^{re.escape(one.splitlines()[0])}$.*?(?=\n\n)"
+        text, n = re.subn(pattern, lambda _, one=one: one, text, flags=re.M | re.S)
+        if n != 1:
+            raise ValueError(f"{n} tables, not one, begin with {one.splitlines()[0]}")
     return text
 
 
 def main() -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put them into README.md")
-    stored = json.loads((COMMITTED / "fairness.json").read_text())
-    if parser.parse_args().write:
-        README.write_text(write(stored, README.read_text()))
-        return
-    print(*(make(stored) for make in TABLES.values()), sep="\n\n")
+    parser.add_argument("--write", action="store_true", help="put them into the two files")
+    writes = parser.parse_args().write
+    for file in TABLES:
+        if writes:
+            file.write_text(write(made(file), file.read_text()))
+        else:
+            print(*made(file), sep="\n\n", end="\n\n")
 
 
 if __name__ == "__main__":
