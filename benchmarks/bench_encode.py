@@ -4,10 +4,10 @@
     python benchmarks/bench_encode.py --only-gpu --peak-tflops 989 --name encode_h100
 
 Every ratio compares two things measured by turns in this run and is the median of the repetitions;
-above 1 the library is faster. Writes results/encode.json, or what --name says, with the
-environment. --clock processor counts processor time, for one thread on a CPU that others use as
-well. Where there is a GPU, texts and tokens a second and the share of its arithmetic are measured
-too.
+above 1 the library is faster. Writes encode.json, or what --name says, with the environment into
+the folder benchmark-results (--results and --committed choose others). --clock processor counts
+processor time, for one thread on a CPU that others use as well. Where there is a GPU, texts and
+tokens a second and the share of its arithmetic are measured too.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import torch
 from _library import encode_texts, join_prompt, load_encoder, open_store
+from _output import add_output, write_json
 from _throughput import bench_gpus, varied_texts
 from sklearn.model_selection import GridSearchCV
 
@@ -200,6 +201,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--n-look-up", type=int, default=200_000)
     parser.add_argument("--name", default="encode")
+    add_output(parser)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--only-gpu", action="store_true", help="nothing that a CPU measures")
     parser.add_argument("--n-gpu", type=int, default=20_000, help="texts encoded on GPUs")
@@ -217,8 +219,7 @@ def main() -> None:
     results["gpu"] = bench_gpus(ENCODER, texts, arguments.repetitions, arguments.peak_tflops)
     results["environment"] = environment()
     print(json.dumps(results, indent=1))
-    file = Path(__file__).parent / "results" / f"{arguments.name}.json"
-    file.write_text(json.dumps(results, indent=1))
+    write_json(arguments.results, arguments.name, results)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """Do the intervals of `fairness_report` hold the truth? Simulated users whose truth is known.
 
-Run ``python benchmarks/bench_intervals.py``; it takes about a minute and writes
-``results/intervals.json``: for every case and measure, the truth, the means of the plain and of the
-corrected value, the share of data sets whose 95 % interval holds the truth, and the share whose
-p-value is below 0.05.
+Run ``python benchmarks/bench_intervals.py``; it takes about a minute and writes intervals.json into
+the folder benchmark-results (--results and --committed choose others): for every case and measure,
+the truth, the means of the plain and of the corrected value, the share of data sets whose 95 %
+interval holds the truth, and the share whose p-value is below 0.05.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _output import add_output, write_json
 
 from pafo_sk.metrics import fairness_report
 
@@ -104,9 +103,7 @@ def main() -> None:
     """Simulate every case, print the table and write it."""
     parser = argparse.ArgumentParser(description="Coverage of the intervals of fairness_report.")
     parser.add_argument("--sets", type=int, default=200, help="simulated data sets of each case")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).parent / "results" / "intervals.json"
-    )
+    add_output(parser)
     arguments = parser.parse_args()
     found = {case: coverage(case, arguments.sets) for case in TRUTH}
     for case, table in found.items():
@@ -124,7 +121,7 @@ def main() -> None:
             for case, table in found.items()
         },
     }
-    arguments.output.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(arguments.results, "intervals", results)
 
 
 if __name__ == "__main__":

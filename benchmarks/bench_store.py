@@ -2,16 +2,16 @@
 
     python benchmarks/bench_store.py [--n 200000] [--folder /some/disk]
 
-Writes results/store.json and prints the table of docs/encoding.md. Each rate is the median of
-repetitions by turns, in texts (or vectors) a second of processor time, so that it means the same on
-a machine that others use as well. Hashing of texts is included, and in pafo_sk's case checksums,
-eviction and damage checks. Two writers are measured by the clock.
+Prints the table of docs/encoding.md, and writes store.json into the folder benchmark-results
+(--results and --committed choose others). Each rate is the median of repetitions by turns, in texts
+(or vectors) a second of processor time, so that it means the same on a machine that others use as
+well. Hashing of texts is included, and in pafo_sk's case checksums, eviction and damage checks. Two
+writers are measured by the clock.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from _library import SqliteStore, address_of
+from _output import add_output, write_json
 
 DIMENSION = 384
 BATCH = 1000
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=200_000)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--folder", default=None)
+    add_output(parser)
     arguments = parser.parse_args()
     results = measure(arguments.n, arguments.repetitions, arguments.folder)
     print("| store | write, vectors/s | look up, texts/s | two writers, vectors/s | room |")
@@ -188,10 +190,8 @@ def main() -> None:
         "numpy": version("numpy"),
         "date": time.strftime("%Y-%m-%d"),
     }
-    file = Path(__file__).parent / "results" / "store.json"
-    file.write_text(
-        json.dumps({"n": arguments.n, "results": results, "environment": environment}, indent=1)
-    )
+    found = {"n": arguments.n, "results": results, "environment": environment}
+    write_json(arguments.results, "store", found)
 
 
 if __name__ == "__main__":
