@@ -1,6 +1,5 @@
 """The benchmarks' measures, on numbers small enough to work out by hand, and their references."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -38,18 +40,41 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
                 'as strings or whole numbers, such as pd.read_csv(..., dtype={"user": "Int64"}).'
             )
     of_one_kind = isinstance(values, pd.Categorical) or values.dtype.kind != "O"
-    if of_one_kind or not any(issubclass(kind, NUMBERS) for kind in kinds):
+    if of_one_kind or not any(issubclass(kind, (*NUMBERS, tuple)) for kind in kinds):
         return
-    for number in (0, 1):
-        rows = np.flatnonzero(np.isin(codes, np.flatnonzero(unique == number)))
-        is_bool = np.array([isinstance(value, BOOLS) for value in values[rows]], dtype=bool)
-        if is_bool.any() and not is_bool.all():
-            found = [rows[is_bool][0], rows[~is_bool][0]]
+    doubtful = [equals_truth_value(label) for label in unique]
+    if not any(doubtful):
+        return
+    first: dict[int, tuple[int, Hashable]] = {}
+    for row in np.flatnonzero(np.array(doubtful)[codes]).tolist():
+        value = values[row]
+        before, kind = first.setdefault(int(codes[row]), (row, truth_values(value)))
+        if truth_values(value) != kind:
             raise ValueError(
-                f"{name} holds {values[found[0]]!r} in row {found[0]} and {values[found[1]]!r} in "
-                f"row {found[1]}, which Python regards as equal. Convert the labels to strings: "
-                ".astype(str)."
+                f"{name} holds {values[before]!r} in row {before} and {value!r} in row {row}, "
+                "which Python regards as equal. Convert the labels to strings: .astype(str)."
             )
+
+
+def equals_truth_value(label: Hashable) -> bool:
+    """Return whether True or False, or a tuple with one of them, equals the label."""
+    if isinstance(label, tuple):
+        return any(map(equals_truth_value, label))
+    return isinstance(label, NUMBERS) and label in (0, 1)
+
+
+def truth_values(label: Hashable) -> Hashable:
+    """Return whether a label is a truth value; of a tuple, which of its parts are."""
+    if isinstance(label, tuple):
+        return tuple(map(truth_values, label))
+    return isinstance(label, BOOLS)
+
+
+def with_one_nan(label: Hashable) -> Hashable:
+    """Return the label with one object for every NaN, because NaN equals nothing else."""
+    if isinstance(label, tuple):
+        return tuple(map(with_one_nan, label))
+    return math.nan if isinstance(label, float) and label != label else label
 
 
 def _exact_below(dtype: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.distinct import check_distinct
+from pafo_sk._comparisons.distinct import check_distinct, with_one_nan
 from pafo_sk._comparisons.messages import in_rows
 from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import as_frame, is_frame
@@ -77,6 +77,10 @@ class Labels:
                 )
             codes, unique = np.where(missing, len(unique), codes), as_objects([*unique, None])
         check_distinct(codes, unique, values, name)
+        if any(isinstance(label, tuple) for label in unique):
+            # tuples with NaN differ from one another, and would be several labels of one look
+            merged, unique = numbered(list(map(with_one_nan, unique)))
+            codes = merged[codes]
         return cls(codes, unique)
 
     @classmethod

@@ -6,13 +6,19 @@ It is computed from values, not from bytes, so every format that brings the valu
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from hashlib import blake2b
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from torch import nn
 
 PLAIN = {type(None), bool, int, float, str, bytes}
+# Labels that are written out in full by `repr`.
+WRITTEN = (date, time, timedelta, UUID, Decimal, Fraction)
 
 
 def checksum(value: Any) -> str:
@@ -55,4 +61,6 @@ def _described(value: Any) -> tuple[bytes, list[Any]]:
         return kind.encode(), [getattr(value, field.name) for field in fields(value)]
     if callable(getattr(value, "get_params", None)):
         return kind.encode(), [value.get_params(deep=False)]
+    if isinstance(value, WRITTEN):
+        return f"{kind} {value!r}".encode(), []
     return kind.encode(), []  # other objects have no values that are known here

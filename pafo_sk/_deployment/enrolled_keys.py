@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Hashable, Iterable
 from hashlib import blake2b
 from typing import Any
@@ -63,6 +64,8 @@ class EnrolledKeys:
         """Return the keys of which this is the state."""
         if digests.dtype != np.uint8 or digests.ndim != 2 or digests.shape[1] != 2 * HALF:
             raise ValueError("digests of enrolled keys have another size")
+        if not re.fullmatch("([0-9a-f]{2}){1,64}", salt):
+            raise ValueError("the salt of its keys is none")
         return cls(bytes.fromhex(salt), map(bytes, digests))
 
     def _half(self, text: str) -> bytes:

@@ -119,12 +119,19 @@ def read_model(cls: Any, path: Any, encoder: Any = None) -> Any:
         vars(estimator).update(from_state(fitted))
     except _Refused:
         raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+    except REFUSED as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise _Refused(path, reason) from error
     if encoder is not None:
         estimator.set_params(encoder=encoder)
     return estimator
+
+
+# What content that does not fit raises, wherever it is used first.
+REFUSED = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(OverflowError, RecursionError, MemoryError, RuntimeError),
+)
 
 
 class _Refused(ValueError):
@@ -139,10 +146,10 @@ class _Refused(ValueError):
 
 def _read_bytes(file: Path) -> bytes:
     """The content of a regular file whose header agrees with its size."""
+    if file.is_fifo():  # opening it would wait for a writer
+        raise _Refused(file, "it is no regular file")
     with file.open("rb") as opened:
         status = os.fstat(opened.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise _Refused(file, "it is no regular file")
         start = opened.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(LONGEST_HEADER, status.st_size - 8):
@@ -202,6 +209,7 @@ def _params_state(estimator: Any, info: dict[str, Any] | None) -> dict[str, Any]
     name = _encoder_name(estimator.encoder, class_name(estimator.encoder))
     revision = "unknown" if info is None else info["revision"]
     by_name = isinstance(estimator.encoder, str) and name == estimator.encoder
+    by_name = by_name and not holds_model(Path(name))  # which is of this machine
     params["encoder"] = name if by_name else {"name": name, "revision": revision}
     if (encode := params["encode_params"]) is not None:
         encode = {key: value for key, value in encode.items() if key != "device"}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Hashable
 from dataclasses import replace
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -107,6 +109,9 @@ def from_state(state: dict[str, Any]) -> dict[str, Any]:
         If anything is absent, of another type, or of a size that does not fit the rest.
     """
     _require(set(state) <= set(FITTED), f"it has the parts {sorted(set(state) - set(FITTED))}")
+    _require(isinstance(state["groups_"], list | None), f"its groups are {state['groups_']!r:.80}")
+    _require(isinstance(state["pareto_status_"], str), "its status is no text")
+    _require({"majority_", "groups_source_"} <= set(state), "its groups are not described")
     found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
     found |= {name: frame_from(state[name]) for name in FRAMES if name in state}
     found["reader_"] = _reader(state["reader_"])
@@ -178,16 +183,21 @@ def model_from(
         typed = isinstance(prototype_groups, list) and all(type(c) is int for c in prototype_groups)
         _require(typed and len(prototype_groups) == n_prototypes, "prototypes lack their groups")
     directions = tensors["directions.weight"]
+    # an array without rows may claim any width, and another with them has to confirm it
+    width = tensors["reference.weight" if head == "LinearHead" else "reference.inner"].shape[-1]
+    _require(directions.ndim == 2 and directions.shape[1] == width > 0, "weights differ in width")
     parts: list[nn.Module] = []
     with torch.random.fork_rng(devices=()):  # a perceptron draws its weights before it gets others
         for name, n_rewards in [("prototypes", n_prototypes), ("reference", 1)]:
-            width = directions.shape[1]
             if head == "LinearHead":
+                fits = tensors[f"{name}.weight"].shape == (n_rewards, width)
+                _require(fits, "weights are absent")
                 parts.append(LinearHead(width, n_rewards))
                 continue
-            bias = tensors[f"{name}.bias"]
-            _require(width * n_rewards <= tensors[f"{name}.inner"].size, "weights are absent")
-            parts.append(MLPHead(width, n_rewards, bias.shape[1], dropout))
+            hidden = tensors["reference.bias"].shape[-1]
+            fits = tensors[f"{name}.inner"].shape == (n_rewards, hidden, width)
+            _require(fits and hidden > 0, "weights are absent")
+            parts.append(MLPHead(width, n_rewards, hidden, dropout))
     prototypes, reference = parts
     taste = LinearHead(width, len(directions))
     module = HistoryMixture(prototypes, reference, taste, personal=personal).double()
@@ -282,7 +292,38 @@ def with_hashed_users(state: dict[str, Any], salt: bytes) -> dict[str, Any]:
         names = sorted(kind.__name__ for kind in kinds)
         raise TypeError(f"hash_users hashes strings, numbers and tuples; the users are {names}.")
     users = [hashed(user, salt) for user in history["users"]]
-    return {**state, "history_": {**history, "users": users, "salt": salt.hex()}}
+    state = {**state, "history_": {**history, "users": users, "salt": salt.hex()}}
+    if not (named := _named_after_users(state, set(history["users"]))):
+        return state
+
+    def name(label: Any) -> Any:
+        return hashed(label, salt) if label in named else label
+
+    state["groups_"] = list(map(name, state["groups_"]))
+    state["majority_"] = name(state["majority_"])
+    state["pareto_status_"] = "groups are named after users, and their names are hashed"
+    for report, axis in [("pareto_report_", "index"), ("options_report_", "columns")]:
+        if (frame := state.get(report)) is not None:
+            state[report] = {**frame, axis: list(map(name, frame[axis]))}
+    if (frame := state.get("history_report_")) is not None:
+        index = [(name(group), length) for group, length in frame["index"]]
+        state["history_report_"] = {**frame, "index": index}
+    return state
+
+
+def _named_after_users(state: dict[str, Any], users: set[Hashable]) -> set[Hashable]:
+    """Groups with the name of a user; a number only if it is the group of one user."""
+    report = state["pareto_report_"]
+    if report is None:
+        n_users = {}
+    else:
+        counts = report["values"][report["columns"].index("n_users")]
+        n_users = dict(zip(report["index"], counts, strict=True))
+    return {
+        group
+        for group in state["groups_"] or ()
+        if group in users and (not isinstance(group, Number) or n_users.get(group, 0) < 2)
+    }
 
 
 def _history(
@@ -297,6 +338,7 @@ def _history(
         raise ValueError("a user occurs twice") from None
     if salt is None:
         return histories
+    _require(re.fullmatch("([0-9a-f]{2}){1,64}", salt), "the salt of its users is none")
     return replace(histories, known=HashedUsers(bytes.fromhex(salt), users))
 
 
@@ -314,6 +356,7 @@ def _reward_scale(
 
 def _support_rate(user: np.ndarray, rate: np.ndarray, users: pd.Index) -> pd.Series:
     _require(rate.dtype == np.float64 and user.shape == rate.shape, "support rates have no users")
+    _require(np.isfinite(rate).all(), "a support rate is not finite")
     inside = user.dtype.kind == "i" and ((user >= 0) & (user < len(users))).all()
     _require(inside and user.ndim == 1, "support rates name users that are not there")
     return pd.Series(rate, index=users[user], name="support_rate")

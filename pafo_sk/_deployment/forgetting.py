@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
@@ -14,23 +15,26 @@ from pafo_sk._comparisons.messages import in_rows
 from pafo_sk._deployment.hashed_users import HashedUsers
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.known_users import KnownUsers
+from pafo_sk._student.reward import PersonalisedReward
 from pafo_sk._warnings import warn_caller
 
 
 def forget_users(estimator: Any, users: Any) -> None:
     """Remove users from a fitted estimator; everybody else's numbers stay bit-equal."""
-    labels = Labels.of(users, "users")
+    # compact, because a column of categories also names users of no row
+    labels = Labels.of(users, "users").compact()
+    gone = list(labels.unique)
 
     def change(history: Histories) -> Histories:
+        history.known.check_kinds(gone, history.known.find(gone, len(history)))
         unknown = history.codes(labels, len(labels)) < 0
         if unknown.any():
             warn_caller(
                 f"forget: users holds labels that the model does not know {in_rows(unknown)}. "
                 "Nothing was there to be forgotten; check that they are written as in fit."
             )
-        gone = list(labels.unique)
         known = history.known
-        names = known.hashes(gone) if isinstance(known, HashedUsers) else gone
+        names = known.named(gone)
         rate = estimator.support_rate_
         if rate is not None:
             estimator.support_rate_ = rate[KnownUsers(names).find(rate.index, len(names)) < 0]
@@ -38,6 +42,7 @@ def forget_users(estimator: Any, users: Any) -> None:
             estimator.enrolled_keys_ = estimator.enrolled_keys_.without(gone)
         if not unknown.all():
             _forget_reports(estimator, gone)
+            _forget_groups(estimator, gone)
         left = history.without(gone)
         if isinstance(known, HashedUsers):
             left = replace(left, known=HashedUsers(known.salt, left.known.first(len(left))))
@@ -64,10 +69,26 @@ def _forget_reports(estimator: Any, users: list[Hashable]) -> None:
         estimator.history_report_ = by_length[kept]
     if (options := estimator.options_report_) is not None:
         estimator.options_report_ = options.loc[:, _kept(options.columns, gone)]
-    estimator.groups_ = [group for group in estimator.groups_ if group not in users]
     estimator.pareto_status_ = (
         "users were forgotten, and with them what was reported of groups of one user"
     )
+
+
+def _forget_groups(estimator: Any, users: list[Hashable]) -> None:
+    """Remove groups that have the name of a forgotten user from the names of groups."""
+    groups = estimator.groups_
+    if groups is None or not (gone := {group for group in groups if group in users}):
+        return
+    estimator.groups_ = [group for group in groups if group not in gone]
+    if estimator.majority_ in gone:
+        estimator.majority_ = next(iter(estimator.groups_), None)  # largest first
+    module = estimator.model_.module
+    if (codes := getattr(module, "prototype_groups", None)) is not None:
+        # prototypes know their group by its place among the names
+        place = {old: new for new, old in enumerate(map(groups.index, estimator.groups_))}
+        module = copy.copy(module)
+        module.prototype_groups = [place.get(code, -1) for code in codes]
+        estimator.model_ = PersonalisedReward(module, estimator.model_.item_scale)
 
 
 def _kept(labels: pd.Index, gone: set[Hashable]) -> np.ndarray:

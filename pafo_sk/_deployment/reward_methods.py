@@ -20,6 +20,7 @@ from pafo_sk._student.reward import PersonalisedReward
 from pafo_sk._training.scoring import with_ties
 
 if TYPE_CHECKING:
+    from pafo_sk._student.histories import Histories
     from pafo_sk.rewards import RewardFunction, RewardModule
 
 STANDARDS = (None, "user", "population")
@@ -84,7 +85,8 @@ class RewardMethods(ComparisonClassifier):
         reward = self.model_.rewards(vectors, users, history)
         if standardize is None:
             return reward
-        coefficients = self._coefficients(users if standardize == "user" else None, len(reward))
+        whose = users if standardize == "user" else None
+        coefficients = self._coefficients(whose, len(reward), history)
         return self._scale(reference).standardized(reward, coefficients)
 
     def rank(self, items: Any, *, by: Any = None) -> np.ndarray:
@@ -150,7 +152,7 @@ class RewardMethods(ComparisonClassifier):
         """
         check_is_fitted(self)
         labels = Labels.of(users, "users")
-        return self._coefficients(labels, len(labels))
+        return self._coefficients(labels, len(labels), self.history_)
 
     def reward_vector(self, users: Any) -> np.ndarray:
         """One vector for each user, whose product with an item's vector is the reward.
@@ -246,9 +248,8 @@ class RewardMethods(ComparisonClassifier):
             raise ValueError(f"standardize must be one of {STANDARDS}, got {standardize!r}.")
         return RewardFunction(self, user_column=user_column, standardize=standardize)
 
-    def _coefficients(self, users: Labels | None, n: int) -> np.ndarray:
+    def _coefficients(self, users: Labels | None, n: int, history: Histories) -> np.ndarray:
         """Coefficients of every row's user, of nobody where there are no users."""
-        history = self.history_
         return history.coefficients(self.model_.module, history.codes(users, n))
 
     def _scale(self, reference: Any) -> RewardScale:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable
 from itertools import repeat
 from threading import Lock
 
 import numpy as np
 
-NAN = math.nan
+from pafo_sk._comparisons.distinct import truth_values, with_one_nan
 
 
 class KnownUsers:
@@ -26,7 +25,7 @@ class KnownUsers:
 
     def __init__(self, users: Iterable[Hashable] = ()):
         self._users = list(users)
-        self._position = {_key(user): i for i, user in enumerate(self._users)}
+        self._position = {with_one_nan(user): i for i, user in enumerate(self._users)}
         self._lock = Lock()
         if len(self._position) < len(self._users):
             raise ValueError("Histories hold a user twice.")
@@ -37,7 +36,7 @@ class KnownUsers:
 
     def find(self, users: Iterable[Hashable], n: int) -> np.ndarray:
         """Return the position of every user among the first ``n``, or -1."""
-        keys = [_key(user) for user in users]
+        keys = list(map(with_one_nan, users))
         found = np.fromiter(map(self._position.get, keys, repeat(-1)), np.intp, len(keys))
         found[found >= n] = -1
         return found
@@ -45,11 +44,13 @@ class KnownUsers:
     def check_kinds(self, users: Iterable[Hashable], positions: np.ndarray) -> None:
         """Raise if a truth value is added to a number that equals it, or the other way round."""
         for user, position in zip(users, positions.tolist(), strict=True):
-            if position >= 0 and _is_bool(user) != _is_bool(known := self._users[position]):
+            if position < 0:
+                continue
+            if truth_values(user) != truth_values(known := self._users[position]):
                 raise ValueError(
                     f"User {user!r} cannot be told from {known!r}, whom the model knows, because "
                     "Python regards the two as equal. Convert the users to strings, in fit and "
-                    "in enroll."
+                    "everywhere else."
                 )
 
     def appended(self, n: int, users: list[Hashable]) -> KnownUsers:
@@ -58,20 +59,19 @@ class KnownUsers:
         The object itself grows if ``n`` are all it has; otherwise other histories have appended to
         it, and a copy grows.
         """
+        names = self.named(users)
         with self._lock:
             if len(self._users) == n:
-                self._users.extend(users)
-                self._position.update(zip(map(_key, users), range(n, n + len(users)), strict=True))
+                self._users.extend(names)
+                places = range(n, n + len(names))
+                self._position.update(zip(map(with_one_nan, names), places, strict=True))
                 return self
-        return KnownUsers([*self._users[:n], *users])
+        return self.of([*self._users[:n], *names])
 
+    def named(self, users: Iterable[Hashable]) -> list[Hashable]:
+        """Return what is kept of users."""
+        return list(users)
 
-def _key(user: Hashable) -> Hashable:
-    """Return what a user is looked up by: itself, and one object for every NaN within a tuple."""
-    if isinstance(user, tuple):
-        return tuple(map(_key, user))
-    return NAN if isinstance(user, float) and user != user else user
-
-
-def _is_bool(user: Hashable) -> bool:
-    return isinstance(user, bool | np.bool_)
+    def of(self, names: list[Hashable]) -> KnownUsers:
+        """Return known users of whom this is kept."""
+        return KnownUsers(names)

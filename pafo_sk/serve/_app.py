@@ -11,22 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pafo_sk import __version__
 from pafo_sk.serve import _requests as r
 from pafo_sk.serve._batching import Batcher
-from pafo_sk.serve._model import ServedModel, probabilities
+from pafo_sk.serve._model import NotErased, ServedModel, probabilities
 from pafo_sk.serve._page import HEADERS, PAGE
 
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+# Paths that need no token, because they hold no data.
+OPEN = ("/", "/health")
+# Errors of one request that are listed.
+MOST_ERRORS = 20
 
 
 def create_app(estimator: Any, database: str | Path, *, token: str | None = None) -> FastAPI:
@@ -84,23 +86,16 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
     async def run(work: Callable, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(executor, work, *args)
 
-    app = FastAPI(title="pafo_sk", version=__version__, lifespan=lifespan)
+    # no pages of FastAPI about the API, because they load scripts from elsewhere
+    app = FastAPI(
+        title="pafo_sk", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.add_middleware(_LimitedBody)
+    if token is not None:
+        app.add_middleware(_Authorised, token=token)
     metrics = _Metrics()
     app.middleware("http")(metrics.measured)
 
-    def authorised(given: Credentials = None) -> None:
-        if token is None:
-            return
-        known = given is not None and secrets.compare_digest(
-            given.credentials.encode(), token.encode()
-        )
-        if not known:
-            raise HTTPException(
-                401, "Send the token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"}
-            )
-
-    protected: dict[str, Any] = {"dependencies": [Depends(authorised)]}
     rewards = {
         standard: Batcher(partial(_reward, estimator, standard), executor, r.MAX_ROWS)
         for standard in (None, "user", "population")
@@ -110,7 +105,8 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         # without what was sent, which may be private, or no valid text
-        known = [{k: one[k] for k in ("type", "loc", "msg")} for one in error.errors()]
+        first = error.errors()[:MOST_ERRORS]
+        known = [{k: one[k] for k in ("type", "loc", "msg")} for one in first]
         return JSONResponse({"detail": _printable(known)}, 422)
 
     @app.exception_handler(sqlite3.Error)
@@ -118,26 +114,34 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         detail = f"Nothing was changed, because the database cannot be written ({error})."
         return JSONResponse({"detail": detail}, 507)
 
-    @app.post("/reward", **protected)
+    @app.exception_handler(NotErased)
+    async def not_erased(request: Request, error: NotErased) -> JSONResponse:
+        detail = (
+            "The users are forgotten. Files of the database still hold what they had enrolled, "
+            f"because it cannot be written ({error}): make room, and send the request again."
+        )
+        return JSONResponse({"detail": detail}, 507)
+
+    @app.post("/reward")
     async def reward(request: r.RewardRequest) -> r.Rewards:
         """Reward responses."""
         found = await rewards[request.standardize](served.items(request.items))
         return r.Rewards(rewards=found.tolist())
 
-    @app.post("/rank", **protected)
+    @app.post("/rank")
     async def rank(request: r.RankRequest) -> r.Ranks:
         """Rank the responses to each user and prompt."""
         found = await rewards[None](served.items(request.items))
         return r.Ranks(ranks=served.ranks(request.items, found))
 
-    @app.post("/predict", **protected)
+    @app.post("/predict")
     async def predict(request: r.PredictRequest) -> r.Predictions:
         """Predict the winners of comparisons."""
         margin = await margins(served.comparisons(request.comparisons))
         winners: list[Any] = ["b" if one > 0 else "a" for one in margin]
         return r.Predictions(winners=winners, probability_b=probabilities(margin))
 
-    @app.post("/enroll", **protected)
+    @app.post("/enroll")
     async def enroll(request: r.EnrollRequest) -> r.Enrolled:
         """Add choices to the histories of their users; on the disk when this answers."""
         if not estimator.reader_.has_users_:
@@ -149,13 +153,16 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         metrics.enrolled.inc(new)
         return r.Enrolled(enrolled=new, repeated=len(request.comparisons) - new)
 
-    @app.post("/forget", **protected)
+    @app.post("/forget")
     async def forget(request: r.ForgetRequest) -> r.Forgotten:
         """Forget users."""
-        await run(served.forget, request.users)
+        try:
+            await run(served.forget, request.users)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         return r.Forgotten(known_users=served.n_known_users)
 
-    @app.post("/users", **protected)
+    @app.post("/users")
     async def users(request: r.UsersRequest) -> r.Users:
         """Say how many comparisons of users are known; without users, list some known ones."""
         return r.Users(
@@ -172,14 +179,14 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         """Say that the service answers."""
         return r.Health(status="ok", version=__version__, known_users=served.n_known_users)
 
-    @app.get("/metrics", response_class=Response, **protected)
+    @app.get("/metrics", response_class=Response)
     async def show_metrics() -> Response:
         """Numbers for Prometheus."""
         metrics.known_users.set(served.n_known_users)
         content = generate_latest(metrics.registry)
         return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/card", response_class=HTMLResponse, **protected)
+    @app.get("/card", response_class=HTMLResponse)
     async def card() -> HTMLResponse:
         """The model card."""
         found = await run(estimator.model_card)
@@ -209,6 +216,27 @@ class _Metrics:
         self.requests.labels(path, str(response.status_code)).inc()
         self.seconds.labels(path).observe(time.perf_counter() - start)
         return response
+
+
+class _Authorised:
+    """Refuses requests without the token before their body is read."""
+
+    def __init__(self, app: ASGIApp, token: str):
+        self._app, self._wanted = app, b"bearer " + token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "http" and path not in OPEN:
+            scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
+            if not secrets.compare_digest(scheme.lower() + b" " + given.strip(), self._wanted):
+                refused = JSONResponse(
+                    {"detail": "Send the token: Authorization: Bearer ..."},
+                    401,
+                    {"WWW-Authenticate": "Bearer"},
+                )
+                await refused(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class _LimitedBody:

@@ -30,7 +30,8 @@ class Journal:
     ----------
     file : path
     digest : str
-        Of the model; the statistics of another model mean something else.
+        Of the model without the enrolments: statistics of another model mean something else, and
+        a model that has the enrolments already would count them twice.
 
     Raises
     ------
@@ -65,8 +66,9 @@ class Journal:
         if saved is not None and saved[0] != digest:
             self.close()
             raise RuntimeError(
-                f"The database {str(file)!r} belongs to another model. Pass the model that it was "
-                "made with, or another file as database."
+                f"The database {str(file)!r} belongs to another model, or to other histories of "
+                "this one. Pass the model that it was made with, as it was then. If the model has "
+                "the enrolments already, pass another file as database, or delete this one."
             )
 
     def _refuse_other_programs(self, file: Path) -> None:
@@ -80,12 +82,13 @@ class Journal:
                 f"{sorted(names)[:10]}. Pass another file as database."
             )
 
-    def enrolments(self) -> Iterator[tuple[Hashable, np.ndarray]]:
-        """Yield the user and the statistics of every enrolment, in their order."""
-        for user, blob in self._database.execute(
-            "select user, statistics from enrolments order by id"
+    def enrolments(self) -> Iterator[tuple[Hashable, Hashable, np.ndarray]]:
+        """Yield the user, the key and the statistics of every enrolment, in their order."""
+        for user, key, blob in self._database.execute(
+            "select user, key, statistics from enrolments order by id"
         ):
-            yield _label(user), np.frombuffer(blob, dtype=np.float64)
+            statistics = np.frombuffer(blob, dtype=np.float64)
+            yield _label(user), None if key is None else _label(key), statistics
 
     def forgotten(self) -> list[Hashable]:
         """Return the users that were forgotten."""
@@ -114,6 +117,9 @@ class Journal:
         with self._transaction():
             self._database.executemany("delete from enrolments where user = ?", texts)
             self._database.executemany("insert or ignore into forgotten values (?)", texts)
+
+    def erase(self) -> None:
+        """Write what was deleted to the database itself, and empty the log beside it."""
         self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def close(self) -> None:

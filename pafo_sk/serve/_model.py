@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
 from collections.abc import Hashable, Sequence
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from scipy.special import expit
 
 from pafo_sk._comparisons.labels import Labels, as_objects
 from pafo_sk._deployment.checksum import checksum
+from pafo_sk._deployment.enrolled_keys import EnrolledKeys
 from pafo_sk._deployment.fitted_state import model_state
 from pafo_sk._deployment.hashed_users import HashedUsers
 from pafo_sk._deployment.reward_methods import ranks_within
-from pafo_sk._student.histories import sums_by_user
+from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk.serve._journal import Journal
 from pafo_sk.serve._requests import Choice, Comparison, Item, is_label
 
@@ -25,6 +27,10 @@ from pafo_sk.serve._requests import Choice, Comparison, Item, is_label
 RESTORED = 10_000
 # Known users who are listed where none are asked for.
 LISTED = 1000
+
+
+class NotErased(Exception):
+    """Users are forgotten, and the log beside the database still holds their enrolments."""
 
 
 class ServedModel:
@@ -44,7 +50,9 @@ class ServedModel:
         self.estimator = estimator
         names = estimator.feature_names_in_
         self._columns = [name for name in ("prompt",) if name in names]
-        self._journal = Journal(database, checksum(model_state(estimator.model_)))
+        keys = vars(estimator).get("enrolled_keys_", EnrolledKeys(b""))
+        parts = [model_state(estimator.model_), estimator.history_.to_state(), keys.to_state()]
+        self._journal = Journal(database, checksum(parts))
         self._restore()
 
     @property
@@ -82,14 +90,28 @@ class ServedModel:
         given = estimator.reader_.read(self.comparisons(choices), estimator)
         label = np.array([choice.winner == "b" for choice in choices], dtype=np.float64)
         statistics = estimator.model_.statistics(given, label)
-        new = self._journal.add(users, [choice.key for choice in choices], statistics)
-        self._add([user for user, one in zip(users, new, strict=True) if one], statistics[new])
+        keys = [choice.key for choice in choices]
+        new = self._unseen(users, keys)
+        new[new] = self._journal.add(
+            list(compress(users, new)), list(compress(keys, new)), statistics[new]
+        )
+        self._add(list(compress(users, new)), list(compress(keys, new)), statistics[new])
         return int(new.sum())
 
     def forget(self, users: Sequence[Hashable]) -> None:
-        """Forget users in the journal and in the model."""
+        """Forget users in the journal and in the model.
+
+        Raises ValueError before anything is written if a user cannot be told from a known one, and
+        NotErased if the database cannot be written after the users were forgotten.
+        """
+        history = self.estimator.history_
+        history.known.check_kinds(users, history.known.find(users, len(history)))
         self._journal.forget(users)
         self._forget(users)
+        try:
+            self._journal.erase()
+        except sqlite3.Error as error:
+            raise NotErased(error) from None
 
     def users(self, users: Sequence[Hashable] | None) -> list[tuple[Any, float]]:
         """Users with the numbers of their known comparisons; None: the first known ones.
@@ -108,10 +130,29 @@ class ServedModel:
         """Close the journal."""
         self._journal.close()
 
-    def _add(self, users: list[Hashable], statistics: np.ndarray) -> None:
-        labels = Labels.of(as_objects(users), "users")
+    def _unseen(self, users: Sequence[Hashable], keys: Sequence[Hashable]) -> np.ndarray:
+        """Which choices have no key that the model knows of their user."""
+        known = vars(self.estimator).get("enrolled_keys_", EnrolledKeys())
+        digests = known.digests_of(users, keys)
+        rows = zip(keys, digests, strict=True)
+        return np.array([k is None or d not in known.digests for k, d in rows], dtype=bool)
+
+    def _add(
+        self, users: Sequence[Hashable], keys: Sequence[Hashable], statistics: np.ndarray
+    ) -> None:
+        labels = Labels.of(as_objects(list(users)), "users")
         sums = sums_by_user(labels, statistics, statistics.shape[1])
-        self.estimator._change_history(lambda history: history.plus(*sums))
+        keyed = [key is not None for key in keys]
+
+        def change(history: Histories) -> Histories:
+            changed = history.plus(*sums)
+            if any(keyed):
+                known = vars(self.estimator).setdefault("enrolled_keys_", EnrolledKeys())
+                mine = compress(users, keyed), compress(keys, keyed)
+                known.digests.update(known.digests_of(*mine))
+            return changed
+
+        self.estimator._change_history(change)
 
     def _forget(self, users: Sequence[Hashable]) -> None:
         with warnings.catch_warnings():
@@ -123,7 +164,8 @@ class ServedModel:
             self._forget(forgotten)
         enrolments = self._journal.enrolments()
         while some := list(islice(enrolments, RESTORED)):
-            self._add([user for user, _ in some], np.stack([row for _, row in some]))
+            users, keys, statistics = zip(*some, strict=True)
+            self._add(users, keys, np.stack(statistics))
 
     def _frame(self, rows: Sequence[Any], texts: list[str]) -> pd.DataFrame:
         columns = {name: [getattr(row, name) for row in rows] for name in [*texts, *self._columns]}

@@ -12,11 +12,13 @@ from pydantic import (
     StrictStr,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 
 MAX_ROWS = 10_000
 MAX_CHARACTERS = 100_000
 MAX_BODY = 32_000_000  # bytes
+MOST_UNKNOWN = 10  # fields of one object
 
 Text = Annotated[StrictStr, Field(max_length=MAX_CHARACTERS)]
 Label = (
@@ -39,6 +41,14 @@ class Strict(BaseModel):
     """Unknown fields are errors, because a misspelt one would be ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, given: Any) -> Any:
+        """Refuse many fields at once, because each unknown one would be an error of its own."""
+        if isinstance(given, dict) and len(given) > len(cls.model_fields) + MOST_UNKNOWN:
+            raise ValueError(f"{len(given)} fields; known ones are {', '.join(cls.model_fields)}")
+        return given
 
 
 class Item(Strict):

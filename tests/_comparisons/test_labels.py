@@ -95,3 +95,17 @@ def test_dates_are_the_same_in_every_unit(unit):
 def test_identifiers_that_floats_do_not_tell_apart(values, kind):
     with pytest.raises(ValueError, match=r"users holds.*numbers of \d+ or more.*rows.*\[0\]"):
         Labels.of(kind(values), "users")
+
+
+@pytest.mark.parametrize("n", [2, 100])
+def test_tuples_with_nan_are_one_label(n):
+    found = Labels.of([("a", float("nan")) for _ in range(n)], "users")
+    assert len(found.unique) == 1
+    assert found.codes.tolist() == [0] * n
+
+
+@pytest.mark.parametrize("n", [1, 100])
+def test_truth_values_within_tuples_are_no_numbers(n):
+    with pytest.raises(ValueError, match=rf"\(1, 'a'\) in row 0 and \(True, 'a'\) in row {n}"):
+        Labels.of([(1, "a")] * n + [(True, "a")], "users")
+    assert len(Labels.of([(1, "a"), (2, "a")] * n, "users").unique) == 2

@@ -1,10 +1,14 @@
 """Damaged files are refused, whoever wrote them."""
 
+import datetime
+import decimal
 import io
 import pickle
+import uuid
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -95,3 +99,17 @@ def test_classes_of_a_function_arrive_in_worker_processes():
     before = checksum({"student": Local})
     Local.__qualname__ = "Local"
     assert checksum({"student": Local}) == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)),
+        (pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")),
+        (uuid.UUID(int=1), uuid.UUID(int=2)),
+        (decimal.Decimal(1), decimal.Decimal(2)),
+    ],
+)
+def test_labels_of_other_types_count(one, other):
+    assert checksum([one]) != checksum([other])
+    assert checksum([one]) == checksum([pickle.loads(pickle.dumps(one))])

@@ -2,6 +2,10 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -82,6 +86,45 @@ def test_wrong_keys(model, data):
     assert "new" not in model.known_users_
 
 
+class Colour(str, Enum):  # noqa: UP042
+    RED = "red"
+
+
+WHEN = datetime(2024, 1, 1, 12)
+SAME = {
+    "dates": [WHEN, pd.Timestamp(WHEN)],
+    "dates with a zone": [
+        WHEN.replace(tzinfo=UTC),
+        pd.Timestamp(WHEN, tz="UTC"),
+        WHEN.replace(hour=13, tzinfo=timezone(timedelta(hours=1))),
+    ],
+    "numbers": [1, Decimal(1), Fraction(1), np.float32(1), Decimal("1.0")],
+    "fractions": [0.5, Decimal("0.50"), Fraction(1, 2), np.float32(0.5)],
+    "texts": ["red", Colour.RED, np.str_("red")],
+    "no number": [float("nan"), np.float64("nan")],
+}
+
+
+@pytest.mark.parametrize("labels", SAME.values(), ids=SAME)
+def test_equal_labels_of_other_types_are_the_same(labels, model, data):
+    assert len(set(map(canonical, labels))) == 1
+    if labels[0] == labels[0]:
+        assert len(set(labels)) == 1
+        new = data.X[:1].assign(user="new")
+        for label in labels:
+            model.enroll(new, data.y[:1], keys=[label])
+        assert model.known_users_["new"] == 1
+
+
+def test_keys_of_a_forgotten_date_are_forgotten(model, data):
+    X = data.X[:1].assign(user=pd.to_datetime([WHEN]))
+    model.enroll(X, data.y[:1], keys=["vote"])
+    model.forget([WHEN])
+    assert not model.enrolled_keys_.digests
+    model.enroll(X, data.y[:1], keys=["vote"])
+    assert model.known_users_[pd.Timestamp(WHEN)] == 1
+
+
 @pytest.mark.parametrize("label", [1, 1.0, True, np.int64(1), np.float64(1), np.bool_(True)])
 def test_equal_labels_are_the_same(label):
     assert canonical(label) == canonical(1)
@@ -90,6 +133,7 @@ def test_equal_labels_are_the_same(label):
 def test_different_labels_differ():
     labels = ["1", 1, 1.5, ("1",), (1,), ("a", "b"), ("ab",), ("a", ("b",)), pd.Timestamp(0), None]
     labels += ["", (), ((),), "s1:a", float("inf"), 2**70]
+    labels += [Decimal("0.1"), 0.1, Fraction(1, 3), WHEN, WHEN.replace(tzinfo=UTC), WHEN.date()]
     assert len({canonical(label) for label in labels}) == len(labels)
 
 

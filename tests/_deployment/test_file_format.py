@@ -119,6 +119,10 @@ def test_a_name_of_a_local_folder_is_not_followed(texts, quick, tiny_encoder, fi
     document["params"]["encoder"] = "planted"
     file.write_bytes(sealed(document, tensors))
     assert type(load(file).encoder).__name__ == "EncoderReference"
+    # nor is a folder of where it was written taken for a name of the hub
+    model.set_params(encoder="planted").save(file)
+    monkeypatch.chdir(file.parent.parent)
+    assert type(load(file).encoder).__name__ == "EncoderReference"
     for name in ("../planted", "/etc/passwd", "planted/../planted", "C:\\x", "~/x", ""):
         document["params"]["encoder"] = name
         file.write_bytes(sealed(document, tensors))
@@ -255,7 +259,19 @@ def changed(document, path, value):
         document[last] = value
 
 
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 HOSTILE = {
+    "deep": (["fitted", "majority_"], nested(800), "is not loaded"),
+    "no groups": (["fitted", "groups_"], None, "groups_"),
+    "groups": (["fitted", "groups_"], 5, "its groups are 5"),
+    "no majority": (["fitted", "majority_"], None, "not described"),
+    "salt of users": (["fitted", "history_", "salt"], "00" * 65, "the salt of its users"),
     "newer": (["format"], FORMAT + 1, "reads formats up to"),
     "no format": (["format"], "1", "reads formats up to"),
     "no history": (["fitted", "history_"], None, "history_"),
@@ -294,6 +310,7 @@ def test_hostile_documents_are_refused(name, content, file):
 
 
 WEIGHT = "model.fitted.model_.tensors.prototypes.weight"
+TASTE = "model.fitted.model_.tensors.directions.weight"
 SUMS = "model.fitted.history_.sums"
 
 
@@ -301,14 +318,18 @@ SUMS = "model.fitted.history_.sums"
     ("name", "change", "problem"),
     [
         (WEIGHT, lambda w: w * np.nan, "NaN or infinity"),
-        (WEIGHT, lambda w: w[:, :3], "sizes do not fit"),
+        (WEIGHT, lambda w: w[:, :3], "weights are absent"),
         (WEIGHT, lambda w: w.astype(np.float32), "double precision"),
         (WEIGHT, lambda w: w.astype(np.float16), "types that models do not have"),
+        (WEIGHT, lambda w: w[:0], "weights are absent"),
+        (TASTE, lambda w: np.zeros((0, 10**10)), "differ in width"),
+        (TASTE, lambda w: np.zeros((10**10, 0)), "differ in width"),
         (SUMS, lambda s: s[1:], "histories have no"),
         (SUMS, lambda s: s + np.inf, "not finite"),
         (SUMS, lambda s: -s, "not finite"),
         ("model.fitted.support_rate_.user", lambda u: u + 10**6, "users that are not there"),
         ("model.fitted.support_rate_.rate", lambda r: r[1:], "no users"),
+        ("model.fitted.support_rate_.rate", lambda r: r * np.nan, "not finite"),
     ],
 )
 def test_hostile_tensors_are_refused(name, change, problem, content, file):
@@ -318,6 +339,32 @@ def test_hostile_tensors_are_refused(name, change, problem, content, file):
     with pytest.raises(ValueError, match="is not loaded") as caught:
         load(file)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["prototypes", "reference"])
+def test_a_perceptron_of_absurd_width_is_refused(part, perceptron, file):
+    """Arrays without rows may claim any width, and no memory is taken for it."""
+    document, tensors = parts(model_bytes(perceptron))
+    bias = f"model.fitted.model_.tensors.{part}.bias"
+    tensors[bias] = np.zeros((0, 10**10))
+    file.write_bytes(sealed(document, tensors))
+    with pytest.raises(ValueError, match="is not loaded"):
+        load(file)
+
+
+def test_a_salt_that_is_too_long(model, data, file):
+    model.enroll(data.X[:1], data.y[:1], keys=["one"])
+    document, tensors = parts(model_bytes(model))
+    document["fitted"]["enrolled_keys_"]["salt"] = "00" * 65
+    file.write_bytes(sealed(document, tensors))
+    with pytest.raises(ValueError, match="the salt of its keys"):
+        load(file)
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="no regular file"):
+        load(tmp_path / "pipe")
 
 
 def test_a_user_twice(content, file):

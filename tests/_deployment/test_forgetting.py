@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from pafo_sk import PafoRewardEstimator
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk._deployment.file_format import model_bytes
+from pafo_sk.inspection._gate import _names_of
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,59 @@ def test_the_forgotten_are_gone_and_others_bit_equal(named, data, tmp_path):
         assert b"person-004" in content
         assert b"person-003" not in content
         assert b"person-011" not in content
+
+
+@pytest.mark.parametrize(
+    "of", [lambda users: users.astype("category"), lambda users: Labels.of(users, "users")]
+)
+def test_users_of_no_row_are_not_forgotten(of, named):
+    """A column of categories, and a part of a table's users, name those of other rows as well."""
+    X, model = named
+    model = pickle.loads(pickle.dumps(model))
+    users, rows = X["user"], X["user"].to_numpy() == "person-003"
+    model.forget(of(users)[rows])
+    assert sorted(model.known_users_.index) == sorted(set(users) - {"person-003"})
+    assert len(model.support_rate_) == 19
+
+
+def test_a_mask_is_not_taken_for_users(model):
+    """False and True equal the users 0 and 1."""
+    before = model.known_users_
+    with pytest.raises(ValueError, match="User False cannot be told from 0"):
+        model.forget(np.arange(20) == 19)
+    pd.testing.assert_series_equal(model.known_users_, before)
+    assert len(model.support_rate_) == 20
+
+
+def test_groups_with_names_of_users_are_forgotten(data):
+    X = data.X.assign(user=[f"person-{u:03d}" for u in data.X["user"]])
+    model = PafoRewardEstimator(strategy="balanced", random_state=0)
+    model.fit(X, data.y, groups=X["user"])
+    name, groups = model.majority_, model.groups_
+    assert name.encode() in model_bytes(model)
+    hashed = model_bytes(model, hash_users=True)
+    assert not any(user.encode() in hashed for user in set(X["user"]))
+    model.forget([name])
+    assert model.groups_ == groups[1:]
+    assert model.majority_ == groups[1]
+    assert name.encode() not in model_bytes(model)
+    assert name not in str(model.model_card())
+    model.pareto_report_ = None
+    model.forget(groups[1:])
+    assert model.groups_ == []
+    assert model.majority_ is None
+
+
+def test_prototypes_keep_their_groups(data, quick):
+    """A group that is called as a user goes, and the prototypes of others keep their names."""
+    group = np.where(data.groups == "group_0", 2, 1)
+    model = quick(no_harm=None, n_prototypes=2).fit(data.X, data.y, groups=group)
+    assert _names_of(model) == ["1 of 2", "2 of 2", "1"]
+    margin = model.decision_function(data.X)
+    model.forget([2])
+    assert _names_of(model) == ["1 of shared", "2 of shared", "1"]
+    kept = (data.X["user"] != 2).to_numpy()
+    np.testing.assert_array_equal(model.decision_function(data.X)[kept], margin[kept])
 
 
 def test_a_forgotten_user_may_come_again(named, data):

@@ -153,3 +153,21 @@ def test_warm_up(text_model, letter_encoder, texts, quick):
 class OtherLetters:
     def encode(self, texts):
         return np.array([[text.count(c) for c in "ghijkl"] for text in texts], dtype=float)
+
+
+def test_standardized_rewards_are_of_one_state(model, data, monkeypatch):
+    """An enrolment between two steps of a call is not seen by the second one alone."""
+    items = data.X[:40].assign(user="new")
+    copied = copy.copy(model)
+    expected = copied.reward(items, standardize="user")
+    rewards = type(model.model_).rewards
+
+    def meanwhile(self, *args):
+        found = rewards(self, *args)
+        model.enroll(data.X[:40].assign(user="new"), data.y[:40])
+        return found
+
+    monkeypatch.setattr(type(model.model_), "rewards", meanwhile)
+    np.testing.assert_array_equal(model.reward(items, standardize="user"), expected)
+    monkeypatch.undo()
+    assert (model.reward(items, standardize="user") != expected).any()

@@ -84,6 +84,33 @@ def test_keys_count_once(client, model):
     assert model.known_users_["new"] == 3
 
 
+def test_keys_of_the_model_count_as_well(model, text_model, database):
+    """A choice counts once, whether the model or the service enrolled it first."""
+    body = {"comparisons": [choice | {"key": i} for i, choice in enumerate(choices(3))]}
+    X, y = pd.DataFrame(choices(3)).drop(columns="winner"), [1] * 3
+    model.enroll(X[:1], y[:1], keys=[0])
+    start = copy.copy(model)
+    with TestClient(create_app(model, database)) as client:
+        assert ok(client.post("/enroll", json=body)) == {"enrolled": 2, "repeated": 1}
+        assert ok(client.post("/enroll", json=body)) == {"enrolled": 0, "repeated": 3}
+        model.enroll(X, y, keys=[0, 1, 2])
+        assert model.known_users_["new"] == 3
+    with TestClient(create_app(start, database)):
+        start.enroll(X, y, keys=[0, 1, 2])
+        assert start.known_users_["new"] == 3
+
+
+def test_enrolments_are_not_added_to_a_model_that_has_them(model, database, tmp_path):
+    with TestClient(create_app(model, database)) as client:
+        ok(client.post("/enroll", json={"comparisons": choices(2)}))
+        model.save(tmp_path / "after.pafo")
+    after = type(model).load(tmp_path / "after.pafo", encoder=model.encoder)
+    for one in (model, after):
+        with pytest.raises(RuntimeError, match="has the enrolments already, pass another file"):
+            create_app(one, database)
+    assert model.known_users_["new"] == after.known_users_["new"] == 2
+
+
 def test_forgetting_survives(model, text_model, database):
     with TestClient(create_app(model, database)) as client:
         ok(client.post("/enroll", json={"comparisons": choices(2)}))
@@ -94,6 +121,29 @@ def test_forgetting_survives(model, text_model, database):
     with TestClient(create_app(again, database)):
         assert not {"new", "user 1"} & set(again.known_users_.index)
         assert "user 2" in again.known_users_
+
+
+def test_a_user_who_cannot_be_told_apart_is_not_forgotten(model, database):
+    row = pd.DataFrame(choices(1)).drop(columns="winner")
+    model.enroll(row.assign(user=pd.Series([True], dtype=object)), [1])
+    with TestClient(create_app(model, database)) as client:
+        answer = client.post("/forget", json={"users": [1]})
+        assert answer.status_code == 422
+        assert "cannot be told from True" in answer.json()["detail"]
+    assert model.known_users_[True] == 1
+
+
+def test_a_disk_that_is_full_after_forgetting(client, model, monkeypatch):
+    from pafo_sk.serve import _journal
+
+    def full(*args):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(_journal.Journal, "erase", full)
+    answer = client.post("/forget", json={"users": ["user 1"]})
+    assert answer.status_code == 507
+    assert "The users are forgotten." in answer.json()["detail"]
+    assert "user 1" not in model.known_users_
 
 
 def test_known_users(client, model):
@@ -162,11 +212,16 @@ def test_the_token(model, database):
                 lambda headers=headers: client.post("/reward", json=body, headers=headers),
                 lambda headers=headers: client.get("/metrics", headers=headers),
                 lambda headers=headers: client.get("/card", headers=headers),
+                lambda headers=headers: client.get("/openapi.json", headers=headers),
+                # asked before a body is read
+                lambda headers=headers: client.post("/reward", content=b"{", headers=headers),
             ):
                 answer = ask()
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
         assert ok(client.get("/health"))["status"] == "ok"
+        assert client.get("/").status_code == 200
+        assert client.get("/docs").status_code == 401
         ok(client.post("/reward", json=body, headers={"Authorization": "Bearer sesame"}))
 
 
@@ -194,6 +249,19 @@ def test_wrong_requests(path, body, client, model):
     assert answer.status_code == 422
     assert set(answer.json()["detail"][0]) == {"type", "loc", "msg"}
     assert len(model.known_users_) == n_users
+
+
+@pytest.mark.parametrize("n", [5, 20_000])
+def test_many_unknown_fields(client, n):
+    """Each would be an error of its own, and all of them a large answer."""
+    answer = client.post("/users", json=dict.fromkeys(map(str, range(n)), 1))
+    assert answer.status_code == 422
+    assert len(answer.content) < 3000
+
+
+def test_few_of_many_errors_are_listed(client):
+    answer = client.post("/reward", json={"items": [{"response": 3}] * 1000})
+    assert len(answer.json()["detail"]) == 20
 
 
 def test_texts_that_are_no_unicode(client):

@@ -12,7 +12,7 @@ ROWS = np.arange(12.0).reshape(4, 3)
 
 
 def entries(journal):
-    return [(user, row.tolist()) for user, row in journal.enrolments()]
+    return [(user, row.tolist()) for user, _, row in journal.enrolments()]
 
 
 def test_enrolments_come_back(database):
@@ -22,6 +22,7 @@ def test_enrolments_come_back(database):
     journal.close()
     again = Journal(database, "model")
     assert entries(again) == list(zip(["ann", 1, "1", "ann"], ROWS.tolist(), strict=True))
+    assert [key for _, key, _ in again.enrolments()] == [None, "k", "k", None]
     # numbers and strings differ as keys as well
     assert again.add([1, 1, 1], ["k", 1, 1], ROWS[:3]).tolist() == [False, True, False]
     again.close()
@@ -42,6 +43,7 @@ def test_the_forgotten_are_gone_from_the_file(database):
     journal = Journal(database, "model")
     journal.add(["bob"] * 4, [None] * 4, ROWS * 1234.5)
     journal.forget(["bob"])
+    journal.erase()
     content = b"".join(file.read_bytes() for file in database.parent.iterdir())
     assert (ROWS[1] * 1234.5).tobytes() not in content
     journal.close()
