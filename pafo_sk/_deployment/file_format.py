@@ -150,6 +150,8 @@ def _read_bytes(file: Path) -> bytes:
         raise _Refused(file, "it is no regular file")
     with file.open("rb") as opened:
         status = os.fstat(opened.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise _Refused(file, "it is no regular file")
         start = opened.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > min(LONGEST_HEADER, status.st_size - 8):
