@@ -83,7 +83,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         The method, or a baseline: one model of all rows, one in which groups count equally, one
         for the worst group.
     reward_net : RewardNet or None, default=None
-        Net prototype that trains the heads; None: ``RewardNet(LinearHead)``.
+        Net whose clones train the heads; None: ``RewardNet(LinearHead)``.
     student : {"mixture", "plain"} or class, default="mixture"
         Unified model: history-gated mixture, or one reward for everybody; or a subclass of
         ``HistoryModel``, such as one of ``HistoryMixture``.
@@ -147,7 +147,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
-        The encoder's name, revision (fingerprint), layers and dimension, where X is text.
+        The encoder's name, revision (fingerprint), layers, dimension, window and what is done with
+        longer texts, where X is text.
     history_ : Histories
         Sums over every user's known comparisons.
     n_features_in_ : int

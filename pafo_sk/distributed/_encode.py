@@ -73,8 +73,9 @@ def encode(
     keep : list of str, default=()
         Columns copied beside the vectors, such as the key of an item.
     encode_params : dict or None, default=None
-        As in `PafoRewardEstimator`: device, batch_size, dtype, max_length, normalize_embeddings,
-        prompt, prompt_name.
+        As in `PafoRewardEstimator`: layers, device, batch_size, dtype, max_length,
+        normalize_embeddings, prompt, prompt_name. The default of layers is "last" here, the
+        sentence vector alone; the estimator takes "auto".
     cache : "memory", folder, EmbeddingStore or None, default=None
         Where a worker keeps vectors besides `out`. A folder on a disk of the worker's machine
         keeps the batches of an interrupted partition, and finds texts that repeat between

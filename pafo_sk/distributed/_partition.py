@@ -15,6 +15,7 @@ from pafo_sk._comparisons.pairs import encode_items
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
 from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.layers import resolve_layers
 from pafo_sk._encoding.loading import check_params, load_encoder
 from pafo_sk._encoding.memory_store import check_vectors
 from pafo_sk._encoding.truncation import within_window
@@ -41,8 +42,12 @@ class Job:
 def describe_encoder(encoder: str, encode_params: dict[str, Any] | None) -> dict[str, Any]:
     """Return name, revision, dimension and settings of the encoder as a worker loads it."""
     model = load_encoder(encoder, encode_params)
-    settings = vector_settings(model, check_params(encode_params))
-    return {**encoder_info(encoder, model), "settings": list(settings)}
+    params = check_params(encode_params)
+    return {
+        **encoder_info(encoder, model),
+        "settings": list(vector_settings(model, params)),
+        "layers": list(resolve_layers(params.get("layers", "last"), model)),
+    }
 
 
 def encode_partition(

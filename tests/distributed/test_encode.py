@@ -141,6 +141,8 @@ def test_folder_of_another_encoder_or_rows(workers, encode, out, ddf, items, tin
     workers.forget()
     with pytest.raises(ValueError, match="was encoded differently: settings"):
         encode(ddf, "text", encode_params={"max_length": 6})
+    with pytest.raises(ValueError, match="was encoded differently: layers"):
+        encode(ddf, "text", encode_params={"layers": (1, -1)})
     with pytest.raises(ValueError, match="was encoded differently: dtype 'float32' there"):
         encode(ddf, "text", dtype="float16")
     other = dd.from_pandas(items.assign(text=items["text"][::-1].to_numpy()), npartitions=6)
