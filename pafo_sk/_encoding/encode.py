@@ -109,6 +109,7 @@ def encode_texts(
     model = load_encoder(encoder, params, device)
     settings = vector_settings(model, params)
     layers = resolve_layers(params.get("layers", "last"), model)
+    params["layers"] = layers or "last"  # "auto" is the sentence vector of some encoders
     n_blocks = max(1, len(layers))
     store = LayerStore(kept, layers, n_layers(model))
     who = f"Encoder {_name(encoder, model)}"
@@ -153,6 +154,8 @@ def encode_texts(
                         facts["dimension"] = new.shape[1] // n_blocks
                         if cache is not None:
                             store.put_many(key, some, new)
+                            # as a later call will find them
+                            new = new.astype(kept.dtype, copy=False).astype(np.float32, copy=False)
                         vectors = _fill(vectors, batch, new)
                         progress.update(len(some))
     return vectors if len(unique) == len(texts) else vectors[inverse]

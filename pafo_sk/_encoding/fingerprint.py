@@ -7,6 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -57,6 +58,10 @@ class _Facts:
         return self._entries[key][1]
 
 
+# One lock for loading, encoding and looking at encoders, so that threads that want the same texts
+# wait instead of encoding them again, and no thread changes the window or tokenizer that another
+# uses.
+encoder_lock = threading.RLock()
 encoder_facts = _Facts()  # "revision", the "state" it was computed from, and "dimension"
 _objects: dict[str, list[Callable[[], Any]]] = {}  # revision -> references to its objects
 _objects_lock = threading.Lock()
@@ -111,18 +116,20 @@ def revision_of(model: Any) -> str:
     """
     facts = encoder_facts[model]
     if isinstance(name := getattr(model, "fingerprint", None), str):
-        facts.setdefault("dimension", None)
+        if facts.get("name") != name:
+            facts.update(name=name, dimension=None)
         return blake2b(f"named {name}".encode(), digest_size=16).hexdigest()
-    plain = _encodes_by_weights(model)
-    state = _weights_state(model) if plain else state_of(model)
-    if "revision" not in facts or facts["state"] != state:
-        if plain:
-            facts.update(revision=_of_weights(model), dimension=None)
-        else:
-            _probe(model, facts)
-            state = state_of(model)  # encoding may have changed a counter
-        facts["state"] = state
-    return facts["revision"]
+    with encoder_lock:
+        plain = _encodes_by_weights(model)
+        state = _weights_state(model) if plain else state_of(model)
+        if "revision" not in facts or facts["state"] != state:
+            if plain:
+                facts.update(revision=_of_weights(model), dimension=None)
+            else:
+                _probe(model, facts)
+                state = state_of(model)  # encoding may have changed a counter
+            facts["state"] = state
+        return facts["revision"]
 
 
 def _encodes_by_weights(model: Any) -> bool:
@@ -149,7 +156,11 @@ def _probe(model: Any, facts: dict[str, Any]) -> None:
     if found is None:
         facts.update(revision=_of_attributes(model), signature=None, dimension=None)
         return
-    signature, dimension = found
+    signature, dimension, blind = found
+    if blind:
+        with suppress(Exception):  # what cannot be pickled is known by its signature after all
+            facts.update(revision=_of_attributes(model), signature=None, dimension=dimension)
+            return
     if (before := facts.get("signature")) is not None and same_signature(before, signature):
         return  # something changed that does not change its vectors
     grid = TOLERANCE * max(np.abs(signature).max(), np.finfo(np.float64).tiny)
@@ -181,6 +192,8 @@ def _configuration(model: Any) -> str:
         modes = [modes] if isinstance(modes, str) else modes
         modes = [mode.removeprefix("pooling_mode_").split("_token")[0] for mode in modes]
         described.append([type(child).__name__, modes, bool(getattr(child, "do_lower_case", 0))])
+        if not getattr(child, "include_prompt", True):
+            described.append("without the prompt")
     return json.dumps(described, default=str)
 
 

@@ -126,7 +126,10 @@ class LayerBlocks:
 
 def _masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """Mean over the tokens that count, (n_texts, dimension)."""
-    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1e-9)
+    # summed in single precision, because half precision ends at 65,504
+    total = (hidden * mask).sum(dim=1, dtype=torch.float32)
+    mean = total / mask.sum(dim=1, dtype=torch.float32).clamp_min(1e-9)
+    return mean.to(hidden.dtype)
 
 
 @contextmanager

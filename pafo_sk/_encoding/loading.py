@@ -16,6 +16,7 @@ import torch
 from pafo_sk._encoding.devices import check_devices, check_present
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
+    encoder_lock,
     find_encoder,
     keep_revision,
     revision_of,
@@ -28,9 +29,6 @@ ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "layers", "max_length")
 _OFFLINE_NAME = "all-MiniLM-L6-v2"
 _HUB_SECONDS = 5
 
-# One lock for loading and encoding, so that threads that want the same texts wait instead of
-# encoding them again, and no thread changes the window or tokenizer that another uses.
-encoder_lock = threading.RLock()
 _models: dict[tuple, tuple[Any, Any]] = {}  # (folder or name, device, dtype) -> (time stamp, model)
 
 
@@ -100,8 +98,10 @@ def check_params(encode_params: dict[str, Any] | None) -> dict[str, Any]:
             raise TypeError(f"encode_params[{key!r}] must be a whole number, got {value!r}.")
         if key == "normalize_embeddings" and not isinstance(value, bool):
             raise TypeError(f"encode_params[{key!r}] must be True or False, got {value!r}.")
-        if key in ("batch_size", "max_length") and not value >= 1:
-            raise ValueError(f"encode_params[{key!r}] must be at least 1, got {value!r}.")
+        if key in ("batch_size", "max_length"):
+            if value < 1:
+                raise ValueError(f"encode_params[{key!r}] must be at least 1, got {value!r}.")
+            params[key] = int(value)
     if "layers" in params:
         params["layers"] = check_layers(params["layers"])
     if "device" in params:

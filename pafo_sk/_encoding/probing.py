@@ -37,7 +37,7 @@ TOLERANCE = 5e-3
 MANY_ENTRIES, MANY_BYTES = 1000, 2**24
 
 
-def signature_of(model: Any) -> tuple[np.ndarray, int] | None:
+def signature_of(model: Any) -> tuple[np.ndarray, int, bool] | None:
     """Return numbers that tell an encoder from others, and its dimension.
 
     Parameters
@@ -49,7 +49,10 @@ def signature_of(model: Any) -> tuple[np.ndarray, int] | None:
     signature : ndarray of shape (n_probes * 4,)
         Inner products of the vectors of `PROBES` with fixed random directions.
     dimension : int
-        None instead of both if it does not return a finite vector for each text. Errors of the
+    blind : bool
+        Whether the texts say nothing of a part of the vectors, because it is the same for all of
+        them, as the counts of words that none of them has.
+        None instead of all if it does not return a finite vector for each text. Errors of the
         encoder are not caught.
     """
     with torch.no_grad(), undisturbed(model):
@@ -66,7 +69,8 @@ def signature_of(model: Any) -> tuple[np.ndarray, int] | None:
         return None
     dimension = vectors.shape[1]
     directions = np.random.RandomState(0).standard_normal((dimension, N_DIRECTIONS))
-    return (vectors @ directions / np.sqrt(max(dimension, 1))).ravel(), dimension
+    signature = (vectors @ directions / np.sqrt(max(dimension, 1))).ravel()
+    return signature, dimension, bool((np.ptp(vectors, axis=0) == 0).any())
 
 
 def same_signature(one: Any, other: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._encoding.encode import encodable
-from pafo_sk._encoding.fingerprint import encoder_facts, prompt_of, revision_of
+from pafo_sk._encoding.fingerprint import encoder_facts, encoder_lock, prompt_of, revision_of
 from pafo_sk._encoding.loading import check_params
 from pafo_sk._encoding.memory_store import address_of
 from pafo_sk._warnings import warn_caller
@@ -38,7 +38,8 @@ def window_of(model: Any, encode_params: dict[str, Any] | None = None) -> int | 
     tokenizer = getattr(model, "tokenizer", None)
     if not callable(tokenizer) or not hasattr(tokenizer, "num_special_tokens_to_add"):
         return None
-    return params.get("max_length") or getattr(model, "max_seq_length", None)
+    with encoder_lock:  # another thread may have narrowed it for a while
+        return params.get("max_length") or getattr(model, "max_seq_length", None)
 
 
 def within_window(
@@ -80,18 +81,62 @@ def within_window(
     ]
     if not rows:
         return texts, longer
-    room -= len(_tokens([instruction], tokenizer)[0])
-    of_prompts = _tokens([prompts[row] for row in rows], tokenizer)
-    of_responses = _tokens([responses[row] for row in rows], tokenizer)
-    for row, of_prompt, of_response in zip(rows, of_prompts, of_responses, strict=True):
-        longer[row] = len(of_prompt) + len(of_response) > room
-        if not longer[row]:
-            fitting.add(address_of(texts[row]))
-        if longer[row] and getattr(tokenizer, "is_fast", False):
-            response = _without_middle(responses[row], of_response, room)
-            prompt = _end(prompts[row], of_prompt, max(room - len(of_response), 0))
-            texts[row] = join_prompt(prompt, response)
+    with encoder_lock:
+        counts = _counts([instruction + texts[row] for row in rows], tokenizer)
+        for row, count in zip(rows, counts, strict=True):
+            longer[row] = count > room
+            if not longer[row]:
+                fitting.add(address_of(texts[row]))
+        rows = [row for row in rows if longer[row]]
+        if rows and getattr(tokenizer, "is_fast", False):
+            free = room - _counts([instruction], tokenizer)[0]
+            if free < 1:
+                raise ValueError(
+                    f"Nothing is left for texts in the encoder's window of {window} tokens beside "
+                    f"the prompt {instruction!r} and {window - room} special tokens. Pass a larger "
+                    "encode_params['max_length'], or a shorter prompt."
+                )
+            chosen = [prompts[row] for row in rows], [responses[row] for row in rows]
+            short = _shortened(*chosen, free, room, instruction, tokenizer)
+            for row, text in zip(rows, short, strict=True):
+                texts[row] = text
     return texts, longer
+
+
+def _shortened(
+    prompts: list[str],
+    responses: list[str],
+    free: int,
+    room: int,
+    instruction: str,
+    tokenizer: Any,
+) -> list[str]:
+    """The end of every prompt with its response, or both ends of a response.
+
+    A part is not always cut into the tokens that it has within the whole, and what joins two parts
+    may be a token as well. So the result is counted, and cut again by what is too much.
+    """
+    of_prompts, of_responses = _tokens(prompts, tokenizer), _tokens(responses, tokenizer)
+    n_responses = np.minimum(list(map(len, of_responses)), free)
+    n_prompts = free - n_responses
+    texts, rows = [""] * len(prompts), np.arange(len(prompts))
+    while len(rows):
+        for row in rows.tolist():
+            response = _without_middle(responses[row], of_responses[row], int(n_responses[row]))
+            prompt = _end(prompts[row], of_prompts[row], int(n_prompts[row]))
+            texts[row] = join_prompt(prompt, response)
+        excess = np.array(_counts([instruction + texts[row] for row in rows], tokenizer)) - room
+        rows, excess = rows[excess > 0], excess[excess > 0]
+        with_prompt = n_prompts[rows] > 0
+        n_responses[rows[~with_prompt]] -= excess[~with_prompt]
+        n_prompts[rows] = np.maximum(n_prompts[rows] - excess, 0)
+        rows = rows[n_responses[rows] > 0]
+    return texts
+
+
+def _counts(texts: list[str], tokenizer: Any) -> list[int]:
+    """How many tokens texts have, without special ones."""
+    return list(map(len, _tokens(texts, tokenizer)))
 
 
 def _tokens(texts: list[str], tokenizer: Any) -> list[Offsets]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from threading import Lock
@@ -11,6 +10,7 @@ from uuid import uuid4
 
 import joblib
 import numpy as np
+from joblib.hashing import NumpyHasher
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
@@ -26,6 +26,8 @@ class Memo(dict[Any, Any]):
     both get the first one.
     """
 
+    classes: list[type]  # kept, because they are told apart by where they are in memory
+
     def once(self, key: Any, make: Callable[[], Made]) -> Made:
         """What was made under this key; made now if nothing was."""
         if key not in self:
@@ -36,6 +38,20 @@ class Memo(dict[Any, Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         # models do not travel: another process makes its own
         return Memo, ()
+
+
+class _ClassHasher(NumpyHasher):
+    """joblib.hash that tells a class from another of its name, such as one defined again."""
+
+    def __init__(self) -> None:
+        super().__init__(hash_name="md5")
+        self.classes: list[type] = []
+
+    def save(self, obj: Any) -> None:
+        if isinstance(obj, type):
+            self.classes.append(obj)
+            obj = ("class", obj.__qualname__, id(obj))
+        super().save(obj)
 
 
 class FitCache:
@@ -50,7 +66,7 @@ class FitCache:
     bit by bit, as without a cache.
 
     Data are compared by content. Without a fixed ``random_state`` folds differ, so nothing is
-    shared; nor is anything where ``reward_net`` cannot be pickled (a class made in a function).
+    shared; nor is anything where ``reward_net`` holds what cannot be pickled.
     The models of the last 64 training sets are kept for as long as something refers to the cache.
 
     Clones of an estimator share its cache. In a worker process it arrives empty, and is then shared
@@ -104,13 +120,15 @@ class FitCache:
         -------
         memo : Memo
         """
+        hasher = _ClassHasher()
         try:
-            digest = joblib.hash(content)
-        except pickle.PicklingError:
+            digest = hasher.hash(content)
+        except Exception:  # objects fail to be pickled in many ways
             return Memo()
         with self._lock:
             memo = self._memos.pop(digest, None)
             self._memos[digest] = memo = Memo() if memo is None else memo
+            memo.classes = hasher.classes
             while len(self._memos) > MAX_SETS:
                 del self._memos[next(iter(self._memos))]
         return memo

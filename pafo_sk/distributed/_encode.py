@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._encoding.loading import check_params
+from pafo_sk._encoding.loading import check_params, holds_model
 from pafo_sk._encoding.store import CACHE
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.distributed._folder import check_folder, claim_folder, remove_leftovers
@@ -155,7 +155,7 @@ def encode(
             "with `encoder.save(folder)`, and pass the folder."
         )
     encoder = os.fspath(encoder)
-    if (local := Path(encoder).expanduser()).is_dir():
+    if holds_model(local := Path(encoder).expanduser()):
         encoder = str(local.resolve())  # Workers may have another working directory.
     if isinstance(check_params(encode_params).get("device"), tuple):
         raise ValueError(

@@ -118,9 +118,45 @@ def test_a_table_of_known_texts_is_told_by_what_it_holds():
     assert "Give it an attribute `fingerprint`" in caught.value.__notes__[0]
 
 
+class Words:
+    """Counts words, of which the probes may have none."""
+
+    def __init__(self, *words):
+        self.words = words
+
+    def encode(self, texts):
+        return np.array([[text.split().count(word) for word in self.words] for text in texts])
+
+
+class Unspeakable(Words):
+    def __reduce__(self):
+        raise TypeError("no pickles")
+
+
+def test_words_that_no_probe_has():
+    """All such encoders have the same vectors of the probes."""
+    one, other = Words("tax", "bus"), Words("bike", "lane")
+    assert revision_of(one) == revision_of(Words("tax", "bus"))
+    assert revision_of(one) != revision_of(other)
+    assert encode_texts(["tax tax bus"], one).tolist() == [[2, 1]]
+    assert encode_texts(["tax tax bus"], other).tolist() == [[0, 0]]
+    one.words = ("bus", "tax")
+    assert encode_texts(["tax tax bus"], one).tolist() == [[1, 2]]
+    # what cannot be pickled has only its vectors
+    assert revision_of(Unspeakable("tax", "No.")) != revision_of(Unspeakable("No.", "tax"))
+
+
+def test_vectors_of_another_size_under_another_name():
+    encoder = Words("tax", "bus")
+    for words in (("tax", "bus"), ("tax", "bus", "lane")):
+        encoder.words, encoder.fingerprint = words, f"{len(words)} words"
+        assert encode_texts(["tax"], encoder).shape == (1, len(words))
+
+
 def test_signatures():
-    signature, dimension = signature_of(Client())
+    signature, dimension, blind = signature_of(Client())
     assert dimension == 3
+    assert not blind
     assert len(signature) == 4 * len(PROBES)
     assert same_signature(signature, signature * 1.001)
     assert not same_signature(signature, signature * 1.02)

@@ -1,12 +1,16 @@
 import logging
+import threading
 import warnings
 from typing import ClassVar
 
 import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
 from pafo_sk._encoding import loading
-from pafo_sk._encoding.loading import load_encoder
-from pafo_sk._encoding.truncation import RULE, within_window
+from pafo_sk._encoding.devices import narrowed
+from pafo_sk._encoding.loading import encoder_lock, load_encoder
+from pafo_sk._encoding.truncation import RULE, join_prompt, window_of, within_window
 
 
 def n_longer(texts, model, params=None):
@@ -47,7 +51,7 @@ def test_truncated_tokenizes_long_texts_only(tiny_encoder):
 
     texts = ["x" * length for length in range(1, 14)]
     assert n_longer(texts, Model()) == 3
-    assert set(Model.tokenizer.asked) == {"", "x" * 11, "x" * 12, "x" * 13}
+    assert set(Model.tokenizer.asked) == {"x" * 11, "x" * 12, "x" * 13}
 
 
 def test_the_warning_says_how_many_comparisons_became_equal(tiny_encoder, texts, quick):
@@ -94,6 +98,86 @@ def test_a_response_is_never_cut_off_by_its_prompt(tiny_encoder):
     assert narrow.split() == ["no", "tax", "yes", "bus", "bike"]
     (told,), _ = within_window(prompts[:1], responses[:1], tiny_encoder, {"prompt": "good bad "})
     assert told.split() == [*["tax", "no", "tax", "no", "tax"], "yes", "bus", "bike"]
+
+
+@pytest.fixture(scope="module")
+def byte_level():
+    """An encoder whose tokenizer has tokens for ends of lines and parts of words."""
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["[PAD]", "[CLS]", "[SEP]"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(["more good tax cut bus", "bad city"] * 9, trainer)
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+    class Model:
+        tokenizer, max_seq_length = fast, 12
+
+        def encode(self, texts):
+            return np.ones((len(texts), 2))
+
+    return Model()
+
+
+@pytest.mark.parametrize("params", [None, {"prompt": "cut: "}, {"max_length": 9}])
+def test_shortened_texts_are_counted_as_wholes(byte_level, params):
+    """An end of a line is a token there, and parts of words have more tokens alone."""
+    rng = np.random.default_rng(0)
+    words = ["tax", "cut", "bustax", "city", "goodbad", "more\n", "ü"]
+    prompts = [" ".join(rng.choice(words, n)) for n in rng.integers(0, 12, 200)]
+    responses = [" ".join(rng.choice(words, n)) for n in rng.integers(1, 12, 200)]
+    texts, longer = within_window(prompts, responses, byte_level, params)
+    instruction, window = (params or {}).get("prompt", ""), (params or {}).get("max_length", 12)
+    lengths = np.array([len(byte_level.tokenizer(instruction + text).input_ids) for text in texts])
+    assert (lengths <= window).all()
+    assert lengths[longer].mean() > window - 2  # little is cut in vain
+    whole = [
+        len(byte_level.tokenizer(instruction + join_prompt(*pair)).input_ids)
+        for pair in zip(prompts, responses, strict=True)
+    ]
+    assert (longer == (np.array(whole) > window)).all()
+    for prompt, response, text in zip(prompts, responses, texts, strict=True):
+        n_tokens = len(byte_level.tokenizer(f"{instruction}\n{response}").input_ids)
+        assert text.endswith(response) or n_tokens > window or not prompt
+
+
+@pytest.mark.parametrize("params", [{"prompt": "bad " * 10}, {"max_length": 2}, {"max_length": 1}])
+def test_no_room_for_any_text(tiny_encoder, params):
+    with pytest.raises(ValueError, match=r"Nothing is left .* Pass a larger encode_params\['max_l"):
+        within_window(["no tax"], ["yes bus bike " * 4], tiny_encoder, params)
+
+
+def test_windows_of_threads_do_not_mix(tiny_encoder):
+    """While one thread encodes with a narrower window, another sees the encoder's own."""
+    inside, asked = threading.Event(), threading.Event()
+    found = []
+
+    def ask():
+        inside.wait(10)
+        asked.set()
+        found.append(window_of(tiny_encoder))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    with encoder_lock, narrowed(tiny_encoder, 5):
+        inside.set()
+        asked.wait(10)
+        thread.join(0.2)
+        assert not found
+    thread.join()
+    assert found == [12]
 
 
 def test_long_prompts_do_not_make_responses_equal(tiny_encoder, texts, quick):

@@ -2,15 +2,17 @@
 
 import copy
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from pafo_sk import LinearHead, RewardNet
+from pafo_sk import LinearHead, MLPHead, RewardNet
 from pafo_sk._student.training import CandidateTrainer
 from pafo_sk._training import cross_fitting, fit_cache
 from pafo_sk._training.config import TrainingConfig
@@ -172,6 +174,27 @@ def test_a_net_that_cannot_be_compared_is_not_shared(data, quick, trainings):
     two = fitted(quick, data, settings)
     assert "train_heads" in trainings
     check_same(one, two, data.X)
+
+
+def test_a_class_that_is_defined_again_is_another(data, quick, monkeypatch):
+    """As in a notebook: the name is the same, and the class is not."""
+    module = sys.modules[__name__]
+    cached = {"fit_cache": FitCache(), "strategy": "pooled"}
+    found = []
+    for factor in (1.0, 0.0):
+
+        class Head(MLPHead):
+            factor: ClassVar[float] = 1.0
+
+            def forward(self, items):
+                return self.factor * super().forward(items)
+
+        Head.__qualname__, Head.factor = "Head", factor
+        monkeypatch.setattr(module, "Head", Head, raising=False)
+        net = RewardNet(Head, max_epochs=1)
+        found.append(fitted(quick, data, {**cached, "reward_net": net}).decision_function(data.X))
+    assert (found[0] != 0).all()
+    assert (found[1] == 0).all()
 
 
 def test_numbers_of_an_ablation_are_other_models(data, quick, trainings, monkeypatch):
