@@ -93,8 +93,11 @@ class Columns:
         return frame
 
     def values(self, name: Hashable) -> np.ndarray:
-        """Return one column as an array."""
-        values: np.ndarray = self._column(name).to_numpy()
+        """Return one column as an array, in which lists and records are objects of Python."""
+        column = self._column(name)
+        if not self._pandas and isinstance(column.dtype, nw.List | nw.Array | nw.Struct):
+            column = pd.Series(column.to_list(), dtype=object)
+        values: np.ndarray = column.to_numpy()
         return values
 
     def _column(self, name: Hashable) -> Any:
@@ -127,8 +130,8 @@ class Columns:
         if all(isinstance(text, str) for text in few):
             return Labels(*numbered(few))
         try:  # Arrow's strings and categories are numbered without one Python string per row
-            codes, unique = pd.factorize(unwrapped(column) if self._pandas else column.to_numpy())
-        except TypeError:  # something in it has no hash
+            codes, unique = pd.factorize(unwrapped(column) if self._pandas else self.values(name))
+        except (TypeError, NotImplementedError):  # something in it has no hash, or none in Arrow
             return self._rendered(name)
         unique = np.asarray(unique, dtype=object)
         kind = pd.api.types.infer_dtype(unique, skipna=False)
@@ -174,9 +177,12 @@ class Columns:
     def labels(self, name: Hashable) -> Labels:
         """Return one column of hashable labels without missing values (users, groups)."""
         values = self.values(name)
-        if len(values) and is_messages(values[0]):
+        try:
+            return Labels.of(values, f"column {name!r} of {self.argument}")
+        except TypeError:  # something in it has no hash
+            if not any(map(is_messages, values)):
+                raise
             return self._rendered(name)
-        return Labels.of(values, f"column {name!r} of {self.argument}")
 
     def groups(self, names: Sequence[Hashable]) -> Labels:
         """Return a column of groups, or the combinations of several; None where one is missing."""

@@ -9,6 +9,8 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.conversations import is_messages
+
 # How tables that are not in memory yet are brought there, by the first part of their module.
 _COLLECT = {
     "polars": "{0}.collect()",
@@ -67,7 +69,9 @@ def as_frame(X: Any, argument: str = "X") -> Any:
         X = X[:]
     if isinstance(X, Mapping):
         scalar = [isinstance(value, str) or not hasattr(value, "__len__") for value in X.values()]
-        content = [dict(X)] if scalar and all(scalar) else dict(X)
+        cell = [s or is_messages(value) for s, value in zip(scalar, X.values(), strict=True)]
+        # several messages beside a text are one conversation, and not the cells of a column
+        content = [dict(X)] if any(scalar) and all(cell) else dict(X)
         try:
             return pd.DataFrame(content)
         except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold

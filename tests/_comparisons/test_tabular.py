@@ -54,6 +54,19 @@ def test_a_single_record():
     assert (len(columns), columns.texts("response_a").tolist()) == (1, ["b"])
 
 
+def test_a_record_of_messages_is_one_record(texts, quick, letter_encoder):
+    message = {"role": "user", "content": "tea?"}
+    record = {"prompt": [message] * 3, "response_a": "tea", "response_b": "ale"}
+    assert len(Columns(record)) == len(Columns({**record, "response_a": message, "user": 3})) == 1
+    columns = {"prompt": [[message]] * 3, "response_a": ["tea"] * 3, "user": "ann"}
+    assert len(Columns(columns)) == len(Columns({**columns, "prompt": [message] * 3})) == 3
+    model = quick(encoder=letter_encoder, strategy="pooled", user=None)
+    model.fit(texts.X.drop(columns="user"), texts.y)
+    assert model.decision_function(record).shape == (1,)
+    item = {"prompt": [message] * 3, "response": "tea"}
+    np.testing.assert_array_equal(model.reward(item), model.reward([item]))
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_refused(kind, quick):
     frame, remedy = REFUSED[kind]
