@@ -221,7 +221,7 @@ def fairness_report(
         confidence_level=confidence_level,
         attributes=of_attributes,
         n_without_group=0 if group is None else whole(units.n[~known].sum()).item(),
-        n_unknown_users=n_unknown_users(estimator, user_values),
+        n_unknown_users=n_unknown_users(estimator, None if user is None else user.labels),
     )
 
 

@@ -80,6 +80,10 @@ def test_users_that_the_model_does_not_know_are_counted(quick, data):
     assert report.n_unknown_users == 3
     assert f"3 of {n_users} users are unknown to the model" in report.summary()
     assert fairness_report(model, data.X, data.y, random_state=0).n_unknown_users == 0
+    weight = (X["user"] != -1).astype(float)  # one of the three is left out
+    report = fairness_report(model, X, data.y, sample_weight=weight, random_state=0)
+    assert report.n_unknown_users == 2
+    assert f"2 of {n_users - 1} users are unknown" in report.summary()
     pooled = quick(strategy="pooled").fit(data.X, data.y)
     assert fairness_report(pooled, X, data.y, random_state=0).n_unknown_users is None
     found = model.monitor(X, data.y, data.groups)
