@@ -78,7 +78,7 @@ def test_nested_columns_of_every_library_are_messages(cells, kind, n):
     expected = ["user: q\n\nassistant: x" if isinstance(cells[0], list) else "q", "y"]
     for read in (columns.texts, columns.labels):
         assert read("prompt").tolist() == expected * n
-    assert columns.looks_like_text(["response_a"])
+    assert columns.of_text(["response_a"]) == ["prompt"]
 
 
 def test_prompts_of_mixed_form_are_read_as_texts_are():
