@@ -76,6 +76,10 @@ def as_frame(X: Any, argument: str = "X") -> Any:
             return pd.DataFrame(content)
         except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold
             return pd.DataFrame(content, dtype=object)
+    kind = type(X).__name__ if type(X).__module__.startswith("pyarrow") else ""
+    # versions of narwhals differ in what a batch of pyarrow is to them, and take no name twice
+    if kind == "RecordBatch" or (kind == "Table" and len(set(X.column_names)) < X.num_columns):
+        return X.to_pandas()
     frame = None if _comes_in_parts(X) else _narwhals(X)
     if frame is None or isinstance(frame, nw.LazyFrame):
         library = type(X).__module__.split(".")[0]
@@ -84,9 +88,7 @@ def as_frame(X: Any, argument: str = "X") -> Any:
             f"{argument} is a {type(X).__name__} of {library}, which is not in memory yet. Pass "
             f"{collect}."
         )
-    # versions of narwhals differ in what a batch of pyarrow is to them
-    batch = type(X).__module__.startswith("pyarrow") and type(X).__name__ == "RecordBatch"
-    if batch or (not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas")):
+    if not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas"):
         return X.to_pandas()
     return X
 

@@ -49,6 +49,17 @@ def test_taken(kind):
         assert columns.values(name).tolist() == X[name].tolist()
 
 
+def test_a_repeated_column_that_nobody_reads():
+    table = pa.Table.from_pandas(X).append_column("note", [[1, 2, 3]])
+    columns = Columns(table.append_column("note", [[4, 5, 6]]))
+    assert columns.texts("response_a").tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="X has 2 columns named 'note'"):
+        columns.values("note")
+    twice = pa.concat_tables([table]).append_column("response_a", [["x", "y", "z"]])
+    with pytest.raises(ValueError, match="X has 2 columns named 'response_a'"):
+        Columns(twice).texts("response_a")
+
+
 def test_a_single_record():
     columns = Columns(X.to_dict("records")[1])
     assert (len(columns), columns.texts("response_a").tolist()) == (1, ["b"])
