@@ -10,6 +10,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
@@ -25,6 +26,7 @@ def read_weight(sample_weight: Any, n: int) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
+    check_unmasked(sample_weight, "sample_weight")
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
 from pafo_sk._sklearn_compat import StrOptions, num_samples, safe_indexing, validate_params
 from pafo_sk.datasets._tables import check_rows
@@ -132,6 +133,7 @@ def from_strengths(
 
 def _read(strength: Any, n: int) -> np.ndarray:
     """Finite numbers, one for each row."""
+    check_unmasked(strength, "strength")
     try:
         values = np.asarray(strength, dtype=np.float64)
     except (TypeError, ValueError):

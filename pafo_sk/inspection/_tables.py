@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import as_objects, check_labels
+from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._pareto_report import NORMAL, paired_interval
 from pafo_sk.metrics import user_accuracy
 from pafo_sk.metrics._accuracy import majority_code
@@ -45,9 +46,10 @@ def accuracy_table(
     """
     if y_true is None:
         raise ValueError("y is None; pass the winners of the comparisons, one per row of X.")
-    truth, groups = np.asarray(y_true), check_labels(groups, "groups", optional=True)
+    truth = np.asarray(unmixed(y_true, "y_true"))
+    groups = check_labels(groups, "groups", optional=True)
     units = np.arange(len(truth)) if users is None else check_labels(users, "users")
-    winners = {name: np.asarray(winner) for name, winner in predictions.items()}
+    winners = {name: np.asarray(unmixed(winner, "y_pred")) for name, winner in predictions.items()}
     if reference is not None and reference not in winners:
         raise ValueError(f"reference={reference!r} is none of the models {list(winners)}.")
     sizes = {"y_true": len(truth), "groups": len(groups), "users": len(units)}

@@ -152,6 +152,7 @@ class _GroupSearch(BaseSearchCV):
         float
         """
         check_is_fitted(self)
+        X = in_rows_that_can_be_taken(X)
         groups = self._read_groups(X, params.pop("groups", None))
         if callable(self.refit) and self.multimetric_:
             return self.best_estimator_.score(X, y, **params)

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from pafo_sk import metrics
+from pafo_sk import ComparisonTable, metrics
 from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.metrics import compare, fairness_report, get_scorer
 from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
@@ -53,6 +53,19 @@ def test_columns_of_x_and_the_support_rate(quick, data):
     for outer in inside:
         found = fairness_report(outer, X, data.y, random_state=0)
         pd.testing.assert_frame_equal(found.measures, report.measures)
+
+
+def test_groups_that_are_no_combinations_have_no_attributes(quick, data):
+    X = data.X.assign(sex=data.groups, age="old")
+    model = quick(strategy="balanced", group_column=["sex", "age"]).fit(X, data.y)
+    report = fairness_report(model, X, data.y, random_state=0)
+    assert report.attributes.index.unique("attribute").tolist() == ["sex", "age"]
+    given = fairness_report(model, X, data.y, X[["sex", "age"]], random_state=0)
+    pd.testing.assert_frame_equal(report.attributes, given.attributes)
+    a, b = np.arange(200), np.arange(200, 400)
+    table = ComparisonTable(np.random.rand(400, 6), a, b, users=data.users, groups=data.groups)
+    model = quick(strategy="balanced").fit(table, data.y).set_params(group_column=["sex", "age"])
+    assert fairness_report(model, table, data.y, random_state=0).attributes is None
 
 
 def test_users_that_fit_did_not_know(quick, data):
