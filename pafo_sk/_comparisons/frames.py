@@ -93,8 +93,11 @@ class Columns:
         return frame
 
     def values(self, name: Hashable) -> np.ndarray:
-        """Return one column as an array."""
-        values: np.ndarray = self._column(name).to_numpy()
+        """Return one column as an array, in which lists and records are objects of Python."""
+        column = self._column(name)
+        if not self._pandas and isinstance(column.dtype, nw.List | nw.Array | nw.Struct):
+            column = pd.Series(column.to_list(), dtype=object)
+        values: np.ndarray = column.to_numpy()
         return values
 
     def _column(self, name: Hashable) -> Any:
@@ -127,8 +130,8 @@ class Columns:
         if all(isinstance(text, str) for text in few):
             return Labels(*numbered(few))
         try:  # Arrow's strings and categories are numbered without one Python string per row
-            codes, unique = pd.factorize(unwrapped(column) if self._pandas else column.to_numpy())
-        except TypeError:  # something in it has no hash
+            codes, unique = pd.factorize(unwrapped(column) if self._pandas else self.values(name))
+        except (TypeError, NotImplementedError):  # something in it has no hash, or none in Arrow
             return self._rendered(name)
         unique = np.asarray(unique, dtype=object)
         kind = pd.api.types.infer_dtype(unique, skipna=False)
@@ -174,9 +177,12 @@ class Columns:
     def labels(self, name: Hashable) -> Labels:
         """Return one column of hashable labels without missing values (users, groups)."""
         values = self.values(name)
-        if len(values) and is_messages(values[0]):
+        try:
+            return Labels.of(values, f"column {name!r} of {self.argument}")
+        except TypeError:  # something in it has no hash
+            if not any(map(is_messages, values)):
+                raise
             return self._rendered(name)
-        return Labels.of(values, f"column {name!r} of {self.argument}")
 
     def groups(self, names: Sequence[Hashable]) -> Labels:
         """Return a column of groups, or the combinations of several; None where one is missing."""
@@ -205,8 +211,9 @@ class Columns:
             f"name of the column that holds the {labels}"
         )
 
-    def looks_like_text(self, ignored: Sequence[Hashable]) -> bool:
-        """Return whether a column other than ``ignored`` begins with strings or messages."""
+    def of_text(self, ignored: Sequence[Hashable]) -> list[Hashable]:
+        """Return the columns other than ``ignored`` that begin with strings or messages."""
+        found = []
         for name, dtype in zip(self.names, self._dtypes, strict=True):
             if name in ignored or getattr(dtype, "kind", "O") in NUMBERS:
                 continue
@@ -214,11 +221,20 @@ class Columns:
             if values.dtype.kind in "OUS" and any(
                 isinstance(value, str) or is_messages(value) for value in values[:100]
             ):
-                return True
-        return False
+                found.append(name)
+        return found
 
-    def require(self, names: Sequence[str]) -> None:
-        """Raise if one of ``names`` is absent, and suggest the nearest name that is there."""
+    def require(
+        self, names: Sequence[str], texts: Sequence[Hashable] = (), ignored: Sequence[Hashable] = ()
+    ) -> None:
+        """Raise if one of ``names`` is absent, and suggest the nearest name that is there.
+
+        Parameters
+        ----------
+        texts, ignored : sequence of names
+            Columns of text, which may be beside the numbers that are meant, and those that are
+            neither.
+        """
         missing = [name for name in names if name not in self]
         if not missing:
             return
@@ -237,6 +253,17 @@ class Columns:
             ]
         if not hints:
             hints.append(f"rename the column that holds it to {missing[0]!r}, or add it")
+            if texts and not set(self.names) <= {*texts, *ignored}:
+                hints.append(
+                    f"if {self.argument} holds numbers, drop {listed(texts)}, or name them in "
+                    "group_column"
+                )
+                if len(texts) == 1:  # which cannot be both responses
+                    raise ValueError(
+                        f"Column {texts[0]!r} of {self.argument} holds text, and the others do "
+                        "not: drop it, or name it in group_column (in user, if it holds users). "
+                        f"To drop it: {self.argument}.drop(columns={texts[0]!r})."
+                    )
         hint = f" {'; '.join(hints)}."
         raise ValueError(
             f"{self.argument} lacks the column{'s' if len(missing) > 1 else ''} "

@@ -86,13 +86,15 @@ class InputReader(BaseEstimator):
         else:
             columns = Columns(items, "items")
             users = columns.labels(estimator.user) if estimator.user in columns else None
-            text = "response" in columns or columns.looks_like_text(special)
+            text = "response" in columns or bool(columns.of_text(special))
         names = getattr(self, "feature_names_in_", None)
         with_prompt = self.form_ == "text" and names is not None and "prompt" in names
         if text != (self.form_ == "text"):
             wanted = "an array of item vectors (n, d)"
             if self.form_ == "text":
                 wanted = f"a frame with the columns response{', prompt' if with_prompt else ''}"
+            elif columns and "response" not in columns:
+                wanted += f" without columns of text, such as {columns.of_text(special)[0]!r}"
             raise ValueError(f"items must be {wanted}: the model was fitted on such comparisons.")
         if text:
             assert columns is not None
@@ -145,16 +147,16 @@ class InputReader(BaseEstimator):
         columns = Columns(X)
         of_groups = group_columns(estimator)
         special = [estimator.user, *of_groups]
-        form = "difference"
-        if set(RESPONSES) & set(columns.names) or columns.looks_like_text(special):
-            form = "text"
+        responses = set(RESPONSES) & set(columns.names)
+        texts = [] if responses else columns.of_text(special)
+        form = "text" if responses or texts else "difference"
         has_users = estimator.user is not None and estimator.user in columns
         has_groups = bool(of_groups) and all(name in columns for name in of_groups)
         if reset:
             asked = {"users": [estimator.user], "groups": of_groups}
             _check_named(estimator, has_users, has_groups, partial(columns.lacks, asked))
         if form == "text":
-            columns.require(RESPONSES)
+            columns.require(RESPONSES, texts, special)
         if reset and not has_users and estimator.user == "user":
             warn_unread_users(X, columns, of_groups)
         labels = {}

@@ -9,6 +9,8 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.conversations import is_messages
+
 # How tables that are not in memory yet are brought there, by the first part of their module.
 _COLLECT = {
     "polars": "{0}.collect()",
@@ -67,11 +69,17 @@ def as_frame(X: Any, argument: str = "X") -> Any:
         X = X[:]
     if isinstance(X, Mapping):
         scalar = [isinstance(value, str) or not hasattr(value, "__len__") for value in X.values()]
-        content = [dict(X)] if scalar and all(scalar) else dict(X)
+        cell = [s or is_messages(value) for s, value in zip(scalar, X.values(), strict=True)]
+        # several messages beside a text are one conversation, and not the cells of a column
+        content = [dict(X)] if any(scalar) and all(cell) else dict(X)
         try:
             return pd.DataFrame(content)
         except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold
             return pd.DataFrame(content, dtype=object)
+    kind = type(X).__name__ if type(X).__module__.startswith("pyarrow") else ""
+    # versions of narwhals differ in what a batch of pyarrow is to them, and take no name twice
+    if kind == "RecordBatch" or (kind == "Table" and len(set(X.column_names)) < X.num_columns):
+        return X.to_pandas()
     frame = None if _comes_in_parts(X) else _narwhals(X)
     if frame is None or isinstance(frame, nw.LazyFrame):
         library = type(X).__module__.split(".")[0]
@@ -80,9 +88,7 @@ def as_frame(X: Any, argument: str = "X") -> Any:
             f"{argument} is a {type(X).__name__} of {library}, which is not in memory yet. Pass "
             f"{collect}."
         )
-    # versions of narwhals differ in what a batch of pyarrow is to them
-    batch = type(X).__module__.startswith("pyarrow") and type(X).__name__ == "RecordBatch"
-    if batch or (not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas")):
+    if not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas"):
         return X.to_pandas()
     return X
 

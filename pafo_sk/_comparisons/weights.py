@@ -6,11 +6,14 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.pairs import Comparisons, Pairs
 from pafo_sk._comparisons.table import ComparisonTable
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
 from pafo_sk._sklearn_compat import num_samples, safe_indexing
 
 
@@ -23,6 +26,7 @@ def read_weight(sample_weight: Any, n: int) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
+    check_unmasked(sample_weight, "sample_weight")
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):
@@ -71,12 +75,14 @@ def counted_rows(
     if weight is None or weight.all():
         return comparisons, weight, list(columns.values())
     for name, values in columns.items():
+        if not isinstance(values, list | tuple):
+            columns[name] = values = in_rows_that_can_be_taken(values)
         if values is not None and num_samples(values) != n:
             raise ValueError(
                 f"{name} has {num_samples(values)} values for {n} rows of X; give one per row."
             )
     rows = np.flatnonzero(weight)
-    kept = [None if v is None else safe_indexing(v, rows) for v in columns.values()]
+    kept = [None if values is None else _taken(values, rows) for values in columns.values()]
     return _of_rows(comparisons, rows), read_weight(weight[rows], len(rows)), kept
 
 
@@ -103,6 +109,13 @@ def whole(counts: np.ndarray) -> np.ndarray:
     """Counts as integers, if none of them has a fraction."""
     rounded = np.rint(counts).astype(np.int64)
     return rounded if np.array_equal(rounded, counts) else counts
+
+
+def _taken(values: Any, rows: np.ndarray) -> Any:
+    """Rows of labels, also of pandas' own arrays, of which scikit-learn takes no rows."""
+    if isinstance(values, pd.api.extensions.ExtensionArray | pd.Index):
+        return values.take(rows)
+    return safe_indexing(values, rows)
 
 
 def _of_rows(comparisons: Comparisons, rows: np.ndarray) -> Comparisons:

@@ -121,8 +121,7 @@ def is_tie(label: Any) -> bool:
 
 def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
     """Return the code of every row, the distinct labels, and the categories if they are ordered."""
-    check_unmasked(y, "y")
-    y = unwrapped(y)
+    y = unwrapped(unmixed(y, "y"))
     ordered = None
     if isinstance(y, pd.Categorical):
         ordered = y.categories.tolist() if y.ordered else None
@@ -140,6 +139,17 @@ def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
     if labels.dtype == object and all(isinstance(label, Number) for label in labels):
         labels = np.array(labels.tolist())  # of one type again: integers, truth values
     return codes, labels, ordered
+
+
+def unmixed(y: Any, name: str) -> Any:
+    """Return winners as they are, or as objects where numpy would make strings of other values.
+
+    Masked values, which numpy would uncover, are refused.
+    """
+    check_unmasked(y, name)
+    types = set(map(type, y)) if isinstance(y, list | tuple) else set()
+    are_strings = {issubclass(kind, str) for kind in types}
+    return np.array(y, dtype=object) if len(are_strings) == 2 else y
 
 
 def _check_two_classes(codes: np.ndarray, found: np.ndarray) -> None:

@@ -139,7 +139,7 @@ def from_arena(
         )
     named = {"user": user, "group": group}
     used = {role: name for role, name in named.items() if name is not None}
-    check_columns(table, used.values(), "frame")
+    check_columns(table, [*used.values(), *table.columns], "frame")
     for name in used.values():
         check_present(table[name], name)
     result = table["winner"].astype(object).map(_WINNERS).to_numpy(dtype=float, na_value=np.nan)

@@ -125,7 +125,7 @@ def from_chosen_rejected(
     roles = {"prompt": prompt, "winner": chosen, "loser": rejected, "system": system}
     roles |= {"user": user, "group": group}
     used = {name: column for name, column in roles.items() if column is not None}
-    check_columns(table, used.values(), "frame")
+    check_columns(table, [*used.values(), *table.columns], "frame")
     if table.empty:
         raise ValueError("frame has no rows.")
     for name in {"user", "group"} & set(used):

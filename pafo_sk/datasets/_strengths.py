@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.numbers import check_unmasked
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
 from pafo_sk._sklearn_compat import StrOptions, num_samples, safe_indexing, validate_params
 from pafo_sk.datasets._tables import check_rows
 
@@ -39,7 +41,7 @@ def from_strengths(
         By how much ``response_b`` is better: positive where it won, negative where ``response_a``
         won, 0 for a tie.
     groups : array-like of shape (n,) or None, default=None
-        Group label of each row.
+        Group label of each row, None or NaN where it has none.
     ties : {"half", "drop"}, default="half"
         "half" counts a tie as half a win for either response: it becomes two rows with opposite
         labels and the weight 1/2, whose part of the log-likelihood is
@@ -100,9 +102,10 @@ def from_strengths(
     >>> data.row.tolist()
     [0, 1, 1, 2]
     """
+    X = in_rows_that_can_be_taken(X)
     n = num_samples(X)
     values = _read(strength, n)
-    labels = None if groups is None else check_labels(groups, "groups")
+    labels = None if groups is None else check_labels(groups, "groups", optional=True)
     if labels is not None and len(labels) != n:
         raise ValueError(f"groups has {len(labels)} labels for {n} rows of X; give one per row.")
     tied = values == 0
@@ -130,6 +133,7 @@ def from_strengths(
 
 def _read(strength: Any, n: int) -> np.ndarray:
     """Finite numbers, one for each row."""
+    check_unmasked(strength, "strength")
     try:
         values = np.asarray(strength, dtype=np.float64)
     except (TypeError, ValueError):

@@ -39,13 +39,20 @@ def to_pandas(frame: Any, argument: str = "frame") -> pd.DataFrame:
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> None:
-    """Raise ValueError naming the `columns` that `frame`, read from `source`, does not have."""
+    """Raise ValueError naming the `columns` that `frame`, read from `source`, has not just once."""
+    columns = list(columns)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(
             f"{source} has no column {', '.join(map(repr, missing))}; its columns are "
             f"{list(map(str, frame.columns))[:20]}. Rename the columns or pass another table."
         )
+    for column in columns:
+        if list(frame.columns).count(column) > 1:
+            raise ValueError(
+                f"{source} has several columns {column!r}. Keep one of them, for instance "
+                f"{source}.loc[:, ~{source}.columns.duplicated()]."
+            )
 
 
 def read_columns(
@@ -65,11 +72,7 @@ def read_columns(
                 f"{source}: the column {name!r} cannot be both {roles[name]} and {role}."
             )
         roles.setdefault(name, role)
-        if list(table.columns).count(name) > 1:
-            raise ValueError(
-                f"{source} has several columns {name!r}. Keep one of them, for instance "
-                f"{source}.loc[:, ~{source}.columns.duplicated()]."
-            )
+        check_columns(table, [name], source)
     if table.empty:
         raise ValueError(f"{source} has no rows.")
     return {role: table[name] for role, name in used.items()}

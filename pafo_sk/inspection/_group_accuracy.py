@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pafo_sk._comparisons.labels import check_labels
 from pafo_sk.inspection._drawing import (
     GREY,
     INTERVAL,
@@ -180,6 +181,7 @@ class GroupAccuracyDisplay(Display):
         GroupAccuracyDisplay
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
+        groups = check_labels(groups, "groups", optional=True)
         code_groups(groups, len(groups))  # warns of rows without a group
         report = accuracy_table(y_true, y_pred, groups, users, reference)
         return cls(report, list(y_pred), reference=reference).plot(ax)

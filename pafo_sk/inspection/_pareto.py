@@ -153,6 +153,8 @@ class ParetoDisplay(Display):
         several = isinstance(estimator, Mapping)
         first = next(iter(estimator.values())) if several else estimator
         if X is None:
+            if y is not None or groups is not None:
+                raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
             report, models = report_of(estimator, caller)
             majority = estimator.majority_ if majority is None else majority
             points = sides_of_report(report, models, majority)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import as_objects, check_labels
+from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._pareto_report import NORMAL, paired_interval
 from pafo_sk.metrics import user_accuracy
 from pafo_sk.metrics._accuracy import majority_code
-from pafo_sk.metrics._correct import code_groups, code_labels
+from pafo_sk.metrics._correct import Coded, code_groups, code_labels
 
 MAJORITY, MINORITY = "majority", "minority"
 
@@ -43,9 +44,12 @@ def accuracy_table(
         accuracy of every model and, with a reference, the difference of every other model to it
         (``_gain``) with its 95 % interval over users (``_low``, ``_high``).
     """
-    truth, groups = np.asarray(y_true), check_labels(groups, "groups", optional=True)
+    if y_true is None:
+        raise ValueError("y is None; pass the winners of the comparisons, one per row of X.")
+    truth = np.asarray(unmixed(y_true, "y_true"))
+    groups = check_labels(groups, "groups", optional=True)
     units = np.arange(len(truth)) if users is None else check_labels(users, "users")
-    winners = {name: np.asarray(winner) for name, winner in predictions.items()}
+    winners = {name: np.asarray(unmixed(winner, "y_pred")) for name, winner in predictions.items()}
     if reference is not None and reference not in winners:
         raise ValueError(f"reference={reference!r} is none of the models {list(winners)}.")
     sizes = {"y_true": len(truth), "groups": len(groups), "users": len(units)}
@@ -81,6 +85,7 @@ def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarra
     majority : label or None
         None: the group with most users (rows, without users).
     """
+    groups = check_labels(groups, "groups", optional=True)
     group = code_groups(groups, len(groups))
     user = None if users is None else code_labels(users, "users", len(groups))
     rows = np.flatnonzero(group.codes >= 0)
@@ -102,7 +107,9 @@ def sides_of_report(report: pd.DataFrame, models: list[str], majority: Any) -> p
     to the reference, put around the model's accuracy.
     """
     points = pd.DataFrame(index=models, dtype=float)
-    is_majority = report.index == majority
+    labels = pd.Index(report.index.to_list(), dtype=object, tupleize_cols=False)
+    group = Coded(np.arange(len(labels)), labels)
+    is_majority = group.codes == majority_code(group, None, majority)
     for side, part in {MAJORITY: report[is_majority], MINORITY: report[~is_majority]}.items():
         weight = part["n_users"] / part["n_users"].sum()
         for model in models:

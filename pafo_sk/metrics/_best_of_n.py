@@ -15,6 +15,7 @@ from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk._training.scoring import with_ties
@@ -252,6 +253,7 @@ def _rewards(model: Any, items: Any, name: str) -> np.ndarray:
 
 
 def _finite(values: Any, name: str) -> np.ndarray:
+    check_unmasked(values, name)
     values = column_or_1d(np.asarray(values, dtype=np.float64))
     wrong = ~np.isfinite(values)
     if wrong.any():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import both_labels
 from pafo_sk.metrics._correct import read_winners
@@ -39,8 +41,8 @@ class Forecasts:
 
     def binned_gaps(self, n_bins: int) -> tuple[np.ndarray, np.ndarray]:
         """Bin of every comparison's confidence, and correctness minus confidence."""
-        if n_bins < 1:
-            raise ValueError(f"n_bins={n_bins!r} must be 1 or more, such as 10.")
+        if not isinstance(n_bins, Integral) or n_bins < 1:
+            raise ValueError(f"n_bins={n_bins!r} must be a whole number, 1 or more, such as 10.")
         confidence = self.proba.max(axis=1)
         tie = self.proba[:, 0] == self.proba[:, 1]
         correct = np.where(tie, 0.5, self.proba.argmax(axis=1) == self.winner)
@@ -82,6 +84,7 @@ def read_forecasts(y_true: Any, proba: Any, labels: Any = None) -> Forecasts:
             f"{first_rows(unknown)[0]}, which is none of labels={labels.tolist()!r}. Drop these "
             "comparisons."
         )
+    check_unmasked(proba, "proba")
     proba = np.asarray(proba, dtype=np.float64)
     if proba.ndim == 1:
         proba = np.stack([1 - proba, proba], axis=1)

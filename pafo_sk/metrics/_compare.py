@@ -16,6 +16,7 @@ from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
+from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._clusters import clustered_mean
 from pafo_sk.metrics._correct import correct_predictions, read_winners, warn_without_group
@@ -277,7 +278,7 @@ def _correct(model: Any, X: Any, truth: np.ndarray) -> np.ndarray:
     """1.0 where a model, given as estimator, predicted winners or margins, is right."""
     if hasattr(model, "predict"):
         return correct_predictions(truth, model.predict(X))
-    given = np.asarray(model)
+    given = np.asarray(unmixed(model, "predictions"))
     labels = np.unique(truth)
     if given.dtype.kind == "f" and not np.isin(given, labels).all():
         if len(labels) != 2 or not np.isfinite(given).all():

@@ -12,7 +12,7 @@ from sklearn.utils.validation import column_or_1d
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._comparisons.weights import read_weight
-from pafo_sk._comparisons.winners import in_order
+from pafo_sk._comparisons.winners import in_order, unmixed
 from pafo_sk._warnings import warn_caller
 
 
@@ -99,7 +99,7 @@ def correct_predictions(y_true: Any, y_pred: Any) -> np.ndarray:
 
 def read_winners(y: Any, name: str) -> np.ndarray:
     """Winners of one comparison or more, none missing, and no probabilities."""
-    y = column_or_1d(y)
+    y = column_or_1d(unmixed(y, name))
     if not len(y):
         raise ValueError(
             f"{name} is empty: there are no comparisons. Check the filter that made it."

@@ -35,10 +35,34 @@ def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
         return None
     if isinstance(X, ComparisonTable):
         return None if X.users is None else np.asarray(X.users)
-    if not is_frame(X):
+    if is_frame(X):
+        columns = Columns(X)
+        name = name_in(columns, column, estimator)
+        found = columns.labels(name) if name in columns else None
+    else:
         found = split_user_column(X, column)[1]
-        return None if found is None else np.asarray(found)
-    return _column(X, column)
+    fitted_with_users = getattr(getattr(final, "reader_", None), "has_users_", False)
+    if found is None and _in_pipeline(estimator) and (column != "user" or fitted_with_users):
+        raise ValueError(
+            f"user={column!r} of the estimator is no column of X, because the pipeline before it "
+            "makes that column. Pass users=..., one label per row. A scorer takes none: keep the "
+            "name that the column has in X, ColumnTransformer(..., "
+            "verbose_feature_names_out=False), and pass it as PafoRewardEstimator(user=...)."
+        )
+    return None if found is None else np.asarray(found)
+
+
+def name_in(columns: Columns, name: Hashable, estimator: Any) -> Hashable:
+    """The name that the column ``name`` of the estimator has in X, before the pipeline's steps.
+
+    A ColumnTransformer writes "remainder__user" for "user". A column that is not found keeps its
+    name.
+    """
+    if name in columns or not _in_pipeline(estimator):
+        return name
+    parts = str(name).split("__")
+    behind = ("__".join(parts[start:]) for start in range(1, len(parts)))
+    return next((part for part in behind if part in columns), name)
 
 
 def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
@@ -54,6 +78,7 @@ def groups_of(estimator: Any, X: Any, groups: Any = None) -> np.ndarray | None:
     if not names or not is_frame(X):
         return None
     columns = Columns(X)
+    names = [name_in(columns, name, estimator) for name in names]
     present = all(name in columns for name in names)
     return np.asarray(columns.groups(names)) if present else None
 
@@ -78,9 +103,11 @@ def n_unknown_users(estimator: Any, users: Any) -> int | None:
     return int((final.history_.codes(every, len(every)) < 0).sum())
 
 
-def _column(X: Any, name: Hashable) -> np.ndarray | None:
-    columns = Columns(X)
-    return np.asarray(columns.labels(name)) if name in columns else None
+def _in_pipeline(estimator: Any) -> bool:
+    """Whether the columns that the final estimator names are those of a pipeline's last step."""
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
+    return hasattr(estimator, "steps")
 
 
 def majority_of(estimator: Any, groups: Any) -> Hashable:

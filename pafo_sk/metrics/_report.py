@@ -198,7 +198,8 @@ def fairness_report(
         of_groups = group_table(grouped, of_grouped, bootstrap, min_users)
         add_groups(measures, grouped, of_grouped, majority)
         names = attributes_of(estimator, groups)
-        if names:
+        # a table of comparisons may have groups that combine no columns
+        if names and all(isinstance(label, tuple) for label in group.labels):
             of_attributes = attribute_table(grouped, of_grouped, names, bootstrap, min_users)
         if user is None:
             of_groups = of_groups.drop(columns="n_users")
@@ -221,7 +222,7 @@ def fairness_report(
         confidence_level=confidence_level,
         attributes=of_attributes,
         n_without_group=0 if group is None else whole(units.n[~known].sum()).item(),
-        n_unknown_users=n_unknown_users(estimator, user_values),
+        n_unknown_users=n_unknown_users(estimator, None if user is None else user.labels),
     )
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._comparisons.messages import first_rows
+from pafo_sk._comparisons.numbers import check_unmasked
 
 
 def read_values(values: Any, name: str = "values") -> np.ndarray:
     """A vector of finite numbers that are not negative."""
+    check_unmasked(values, name)
     x = np.asarray(values, dtype=np.float64)
     if x.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, and has the shape {x.shape}.")

@@ -18,13 +18,14 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
-from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
+from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
-from pafo_sk.metrics._given import final_estimator, groups_of
+from pafo_sk.metrics._given import final_estimator, groups_of, name_in
 from pafo_sk.model_selection._unlinked import UnlinkedKFold
 
 _SCORING = [
@@ -74,7 +75,7 @@ class _GroupSearch(BaseSearchCV):
         groups = self._read_groups(X, params.pop("groups", None))
         with (
             config_context(enable_metadata_routing=True),
-            self._default_folds(),
+            self._default_folds(X),
             self._cached_fits(),
             self._bar(),
         ):
@@ -85,11 +86,13 @@ class _GroupSearch(BaseSearchCV):
             return super().fit(X, y, **params)
 
     @contextmanager
-    def _default_folds(self) -> Iterator[None]:
+    def _default_folds(self, X: Any) -> Iterator[None]:
         """Within the block, a number of folds means those of `UnlinkedKFold`."""
         given = self.cv
         if given is None or isinstance(given, Integral):
             user = getattr(final_estimator(self.estimator), "user", None)
+            if user is not None and is_frame(X):
+                user = name_in(Columns(X), user, self.estimator)
             self.cv = UnlinkedKFold(5 if given is None else given, user=user, random_state=0)
         try:
             yield
@@ -149,6 +152,7 @@ class _GroupSearch(BaseSearchCV):
         float
         """
         check_is_fitted(self)
+        X = in_rows_that_can_be_taken(X)
         groups = self._read_groups(X, params.pop("groups", None))
         if callable(self.refit) and self.multimetric_:
             return self.best_estimator_.score(X, y, **params)

@@ -167,7 +167,8 @@ class UnlinkedKFold(BaseCrossValidator):
         if is_frame(X) and self.user not in (None, "user") and self.user not in Columns(X):
             raise ValueError(
                 f"user={self.user!r} is no column of X, which has {listed(Columns(X).names)}; pass "
-                "the name of the user column, or user=None."
+                "the name of the user column, UnlinkedKFold(user=...), or user=None; to a search, "
+                "cv=UnlinkedKFold(...)."
             )
         users = users_of(self, X)
         return np.zeros(n, dtype=np.int64) if users is None else pd.factorize(users)[0]

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -48,8 +49,9 @@ def test_conversations_are_read_wherever_texts_are(texts, quick, letter_encoder)
     ]
     expected = models[0].decision_function(plain)
     np.testing.assert_array_equal(models[1].decision_function(X), expected)
-    found = models[1].decision_function(pa.Table.from_pandas(X))
-    np.testing.assert_array_equal(found, expected)
+    table = pa.Table.from_pandas(X)
+    for kind in KINDS.values():
+        np.testing.assert_array_equal(models[1].decision_function(kind(table)), expected)
     items = X.rename(columns={"response_a": "response"})
     np.testing.assert_array_equal(
         models[1].reward(items), models[0].reward(plain.rename(columns={"response_a": "response"}))
@@ -58,9 +60,37 @@ def test_conversations_are_read_wherever_texts_are(texts, quick, letter_encoder)
     np.testing.assert_array_equal(*folds)
 
 
+TALK = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}]
+KINDS = {
+    "polars": pl.from_arrow,
+    "pyarrow": lambda table: table,
+    "pandas": pa.Table.to_pandas,
+    "pandas with Arrow types": lambda table: table.to_pandas(types_mapper=pd.ArrowDtype),
+}
+
+
+@pytest.mark.parametrize("n", [1, FEW + 1])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cells", [(TALK, said("y")), (TALK[0], said("y")[0])])
+def test_nested_columns_of_every_library_are_messages(cells, kind, n):
+    frame = KINDS[kind](pa.table({"prompt": cells * n, "response_a": ["a", "b"] * n}))
+    columns = Columns(frame)
+    expected = ["user: q\n\nassistant: x" if isinstance(cells[0], list) else "q", "y"]
+    for read in (columns.texts, columns.labels):
+        assert read("prompt").tolist() == expected * n
+    assert columns.of_text(["response_a"]) == ["prompt"]
+
+
+def test_prompts_of_mixed_form_are_read_as_texts_are():
+    column = Columns({"prompt": ["q", said("x"), TALK, "x", "q"]})
+    expected = ["q", "x", "user: q\n\nassistant: x", "x", "q"]
+    assert column.texts("prompt").tolist() == column.labels("prompt").tolist() == expected
+    with pytest.raises(TypeError, match=r"hashable labels.* holds list in 1 of 2 rows"):
+        Columns({"user": ["ann", [1]]}).labels("user")
+
+
 def test_several_messages_are_one_text():
-    talk = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x"}]
-    columns = Columns({"response_a": [talk, said("y")]})
+    columns = Columns({"response_a": [TALK, said("y")]})
     assert columns.texts("response_a").tolist() == ["user: q\n\nassistant: x", "y"]
 
 

@@ -49,9 +49,33 @@ def test_taken(kind):
         assert columns.values(name).tolist() == X[name].tolist()
 
 
+def test_a_repeated_column_that_nobody_reads():
+    table = pa.Table.from_pandas(X).append_column("note", [[1, 2, 3]])
+    columns = Columns(table.append_column("note", [[4, 5, 6]]))
+    assert columns.texts("response_a").tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="X has 2 columns named 'note'"):
+        columns.values("note")
+    twice = pa.concat_tables([table]).append_column("response_a", [["x", "y", "z"]])
+    with pytest.raises(ValueError, match="X has 2 columns named 'response_a'"):
+        Columns(twice).texts("response_a")
+
+
 def test_a_single_record():
     columns = Columns(X.to_dict("records")[1])
     assert (len(columns), columns.texts("response_a").tolist()) == (1, ["b"])
+
+
+def test_a_record_of_messages_is_one_record(texts, quick, letter_encoder):
+    message = {"role": "user", "content": "tea?"}
+    record = {"prompt": [message] * 3, "response_a": "tea", "response_b": "ale"}
+    assert len(Columns(record)) == len(Columns({**record, "response_a": message, "user": 3})) == 1
+    columns = {"prompt": [[message]] * 3, "response_a": ["tea"] * 3, "user": "ann"}
+    assert len(Columns(columns)) == len(Columns({**columns, "prompt": [message] * 3})) == 3
+    model = quick(encoder=letter_encoder, strategy="pooled", user=None)
+    model.fit(texts.X.drop(columns="user"), texts.y)
+    assert model.decision_function(record).shape == (1,)
+    item = {"prompt": [message] * 3, "response": "tea"}
+    np.testing.assert_array_equal(model.reward(item), model.reward([item]))
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -1,10 +1,13 @@
 """Weights of comparisons: what is refused, and what is left out with the weight zero."""
 
+import datasets as hf
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pafo_sk import ComparisonTable
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Pairs
 from pafo_sk._comparisons.weights import counted_rows, read_weight, whole
 
@@ -58,6 +61,29 @@ def test_rows_of_arrays():
     assert part.values.tolist() == [[0, 1], [4, 5]]
     assert part.users.unique.tolist() == ["a", "c"]
     assert y.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        tuple,
+        pd.Index,
+        pd.Categorical,
+        pd.Series,
+        lambda values: pd.Series(values).array,
+        lambda values: pd.array([int(value) for value in values], dtype="int64[pyarrow]"),
+        lambda values: pd.array(values, dtype="string[pyarrow]"),
+        pa.array,
+        lambda values: {"g": values},
+        lambda values: pa.RecordBatch.from_pydict({"g": values}),
+        lambda values: hf.Dataset.from_dict({"g": values}),
+    ],
+)
+def test_forms_of_labels_without_the_rows_of_weight_zero(form):
+    values = form(["3", "1", "3"])
+    kept = counted_rows(_table(), [1, 0, 1], groups=values)[2][0]
+    given = Labels.of(values, "groups").tolist()
+    assert Labels.of(kept, "groups").tolist() == given[::2]
 
 
 def _table():

@@ -53,6 +53,18 @@ def test_other_labels_are_read_as_they_sort_with_a_warning(y):
         read_y(y, 2, None, "other")
 
 
+@pytest.mark.parametrize("form", [list, tuple, pd.Series])
+def test_strings_beside_what_is_no_string(form):
+    with pytest.raises(ValueError, match=r"y contains NaN or None in 1 of 3 rows.*\[1\]"):
+        read_y(form(["b", np.nan, "b"]), 3)
+    with pytest.raises(ValueError, match=r"y mixes strings and numbers, such as 'b' and 0"):
+        read_y(form(["b", 0, "a"]), 3)
+    for kept in (["b", "a"], [["b"], ["a"]]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert read_y(kept, 2)[1].dtype == np.dtype("<U1")
+
+
 @pytest.mark.parametrize(
     ("found", "both"),
     [

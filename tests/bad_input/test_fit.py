@@ -53,6 +53,16 @@ BAD_FIT = {
         ValueError,
         ["X lacks the columns 'response_a', 'response_b'"],
     ),
+    "a column of text among numbers": (
+        number(lambda X: X.assign(team=X["user"].map(lambda user: f"t{user % 2}"))),
+        ValueError,
+        ["Column 'team' of X holds text", "drop it, or name it in group_column", "X.drop(columns="],
+    ),
+    "columns of text among numbers": (
+        number(lambda X: X.assign(team="t", land="l")),
+        ValueError,
+        ["X lacks the columns", "if X holds numbers, drop ['team', 'land'], or name them in"],
+    ),
     "response misspelt": (
         text(lambda X: X.rename(columns={"response_b": "responseb"})),
         ValueError,

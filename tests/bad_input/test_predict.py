@@ -39,6 +39,10 @@ BAD_PREDICT = {
         text(lambda X: X.drop(columns="user")),
         ["X has no user column 'user'", "Add it"],
     ),
+    "a column of text among numbers": (
+        number(lambda X: X.assign(team="t")),
+        ["Column 'team' of X holds text", "drop it, or name it in group_column"],
+    ),
     "no prompt": (text(lambda X: X.drop(columns="prompt")), ["X lacks the column 'prompt'"]),
     "no response": (
         text(lambda X: X.rename(columns={"response_a": "responsea"})),
@@ -130,6 +134,12 @@ def test_enroll_takes_one_class(base, fitted):
             ["items contains NaN in 2 of 9 rows", r"\[4, 8\]", "Drop"],
         ),
         ("numbers", pd.DataFrame({"response": ["a"]}), ValueError, ["items must be an array"]),
+        (
+            "numbers",
+            pd.DataFrame(np.ones((1, 6)), columns=[f"x{i}" for i in range(6)]).assign(team="t"),
+            ValueError,
+            ["items must be an array", "without columns of text, such as 'team'"],
+        ),
         ("texts", np.ones((3, 6)), ValueError, ["items must be a frame", "response, prompt"]),
         (
             "texts",

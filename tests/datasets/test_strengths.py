@@ -1,10 +1,14 @@
 """Graded answers become winners and weights."""
 
+import datasets as hf
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from pafo_sk import ComparisonTable, PafoRewardEstimator
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk.datasets import from_strengths
 
 X = pd.DataFrame({"response_a": list("abcd"), "response_b": list("efgh")}, index=[9, 8, 7, 6])
@@ -19,6 +23,29 @@ def test_ties_are_half_a_win():
     assert data.groups.tolist() == list("xyyxy")
     assert data.row.tolist() == [0, 1, 1, 2, 3]
     assert "5 rows from 4 answers; 1 ties count as half a win" in data.DESCR
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda X: X.to_dict("list"),
+        lambda X: X.to_dict("records"),
+        pa.RecordBatch.from_pandas,
+        hf.Dataset.from_pandas,
+        pl.from_pandas,
+    ],
+)
+def test_every_form_of_comparisons(convert):
+    data = from_strengths(convert(X), STRENGTH)
+    expected = from_strengths(X, STRENGTH)
+    assert Columns(data.X).texts("response_a").tolist() == expected.X["response_a"].tolist()
+    assert data.y.tolist() == expected.y.tolist()
+
+
+def test_rows_without_a_group():
+    assert from_strengths(X, STRENGTH, groups=["x", None, "y", None]).groups.tolist() == [
+        *["x", None, None, "y", None]
+    ]
 
 
 def test_ties_are_left_out():

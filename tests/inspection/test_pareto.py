@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from pafo_sk.inspection import ParetoDisplay
+from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay
 from pafo_sk.metrics import majority_accuracy, minority_accuracy
 
 
@@ -117,6 +118,18 @@ def test_other_scorers(cv_results):
     np.testing.assert_allclose(ends, [0.5 - 0.196, 0.5 + 0.196])
 
 
+def test_a_majority_that_is_a_tuple_and_one_that_is_unknown(model, people, known, quick):
+    for X in (None, people.X[known]):
+        rows = {} if X is None else {"y": people.y[known], "groups": people.groups[known]}
+        with pytest.raises(ValueError, match="majority='z' is none of the groups that occur"):
+            ParetoDisplay.from_estimator(model, X, **rows, majority="z")
+    groups = pd.DataFrame({"g": people.groups, "half": "x"})
+    other = quick().fit(people.X, people.y, groups=groups)
+    found = ParetoDisplay.from_estimator(other).points
+    report = other.pareto_report_.reset_index(drop=True)
+    np.testing.assert_allclose(found["majority"], report.loc[0, found.index].astype(float))
+
+
 def test_clear_errors(cv_results, answers):
     with pytest.raises(ValueError, match=r"no mean_test_most; scorers there: \['majority_acc"):
         ParetoDisplay.from_cv_results(cv_results, majority="most")
@@ -129,3 +142,16 @@ def test_clear_errors(cv_results, answers):
         ParetoDisplay.from_predictions(**{**answers, "groups": ["a"] * 8})
     with pytest.raises(ValueError, match="majority='z' is none"):
         ParetoDisplay.from_predictions(**answers, majority="z")
+
+
+@pytest.mark.parametrize("display", [ParetoDisplay, GroupAccuracyDisplay])
+def test_what_is_none(display, model, people, answers):
+    groups = people.groups
+    with pytest.raises(ValueError, match="y and groups belong to X, which is None; pass X"):
+        display.from_estimator(model, None, people.y, groups)
+    with pytest.raises(ValueError, match="y is None; pass the winners"):
+        display.from_estimator({"one": model}, people.X, None, groups)
+    with pytest.raises(TypeError, match="groups is None; pass one label per row"):
+        display.from_predictions(**{**answers, "groups": None})
+    columns = {"g": answers["groups"]}
+    display.from_predictions(**{**answers, "groups": columns}, reference="pooled")

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pafo_sk.datasets import from_strengths
+from pafo_sk.inspection._tables import accuracy_table
 from pafo_sk.metrics import (
+    best_of_n_report,
+    calibration_error,
+    compare,
+    gini,
     group_accuracy,
     group_gap,
     majority_accuracy,
@@ -74,6 +80,36 @@ def test_bad_users_of_groups():
         group_accuracy([1, 0], [1, 0], ["x", "y"], users=["ann"])
     with pytest.raises(ValueError, match=r"users has no value.*\[0\]"):
         group_accuracy([1, 0], [1, 0], ["x", "y"], users=[None, "ann"])
+
+
+@pytest.mark.parametrize("form", [list, pd.Series])
+def test_a_string_may_be_missing_from_a_list(form):
+    y, wrong, users = ["b", "b", "b"], form(["b", np.nan, "b"]), ["u"] * 3
+    for given in ((wrong, y), (y, wrong)):
+        with pytest.raises(ValueError, match=r"contains NaN or None in 1 of 3 rows.*\[1\]"):
+            user_accuracy(*given, users)
+        with pytest.raises(ValueError, match=r"contains NaN or None in 1 of 3 rows.*\[1\]"):
+            compare({"one": given[1], "two": y}, None, given[0])
+        with pytest.raises(ValueError, match="contains NaN or None in 1 of"):
+            accuracy_table(given[0], {"one": given[1]}, list("xxy"))
+
+
+def test_masked_values_are_refused():
+    masked = np.ma.masked_array([1, 0, 1], mask=[0, 1, 0])
+    y, labels = [1, 0, 1], ["x", "x", "y"]
+    masks = {
+        "y_true": lambda: user_accuracy(masked, y, labels),
+        "y_pred": lambda: user_accuracy(y, masked, labels),
+        "sample_weight": lambda: group_accuracy(y, y, labels, sample_weight=masked),
+        "proba": lambda: calibration_error(y, masked),
+        "values": lambda: gini(masked),
+        "utility": lambda: best_of_n_report({"m": y}, None, masked, users=labels, prompts=labels),
+        "strength": lambda: from_strengths([[1.0]] * 3, masked),
+        "predictions": lambda: compare({"one": masked, "two": y}, None, y),
+    }
+    for name, call in masks.items():
+        with pytest.raises(ValueError, match=rf"{name}.* masked values in 1 of 3 rows.*\[1\]"):
+            call()
 
 
 def test_winners_named_in_two_ways():

@@ -4,13 +4,31 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from pafo_sk import metrics
+from pafo_sk import ComparisonTable, metrics
 from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
-from pafo_sk.metrics import fairness_report
+from pafo_sk.metrics import compare, fairness_report, get_scorer
+from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
+
+
+@pytest.fixture
+def renaming(quick, data):
+    """Make a pipeline that puts a prefix before the columns that the estimator names."""
+    numbers = [name for name in data.X.columns if name != "user"]
+
+    def make(**params):
+        scaled = [("scaled", StandardScaler(with_mean=False), numbers)]
+        prefix = ColumnTransformer(scaled, remainder="passthrough")
+        model = quick(**{"user": "remainder__user", "strategy": "balanced", **params})
+        return make_pipeline(prefix.set_output(transform="pandas"), model)
+
+    with config_context(enable_metadata_routing=True):
+        yield make
 
 
 def test_columns_of_x_and_the_support_rate(quick, data):
@@ -35,6 +53,19 @@ def test_columns_of_x_and_the_support_rate(quick, data):
     for outer in inside:
         found = fairness_report(outer, X, data.y, random_state=0)
         pd.testing.assert_frame_equal(found.measures, report.measures)
+
+
+def test_groups_that_are_no_combinations_have_no_attributes(quick, data):
+    X = data.X.assign(sex=data.groups, age="old")
+    model = quick(strategy="balanced", group_column=["sex", "age"]).fit(X, data.y)
+    report = fairness_report(model, X, data.y, random_state=0)
+    assert report.attributes.index.unique("attribute").tolist() == ["sex", "age"]
+    given = fairness_report(model, X, data.y, X[["sex", "age"]], random_state=0)
+    pd.testing.assert_frame_equal(report.attributes, given.attributes)
+    a, b = np.arange(200), np.arange(200, 400)
+    table = ComparisonTable(np.random.rand(400, 6), a, b, users=data.users, groups=data.groups)
+    model = quick(strategy="balanced").fit(table, data.y).set_params(group_column=["sex", "age"])
+    assert fairness_report(model, table, data.y, random_state=0).attributes is None
 
 
 def test_users_that_fit_did_not_know(quick, data):
@@ -62,6 +93,10 @@ def test_users_that_the_model_does_not_know_are_counted(quick, data):
     assert report.n_unknown_users == 3
     assert f"3 of {n_users} users are unknown to the model" in report.summary()
     assert fairness_report(model, data.X, data.y, random_state=0).n_unknown_users == 0
+    weight = (X["user"] != -1).astype(float)  # one of the three is left out
+    report = fairness_report(model, X, data.y, sample_weight=weight, random_state=0)
+    assert report.n_unknown_users == 2
+    assert f"2 of {n_users - 1} users are unknown" in report.summary()
     pooled = quick(strategy="pooled").fit(data.X, data.y)
     assert fairness_report(pooled, X, data.y, random_state=0).n_unknown_users is None
     found = model.monitor(X, data.y, data.groups)
@@ -77,3 +112,45 @@ def test_users_that_the_model_does_not_know_are_counted(quick, data):
         assert display.ax_.get_xlabel().endswith(note)
         assert display.plot().ax_.get_xlabel().endswith(note)
     plt.close("all")
+
+
+def test_columns_that_a_pipeline_renames(renaming, data):
+    X, y, groups = data.X, data.y, data.groups
+    models = {s: renaming(strategy=s).fit(X, y, groups=groups) for s in ("balanced", "pooled")}
+    found, given = (compare(models, X, y, groups, users=u) for u in (None, X["user"]))
+    pd.testing.assert_frame_equal(found, given)
+    report = fairness_report(models["balanced"], X, y, groups, random_state=0)
+    assert len(report.users) == X["user"].nunique()
+    scorer, model = get_scorer("user_cvar"), models["balanced"]
+    assert scorer(model, X, y) == scorer(model, X, y, users=X["user"])
+    both = X.assign(group=groups)
+    model, scorer = renaming(group_column="remainder__group"), get_scorer("minority_accuracy")
+    model.fit(both, y)
+    assert scorer(model, both, y) == scorer(model, both, y, groups=groups)
+
+
+def test_default_folds_know_a_renamed_user_column(renaming, data):
+    grid = {"paforewardestimator__random_state": [0]}
+    scores = []
+    for cv in (2, UnlinkedKFold(2, random_state=0)):
+        search = GroupGridSearchCV(renaming(), grid, cv=cv, error_score="raise")
+        scores.append(search.fit(data.X, data.y, groups=data.groups).best_score_)
+    X, model = data.X.assign(group=data.groups), renaming(group_column="remainder__group")
+    search = GroupGridSearchCV(model, grid, cv=2, scoring="minority_accuracy").fit(X, data.y)
+    assert np.isfinite(search.best_score_)
+    assert scores[0] == scores[1]
+
+
+def test_a_user_column_of_which_x_has_no_trace(quick, data):
+    X, y, groups = data.X.rename(columns={"user": "rater"}), data.y, data.groups
+    for user in ("who", "user"):
+        step = FunctionTransformer(pd.DataFrame.rename, kw_args={"columns": {"rater": user}})
+        model = make_pipeline(step, quick(user=user, strategy="balanced"))
+        model.fit(X, y, paforewardestimator__groups=groups)
+        with pytest.raises(ValueError, match=rf"user='{user}' .* no column of X.* users=\.\.\."):
+            fairness_report(model, X, y, groups)
+        assert fairness_report(model, X, y, groups, users=X["rater"]).users is not None
+    model = make_pipeline(FunctionTransformer(), quick(strategy="balanced"))
+    without = X.drop(columns="rater")
+    model.fit(without, y, paforewardestimator__groups=groups)
+    assert fairness_report(model, without, y, groups).users is None

@@ -48,6 +48,13 @@ def test_group_frame_has_the_same_numbers(with_users):
     assert frame.difference()["accuracy"] == pytest.approx(np.ptp(ours["accuracy"]))
 
 
+@pytest.mark.parametrize("metric", [group_metrics, group_frame])
+@pytest.mark.parametrize("n_bins", [2.5, 0, "ten"])
+def test_bins_are_counted_in_whole_numbers(metric, n_bins):
+    with pytest.raises(ValueError, match=rf"n_bins={n_bins!r} must be a whole number, 1 or more"):
+        metric([1, 0], [1, 1], [0.5, 0.7], ["x", "y"], n_bins=n_bins)
+
+
 def test_without_probabilities_accuracy_only():
     y, predicted, _, groups, users = sample()
     ours = group_metrics(y, predicted, None, groups, users)

@@ -323,6 +323,11 @@ def test_a_dataset_of_hugging_face(data, quick):
     other = make(quick(strategy="balanced")).fit(data.X, data.y, groups=data.groups)
     assert (search.best_estimator_.predict(data.X) == other.best_estimator_.predict(data.X)).all()
     assert np.array_equal(scores(search), scores(other))
+    known = {"groups": data.groups, "sample_weight": np.arange(len(data.y)) % 2}
+    search = make(quick(strategy="balanced"), scoring="minority_accuracy", refit=True)
+    search.fit(data.X, data.y, groups=data.groups)
+    for frame in (dataset, data.X.to_dict("list")):
+        assert search.score(frame, data.y, **known) == search.score(data.X, data.y, **known)
     # scikit-learn cannot cut it, as the docs say
     with pytest.raises(TypeError, match="'int' and 'ellipsis'"):
         train_test_split(dataset, data.y)
