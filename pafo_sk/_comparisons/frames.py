@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import narwhals as nw
@@ -180,7 +181,8 @@ class Columns:
         try:
             return Labels.of(values, f"column {name!r} of {self.argument}")
         except TypeError:  # something in it has no hash
-            if not any(map(is_messages, values)):
+            # in a column of users a single dictionary is a mistake, and no message
+            if not any(map(is_messages, values if name == "prompt" else islice(values, 1))):
                 raise
             return self._rendered(name)
 

@@ -12,7 +12,7 @@ from pafo_sk._comparisons.labels import FEW, Labels, as_objects
     ("values", "message"),
     [
         ([2, True, 1, "u"], "users holds True in row 1 and 1 in row 2"),
-        ([0.0, "u", np.bool_(False), 5], r"users holds np.False_ in row 2 and 0.0 in row 0"),
+        ([0.0, "u", np.bool_(False), 5], r"users holds 0.0 in row 0 and np.False_ in row 2"),
         ([2.0**60, 1.0, 2.0, 3.0], r"9007199254740992 or more in .* of {n} rows"),
         ([-(2.0**53), "u", 1, 2], r"9007199254740992 or more"),
     ],
