@@ -42,11 +42,15 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
     of_one_kind = isinstance(values, pd.Categorical) or values.dtype.kind != "O"
     if of_one_kind or not any(issubclass(kind, (*NUMBERS, tuple)) for kind in kinds):
         return
-    doubtful = [equals_truth_value(label) for label in unique]
-    if not any(doubtful):
+    doubtful = (unique == 0) | (unique == 1)
+    if any(issubclass(kind, tuple) for kind in kinds):
+        doubtful |= np.array(list(map(equals_truth_value, unique)), dtype=bool)
+    rows = np.flatnonzero(doubtful[codes])
+    # rows are looked at one by one only where some are of another kind
+    if not any(issubclass(kind, (*BOOLS, tuple)) for kind in set(map(type, values[rows]))):
         return
     first: dict[int, tuple[int, Hashable]] = {}
-    for row in np.flatnonzero(np.array(doubtful)[codes]).tolist():
+    for row in rows.tolist():
         value = values[row]
         before, kind = first.setdefault(int(codes[row]), (row, truth_values(value)))
         if truth_values(value) != kind:

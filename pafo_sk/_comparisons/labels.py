@@ -77,7 +77,7 @@ class Labels:
                 )
             codes, unique = np.where(missing, len(unique), codes), as_objects([*unique, None])
         check_distinct(codes, unique, values, name)
-        if any(isinstance(label, tuple) for label in unique):
+        if any(issubclass(kind, tuple) for kind in set(map(type, unique))):
             # tuples with NaN differ from one another, and would be several labels of one look
             merged, unique = numbered(list(map(with_one_nan, unique)))
             codes = merged[codes]
