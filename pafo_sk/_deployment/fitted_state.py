@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Hashable
-from dataclasses import replace
 from numbers import Number
 from typing import Any
 
@@ -332,14 +331,13 @@ def _history(
     shape = (len(users), model.module.n_statistics)
     _require(sums.dtype == np.float64 and sums.shape == shape, f"histories have no {shape} sums")
     _require(np.isfinite(sums).all() and (sums[:, 0] >= 0).all(), "a history is not finite")
+    if salt is not None:
+        _require(re.fullmatch("([0-9a-f]{2}){1,64}", salt), "the salt of its users is none")
     try:
-        histories = Histories.from_state({"users": users, "sums": sums})
+        known = KnownUsers(users) if salt is None else HashedUsers(bytes.fromhex(salt), users)
     except ValueError:
         raise ValueError("a user occurs twice") from None
-    if salt is None:
-        return histories
-    _require(re.fullmatch("([0-9a-f]{2}){1,64}", salt), "the salt of its users is none")
-    return replace(histories, known=HashedUsers(bytes.fromhex(salt), users))
+    return Histories.from_state({"users": users, "sums": sums}, known)
 
 
 def _reward_scale(

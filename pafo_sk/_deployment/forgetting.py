@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows
-from pafo_sk._deployment.hashed_users import HashedUsers
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.known_users import KnownUsers
 from pafo_sk._student.reward import PersonalisedReward
@@ -33,8 +31,7 @@ def forget_users(estimator: Any, users: Any) -> None:
                 f"forget: users holds labels that the model does not know {in_rows(unknown)}. "
                 "Nothing was there to be forgotten; check that they are written as in fit."
             )
-        known = history.known
-        names = known.named(gone)
+        names = history.known.named(gone)
         rate = estimator.support_rate_
         if rate is not None:
             estimator.support_rate_ = rate[KnownUsers(names).find(rate.index, len(names)) < 0]
@@ -43,10 +40,7 @@ def forget_users(estimator: Any, users: Any) -> None:
         if not unknown.all():
             _forget_reports(estimator, gone)
             _forget_groups(estimator, gone)
-        left = history.without(gone)
-        if isinstance(known, HashedUsers):
-            left = replace(left, known=HashedUsers(known.salt, left.known.first(len(left))))
-        return left
+        return history.without(gone)
 
     estimator._change_history(change)
 

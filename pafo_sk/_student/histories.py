@@ -59,8 +59,8 @@ class Histories:
         return cls(n_statistics, 0, KnownUsers(), [])
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Histories:
-        """Histories from what `to_state` returned."""
+    def from_state(cls, state: dict[str, Any], known: KnownUsers | None = None) -> Histories:
+        """Histories from what `to_state` returned; ``known`` holds the users, if given."""
         users, sums = state["users"], state["sums"]
         if len(users) != len(sums):
             raise ValueError(f"Histories have {len(users)} users and {len(sums)} rows of sums.")
@@ -68,7 +68,7 @@ class Histories:
         return replace(
             nobody,
             n_users=len(users),
-            known=KnownUsers(users),
+            known=KnownUsers(users) if known is None else known,
             blocks=nobody._blocks_with(np.arange(len(users)), sums),
         )
 
@@ -154,8 +154,8 @@ class Histories:
         gone = self.known.find(users, len(self))
         kept = np.ones(len(self), dtype=bool)
         kept[gone[gone >= 0]] = False
-        names = self.known.first(len(self))
-        return self.from_state({"users": list(compress(names, kept)), "sums": self.sums[kept]})
+        names = list(compress(self.known.first(len(self)), kept))
+        return self.from_state({"users": names, "sums": self.sums[kept]}, self.known.of(names))
 
     def codes(self, users: Labels | None, n: int) -> np.ndarray:
         """Position of every row's user, -1 where unknown or where no users are given."""
