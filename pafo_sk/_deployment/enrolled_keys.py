@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -38,10 +38,13 @@ class EnrolledKeys:
             for user, key in zip(users, keys, strict=True)
         ]
 
-    def unseen(self, digests: list[bytes]) -> np.ndarray:
-        """Return which rows are enrolled for the first time, (n,)."""
+    def unseen(self, digests: list[bytes], keys: Sequence[Hashable]) -> np.ndarray:
+        """Return which rows are enrolled for the first time, (n,); always those without a key."""
         first = {digest: row for row, digest in reversed(list(enumerate(digests)))}
-        new = [first[d] == row and d not in self.digests for row, d in enumerate(digests)]
+        new = [
+            key is None or (first[digest] == row and digest not in self.digests)
+            for row, (digest, key) in enumerate(zip(digests, keys, strict=True))
+        ]
         return np.array(new, dtype=bool)
 
     def without(self, users: Iterable[Hashable]) -> EnrolledKeys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -116,14 +117,19 @@ class Lifecycle(ComparisonClassifier):
                 f"keys has {len(keys)} labels for {len(label)} comparisons; give one for each."
             )
         assert given.users is not None
-        users, statistics = given.users, self.model_.statistics(given, label)
+        self._add_once(given.users, keys.tolist(), self.model_.statistics(given, label))
+
+    def _add_once(self, users: Labels, keys: Sequence[Hashable], statistics: np.ndarray) -> None:
+        """Add the statistics of comparisons whose keys are new for their users, or None."""
 
         def change(history: Histories) -> Histories:
-            known = self.__dict__.setdefault("enrolled_keys_", EnrolledKeys())
+            known = vars(self).get("enrolled_keys_", EnrolledKeys())
             digests = known.digests_of(users, keys)
-            new = np.flatnonzero(known.unseen(digests))
+            new = np.flatnonzero(known.unseen(digests, keys))
             changed = history.plus(*sums_by_user(users[new], statistics[new], statistics.shape[1]))
-            known.digests.update(digests)
+            known.digests.update(d for d, key in zip(digests, keys, strict=True) if key is not None)
+            if known.digests:
+                self.enrolled_keys_ = known
             return changed
 
         self._change_history(change)

@@ -19,7 +19,6 @@ from pafo_sk._deployment.enrolled_keys import EnrolledKeys
 from pafo_sk._deployment.fitted_state import model_state
 from pafo_sk._deployment.hashed_users import HashedUsers
 from pafo_sk._deployment.reward_methods import ranks_within
-from pafo_sk._student.histories import Histories, sums_by_user
 from pafo_sk.serve._journal import Journal
 from pafo_sk.serve._requests import Choice, Comparison, Item, is_label
 
@@ -91,7 +90,8 @@ class ServedModel:
         label = np.array([choice.winner == "b" for choice in choices], dtype=np.float64)
         statistics = estimator.model_.statistics(given, label)
         keys = [choice.key for choice in choices]
-        new = self._unseen(users, keys)
+        known = vars(estimator).get("enrolled_keys_", EnrolledKeys())
+        new = known.unseen(known.digests_of(users, keys), keys)
         new[new] = self._journal.add(
             list(compress(users, new)), list(compress(keys, new)), statistics[new]
         )
@@ -130,29 +130,10 @@ class ServedModel:
         """Close the journal."""
         self._journal.close()
 
-    def _unseen(self, users: Sequence[Hashable], keys: Sequence[Hashable]) -> np.ndarray:
-        """Which choices have no key that the model knows of their user."""
-        known = vars(self.estimator).get("enrolled_keys_", EnrolledKeys())
-        digests = known.digests_of(users, keys)
-        rows = zip(keys, digests, strict=True)
-        return np.array([k is None or d not in known.digests for k, d in rows], dtype=bool)
-
     def _add(
         self, users: Sequence[Hashable], keys: Sequence[Hashable], statistics: np.ndarray
     ) -> None:
-        labels = Labels.of(as_objects(list(users)), "users")
-        sums = sums_by_user(labels, statistics, statistics.shape[1])
-        keyed = [key is not None for key in keys]
-
-        def change(history: Histories) -> Histories:
-            changed = history.plus(*sums)
-            if any(keyed):
-                known = vars(self.estimator).setdefault("enrolled_keys_", EnrolledKeys())
-                mine = compress(users, keyed), compress(keys, keyed)
-                known.digests.update(known.digests_of(*mine))
-            return changed
-
-        self.estimator._change_history(change)
+        self.estimator._add_once(Labels.of(as_objects(list(users)), "users"), keys, statistics)
 
     def _forget(self, users: Sequence[Hashable]) -> None:
         with warnings.catch_warnings():

@@ -86,7 +86,7 @@ def test_wrong_keys(model, data):
     assert "new" not in model.known_users_
 
 
-class Colour(str, Enum):  # noqa: UP042
+class Colour(str, Enum):  # noqa: UP042 - StrEnum would hide the fault
     RED = "red"
 
 
@@ -142,7 +142,7 @@ def test_state():
     keys.digests.update(keys.digests_of(["ann", "bob"], [1, 1]))
     again = EnrolledKeys.from_state(**keys.to_state())
     assert again.digests == keys.digests
-    assert again.unseen(again.digests_of(["ann", "ann"], [1, 2])).tolist() == [False, True]
+    assert again.unseen(again.digests_of(["ann", "ann"], [1, 2]), [1, 2]).tolist() == [False, True]
     assert EnrolledKeys.from_state(**EnrolledKeys().to_state()).digests == set()
     with pytest.raises(ValueError, match="another size"):
         EnrolledKeys.from_state("00", np.zeros((2, 3), dtype=np.uint8))
