@@ -132,7 +132,7 @@ class Columns:
             return Labels(*numbered(few))
         try:  # Arrow's strings and categories are numbered without one Python string per row
             codes, unique = pd.factorize(unwrapped(column) if self._pandas else self.values(name))
-        except (TypeError, NotImplementedError):  # something in it has no hash, or none in Arrow
+        except (TypeError, NotImplementedError):  # a message has no hash; Arrow numbers no lists
             return self._rendered(name)
         unique = np.asarray(unique, dtype=object)
         kind = pd.api.types.infer_dtype(unique, skipna=False)

@@ -47,8 +47,9 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> N
             f"{source} has no column {', '.join(map(repr, missing))}; its columns are "
             f"{list(map(str, frame.columns))[:20]}. Rename the columns or pass another table."
         )
+    repeated = set(frame.columns[frame.columns.duplicated()])
     for column in columns:
-        if list(frame.columns).count(column) > 1:
+        if column in repeated:
             raise ValueError(
                 f"{source} has several columns {column!r}. Keep one of them, for instance "
                 f"{source}.loc[:, ~{source}.columns.duplicated()]."
