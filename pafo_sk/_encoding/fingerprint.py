@@ -17,12 +17,17 @@ import torch
 from joblib.hashing import NumpyHasher
 
 from pafo_sk._encoding.probing import (
+    PROBES,
     TOLERANCE,
     same_signature,
     signature_of,
     state_of,
     tensor_states,
 )
+
+# What a transformer does with its weights; few names, because versions of transformers differ in
+# the others.
+_CONFIG_NAMES = ("model_type", "hidden_act", "num_attention_heads", "layer_norm_eps")
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ def _encodes_by_weights(model: Any) -> bool:
 
 def _weights_state(model: Any) -> tuple:
     """What changes when a SentenceTransformer is trained or configured, and is cheap to see."""
-    return _configuration(model), tensor_states(model)
+    return _configuration(model), id(getattr(model, "tokenizer", None)), tensor_states(model)
 
 
 def _probe(model: Any, facts: dict[str, Any]) -> None:
@@ -198,15 +203,38 @@ def _configuration(model: Any) -> str:
 
 
 def _of_weights(model: torch.nn.Module) -> str:
-    """Fingerprint of a module's weights, vocabulary and configuration."""
+    """Fingerprint of a module's weights, tokens and configuration."""
     digest = blake2b(_configuration(model).encode(), digest_size=16)
-    vocabulary: dict = getattr(getattr(model, "tokenizer", None), "get_vocab", dict)()
-    digest.update(json.dumps(sorted(vocabulary.items())).encode())
+    configs = [vars(part)["config"] for part in model.modules() if "config" in vars(part)]
+    # A set, because versions of transformers differ in how many parts keep the configuration.
+    described = {str([getattr(config, name, "") for name in _CONFIG_NAMES]) for config in configs}
+    tokens = _of_tokens(getattr(model, "tokenizer", None))
+    digest.update(json.dumps([sorted(described), tokens]).encode())
     for name, tensor in model.state_dict().items():
         # sentence-transformers 5 called the module `auto_model`.
         digest.update(f"{name.replace('auto_model.', 'model.')} {tuple(tensor.shape)}".encode())
         digest.update(as_float32(tensor).data)
     return digest.hexdigest()
+
+
+def _of_tokens(tokenizer: Any) -> list:
+    """The vocabulary of a tokenizer, and what it makes of a few texts.
+
+    Casing and special tokens are no part of the vocabulary. They are told by tokens and not by the
+    tokenizer's description, because a description changes with the version of its library.
+    """
+    vocabulary = getattr(tokenizer, "get_vocab", list)()
+    if isinstance(vocabulary, dict):  # word tokenizers of sentence-transformers have a list
+        vocabulary = sorted(vocabulary.items())
+    if not vocabulary:
+        tokens: list = []
+    elif hasattr(tokenizer, "encode_batch"):  # of the package tokenizers
+        tokens = [found.ids for found in tokenizer.encode_batch(list(PROBES))]
+    elif callable(tokenizer):  # of the package transformers
+        tokens = tokenizer(list(PROBES), truncation=False, verbose=False)["input_ids"]
+    else:
+        tokens = [tokenizer.tokenize(text) for text in PROBES]
+    return [vocabulary, tokens]
 
 
 def _of_attributes(model: Any, failed: Exception | None = None) -> str:

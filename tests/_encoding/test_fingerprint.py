@@ -1,12 +1,16 @@
 import copy
 import gc
 import pickle
+import shutil
 import threading
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import modules
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from pafo_sk._encoding import loading
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
@@ -77,6 +81,53 @@ def test_vocabulary_belongs_to_the_fingerprint(tiny_encoder):
     model = copy.deepcopy(tiny_encoder)
     add_a_token(model)
     assert encoder_info(None, model)["revision"] != encoder_info(None, tiny_encoder)["revision"]
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("tokenizer_config.json", '"do_lower_case": true', '"do_lower_case": false'),
+        ("config.json", '"hidden_act": "gelu"', '"hidden_act": "relu"'),
+        ("config.json", '"num_attention_heads": 2', '"num_attention_heads": 4'),
+    ],
+)
+def test_configuration_belongs_to_the_fingerprint(
+    tiny_encoder_path, tiny_encoder, tmp_path, file, before, after
+):
+    folder = shutil.copytree(tiny_encoder_path, tmp_path / "changed")
+    changes = {before: after, '"lowercase": true': '"lowercase": false'}
+    tokens = [folder / "tokenizer.json"] if file.startswith("tokenizer") else []
+    for path in [folder / file, *tokens]:
+        text = path.read_text()
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        assert text != path.read_text()
+        path.write_text(text)
+    model = load_encoder(folder, device="cpu")
+    text = ["YES no"]
+    assert not np.allclose(model.encode(text), tiny_encoder.encode(text), atol=1e-6)
+    assert encoder_info(None, model)["revision"] != encoder_info(None, tiny_encoder)["revision"]
+
+
+@pytest.mark.parametrize("kind", ["static", "words", "counts"])
+def test_fingerprint_of_encoders_without_a_transformer(kind):
+    def make(lower):
+        if kind == "static":
+            tokenizer = Tokenizer(models.WordLevel({"no": 0, "[UNK]": 1}, unk_token="[UNK]"))
+            tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+            if lower:
+                tokenizer.normalizer = normalizers.Lowercase()
+            parts = [modules.StaticEmbedding(tokenizer, embedding_weights=np.eye(2))]
+        elif kind == "words":
+            tokenizer = modules.tokenizer.WhitespaceTokenizer(["No", "no"], do_lower_case=lower)
+            parts = [modules.WordEmbeddings(tokenizer, np.eye(2)), modules.Pooling(2)]
+        else:
+            parts = [modules.BoW(["no", "report" if lower else "meeting"])]
+        return SentenceTransformer(modules=parts, device="cpu")
+
+    revision = encoder_info(None, make(True))["revision"]
+    assert encoder_info(None, make(True))["revision"] == revision
+    assert encoder_info(None, make(False))["revision"] != revision
 
 
 class Wrapper:
