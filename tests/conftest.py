@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, settings
 from sklearn.utils import Bunch
 
 # A busy machine is slow, which is no fault of a test.
-settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")
 
 _WORDS = "yes no tax cut raise city bus bike lane more less good bad"

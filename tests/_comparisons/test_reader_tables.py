@@ -84,7 +84,7 @@ def test_a_fit_is_that_on_pairs_where_no_item_comes_again(made, quick):
     assert [fitted.reader_.form_ for fitted in models] == ["table", "pair"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 299), st.integers(0, 299)), min_size=1, max_size=60),
     head=st.sampled_from(["linear", "mlp"]),

@@ -50,7 +50,7 @@ def test_what_is_put_is_found_by_any_process(tmp_path):
         other.put_many("k", ["new", "newer"], np.ones((1, 7)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=8))
 def test_any_order_of_puts_and_gets(tmp_path_factory, puts):
     """Two readers of one folder always find exactly what a dict would."""

@@ -52,7 +52,7 @@ def test_items_of_a_pool():
     assert len(pairs) == 6
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n_groups=st.integers(1, 5),
     place=st.floats(0, 1),

@@ -15,7 +15,7 @@ numbers = st.floats(-1e3, 1e3, width=32)
 rows = st.integers(1, 12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(X=rows.flatmap(lambda n: arrays(float, (n, 6), elements=numbers)), users=st.data())
 def test_margins_are_antisymmetric(fit, X, users):
     known = st.lists(st.integers(-2, 19), min_size=len(X), max_size=len(X))
@@ -28,7 +28,7 @@ def test_margins_are_antisymmetric(fit, X, users):
         assert (margin[zero] == 0).all()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(X=rows.flatmap(lambda n: arrays(float, (n, 2, 4), elements=numbers)))
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_margins_of_pairs_are_antisymmetric(pair_models, kind, X):
@@ -72,7 +72,7 @@ def test_margins_are_antisymmetric_in_large_tables(pair_models, text_model, n):
 answers = st.text("abcdef \n", max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(answers, answers, answers, st.sampled_from("xyz")), min_size=1, max_size=9)
 )

@@ -73,7 +73,7 @@ def test_folds_of_prompts_are_nearer_to_even_than_those_of_chance(together):
     assert max(shares) - min(shares) < max(dealt) - min(dealt)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**31 - 1), st.integers(2, 4), st.sampled_from([None, "prompt", "user"]))
 def test_every_group_is_in_every_training_part(seed, n_splits, together):
     rng = np.random.RandomState(seed)

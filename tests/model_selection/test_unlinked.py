@@ -46,7 +46,7 @@ def check(X, splits, by_prompt):
         assert set(X.user.iloc[test]) <= set(X.user.iloc[train])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(0, 2**31 - 1),
     st.integers(2, 4),
