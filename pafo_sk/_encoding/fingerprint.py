@@ -190,12 +190,7 @@ def _configuration(model: Any) -> str:
     ]
     described += [type(model).__name__, prompt_of(model, {})]
     for child in model.children():
-        # sentence-transformers 6 says pooling_mode="mean", 5 pooling_mode_mean_tokens=True.
-        modes = getattr(child, "pooling_mode", None) or [
-            key for key, value in vars(child).items() if "pooling_mode_" in key and value is True
-        ]
-        modes = [modes] if isinstance(modes, str) else modes
-        modes = [mode.removeprefix("pooling_mode_").split("_token")[0] for mode in modes]
+        modes = getattr(child, "pooling_mode", ())
         described.append([type(child).__name__, modes, bool(getattr(child, "do_lower_case", 0))])
         if not getattr(child, "include_prompt", True):
             described.append("without the prompt")
@@ -211,8 +206,7 @@ def _of_weights(model: torch.nn.Module) -> str:
     tokens = _of_tokens(getattr(model, "tokenizer", None))
     digest.update(json.dumps([sorted(described), tokens]).encode())
     for name, tensor in model.state_dict().items():
-        # sentence-transformers 5 called the module `auto_model`.
-        digest.update(f"{name.replace('auto_model.', 'model.')} {tuple(tensor.shape)}".encode())
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(as_float32(tensor).data)
     return digest.hexdigest()
 
@@ -223,7 +217,7 @@ def _of_tokens(tokenizer: Any) -> list:
     Casing and special tokens are no part of the vocabulary. They are told by tokens and not by the
     tokenizer's description, because a description changes with the version of its library.
     """
-    vocabulary = getattr(tokenizer, "get_vocab", list)()
+    vocabulary: Any = getattr(tokenizer, "get_vocab", list)()
     if isinstance(vocabulary, dict):  # word tokenizers of sentence-transformers have a list
         vocabulary = sorted(vocabulary.items())
     if not vocabulary:
