@@ -31,7 +31,7 @@ from pafo_sk._deployment.fitted_state import (
     with_hashed_users,
 )
 from pafo_sk._deployment.hashed_users import SALT_BYTES
-from pafo_sk._encoding.fingerprint import EncoderReference, class_name
+from pafo_sk._encoding.fingerprint import EncoderReference, class_name, reference_for
 from pafo_sk._encoding.loading import holds_model
 from pafo_sk._student.model import HistoryMixture
 from pafo_sk._training.heads import LinearHead, MLPHead
@@ -75,6 +75,8 @@ def model_bytes(estimator: Any, hash_users: bool = False) -> bytes:
         state = with_hashed_users(state, os.urandom(SALT_BYTES))
     info = estimator.reader_.encoder_info_ if estimator.reader_.form_ == "text" else None
     if info is not None:
+        if not isinstance(estimator.encoder, str | os.PathLike | EncoderReference):
+            reference_for(estimator.encoder)  # by it `load` finds the object in this process
         name = _encoder_name(estimator.encoder, info["name"])
         state["reader_"] |= {"encoder_info_": {**info, "name": name}}
     document = {

@@ -97,6 +97,12 @@ class Counter:
         return np.array([[len(text)] * 6 for text in texts], dtype=float)
 
 
+def test_an_encoder_object_is_found_in_its_process(texts, quick, file):
+    model = quick(encoder=Counter()).fit(texts.X, texts.y, groups=texts.groups)
+    model.save(file)
+    check_same(load(file), model, texts.X)
+
+
 def test_no_text_and_no_folder_is_inside(texts, quick, tiny_encoder_path, file):
     model = quick(encoder=str(tiny_encoder_path), cache=str(file.parent / "vectors"), device="cpu")
     model.fit(texts.X, texts.y, groups=texts.groups).save(file)
