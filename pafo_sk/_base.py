@@ -154,8 +154,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         # a copy: scikit-learn hands out the estimator's own dictionary
         state = dict(super().__getstate__())
         state.pop("lock_", None)
-        if hasattr(state["encoder"], "encode") and not isinstance(state["encoder"], str):
-            state["encoder"] = reference_for(state["encoder"])
+        state["encoder"] = reference_for(state["encoder"])
         if "classes_" in state:
             # a search sends unfitted estimators to its workers; what is fitted needs no cache
             state["fit_cache"] = None

@@ -75,8 +75,7 @@ def model_bytes(estimator: Any, hash_users: bool = False) -> bytes:
         state = with_hashed_users(state, os.urandom(SALT_BYTES))
     info = estimator.reader_.encoder_info_ if estimator.reader_.form_ == "text" else None
     if info is not None:
-        if not isinstance(estimator.encoder, str | os.PathLike | EncoderReference):
-            reference_for(estimator.encoder)  # by it `load` finds the object in this process
+        reference_for(estimator.encoder)  # so that `load` finds an object of this process
         name = _encoder_name(estimator.encoder, info["name"])
         state["reader_"] |= {"encoder_info_": {**info, "name": name}}
     document = {

@@ -72,8 +72,13 @@ _objects: dict[str, list[Callable[[], Any]]] = {}  # revision -> references to i
 _objects_lock = threading.Lock()
 
 
-def reference_for(model: Any) -> EncoderReference:
-    """Return the reference under which ``find_encoder`` finds this object while it exists."""
+def reference_for(model: Any) -> Any:
+    """Return the reference under which ``find_encoder`` finds this object while it exists.
+
+    What is no object with ``encode``, as a name, a folder or a reference, is returned as it is.
+    """
+    if isinstance(model, str) or not hasattr(model, "encode"):
+        return model
     revision = revision_of(model)
     with _objects_lock:
         # A list, because a clone's copy may come first and be gone first.
