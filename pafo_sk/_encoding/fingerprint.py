@@ -222,13 +222,13 @@ def _of_tokens(tokenizer: Any) -> list:
     Casing and special tokens are no part of the vocabulary. They are told by tokens and not by the
     tokenizer's description, because a description changes with the version of its library.
     """
-    vocabulary: Any = getattr(tokenizer, "get_vocab", list)()
-    if isinstance(vocabulary, dict):  # word tokenizers of sentence-transformers have a list
-        vocabulary = sorted(vocabulary.items())
+    found: Any = getattr(tokenizer, "get_vocab", list)()
+    # word tokenizers of sentence-transformers have words in the order of their weights
+    vocabulary = sorted(found.items()) if isinstance(found, dict) else list(found)
     if not vocabulary:
         tokens: list = []
     elif hasattr(tokenizer, "encode_batch"):  # of the package tokenizers
-        tokens = [found.ids for found in tokenizer.encode_batch(list(PROBES))]
+        tokens = [one.ids for one in tokenizer.encode_batch(list(PROBES))]
     elif callable(tokenizer):  # of the package transformers
         tokens = tokenizer(list(PROBES), truncation=False, verbose=False)["input_ids"]
     else:

@@ -119,7 +119,8 @@ def test_fingerprint_of_encoders_without_a_transformer(kind):
                 tokenizer.normalizer = normalizers.Lowercase()
             parts = [modules.StaticEmbedding(tokenizer, embedding_weights=np.eye(2))]
         elif kind == "words":
-            tokenizer = modules.tokenizer.WhitespaceTokenizer(["No", "no"], do_lower_case=lower)
+            words = dict.fromkeys(["No", "no"]).keys()  # any iterable of words is allowed
+            tokenizer = modules.tokenizer.WhitespaceTokenizer(words, do_lower_case=lower)
             parts = [modules.WordEmbeddings(tokenizer, np.eye(2)), modules.Pooling(2)]
         else:
             parts = [modules.BoW(["no", "report" if lower else "meeting"])]
