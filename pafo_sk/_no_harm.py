@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._clusters import ClusteredMeans
 from pafo_sk._groups import Groups
-from pafo_sk._pareto_report import NORMAL, Gains, as_index, correct, gains, pareto_report
+from pafo_sk._pareto_report import LEVEL, as_index, clear_losses, correct, gains, pareto_report
 from pafo_sk._training.calibration import calibrated_losses, mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
 
@@ -79,7 +80,7 @@ class Judged:
     option : Option
     margins : ndarray of shape (n_comparisons, n_lengths)
         By histories of every length, of which the last is their own.
-    gains : list of Gains
+    gains : list of ClusteredMeans
         For every length.
     loss : ndarray of shape (n_users,)
         Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
@@ -89,7 +90,7 @@ class Judged:
 
     option: Option
     margins: np.ndarray
-    gains: list[Gains]
+    gains: list[ClusteredMeans]
     loss: np.ndarray
     unit_weight: np.ndarray | None = None
 
@@ -105,7 +106,7 @@ class Judged:
 
     def least_no_harm(self, no_harm: float) -> float:
         """The smallest tolerance that admits the option; zero if ``no_harm`` admits it."""
-        return max(float(gain.harm(no_harm).max()) for gain in self.gains)
+        return max(float(clear_losses(gain, no_harm).max()) for gain in self.gains)
 
 
 class Judge:
@@ -273,11 +274,12 @@ def _by_length(judge: Judge, chosen: Judged) -> pd.DataFrame:
             "pooled": pooled,
             "unified": gains(correct(margin, label), judge.trainer, group).mean,
             "unified_gain": gain.mean,
-            "unified_low": gain.mean - NORMAL * gain.error,
-            "unified_high": gain.mean + NORMAL * gain.error,
         }
+        columns["unified_low"], columns["unified_high"] = gain.limits(LEVEL)
         parts[length] = pd.DataFrame(columns, index=as_index(judge.groups))
-    return pd.concat(parts, names=["n_known"]).swaplevel().sort_index(level=0, sort_remaining=False)
+    # groups in the order of their codes, because labels of several types cannot be sorted
+    of_groups = np.arange(len(parts) * len(pooled)).reshape(len(parts), len(pooled)).T.ravel()
+    return pd.concat(parts, names=["n_known"]).swaplevel().iloc[of_groups]
 
 
 def _options(groups: Groups, seen: Sequence[Judged], no_harm: float | None) -> pd.DataFrame:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._clusters import ClusteredMeans, clustered_means
 from pafo_sk._comparisons.weights import whole
 from pafo_sk._groups import Groups
-from pafo_sk._training.calibration import mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
 
-NORMAL = 1.96
-# A loss counts as harm if it is clear of zero at a one-sided level of 5 %.
-CLEAR = 1.645
+LEVEL = 0.95
 # A model whose accuracy is clearly below this has found next to nothing.
 NEAR_CHANCE = 0.6
 
@@ -35,42 +31,38 @@ def unit_means(
 
 
 def paired_interval(
-    difference: np.ndarray, weight: np.ndarray | None = None
+    difference: np.ndarray, times: np.ndarray | None = None
 ) -> tuple[float, float, float]:
-    """Mean of paired differences with a normal 95 % interval; infinite for a single unit."""
-    mean, error = mean_and_error(difference, weight)
-    return mean, mean - NORMAL * error, mean + NORMAL * error
+    """Mean difference of units in accuracy, with a 95 % interval; infinite for a single unit.
 
-
-@dataclass(frozen=True)
-class Gains:
-    """Gains of every group over the pooled model, with their standard errors.
-
-    Attributes
+    Parameters
     ----------
-    mean : ndarray of shape (n_groups,)
-        Users count equally.
-    error : ndarray of shape (n_groups,)
-        Infinite for a group of one user (or of one row, where there are no users).
+    difference : ndarray of shape (n,)
+    times : ndarray of shape (n,), or None, default=None
+        How often each unit counts; None: once.
     """
-
-    mean: np.ndarray
-    error: np.ndarray
-
-    def harm(self, no_harm: float) -> np.ndarray:
-        """Loss of every group that is clear of zero and larger than ``no_harm``, else zero."""
-        # a single user has no standard error, and any loss beyond the tolerance counts
-        error = np.where(np.isinf(self.error), 0.0, self.error)
-        return np.where(self.mean < -np.maximum(no_harm, CLEAR * error), -self.mean, 0.0)
+    weight = np.ones(len(difference)) if times is None else times
+    unit = np.arange(len(difference))
+    found = clustered_means(difference, weight / weight.sum(), [unit], count=times, times=times)
+    return found.mean.item(), *found.interval(LEVEL)
 
 
-def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Gains:
+def clear_losses(found: ClusteredMeans, tolerance: float) -> np.ndarray:
+    """Loss of every group that is larger than ``tolerance`` and clear of zero, else zero.
+
+    A single user has no standard error, and any loss beyond the tolerance counts.
+    """
+    # a one-sided level of 5 % is a two-sided one of 10 %
+    clear = np.where(np.isinf(found.error), 0.0, found.half(0.9))
+    return np.where(found.mean < -np.maximum(tolerance, clear), -found.mean, 0.0)
+
+
+def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> ClusteredMeans:
     """Mean of paired differences in every group, users counting equally.
 
-    Standard errors are clustered both ways, by user and by prompt (Cameron, Gelbach and Miller,
-    "Robust Inference with Multiway Clustering", 2011), because users answer the same prompts, so
-    that two models differ for all of them alike. Without prompts users are the only clusters, and
-    without users every row is one.
+    Clusters are users and prompts, because users answer the same prompts, so that two models differ
+    for all of them alike. Without prompts users are the only clusters, and without users every row
+    is one.
 
     Parameters
     ----------
@@ -78,27 +70,13 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Gains:
     group : ndarray of int, shape (n_comparisons,)
     """
     unit, group_of_unit = units(trainer, group)
-    times, weight = trainer.unit_weight, 1.0 if trainer.weight is None else trainer.weight
+    times, count = trainer.unit_weight, trainer.weight
     n_units = np.bincount(group_of_unit, times)
-    count = np.bincount(unit, trainer.weight if times is None else None)
-    each = weight / (count[unit] * n_units[group])
-    mean = np.bincount(group, difference * each)
-    influence = (difference - mean[group]) * each
-
-    def variance(cluster: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
-        """Sum over clusters, none of which is in two groups; a cluster may count several times."""
-        squares = np.bincount(cluster, influence) ** 2 / (1 if times is None else times)
-        group_of_cluster = np.zeros(len(squares), dtype=np.int64)
-        group_of_cluster[cluster] = group
-        return np.bincount(group_of_cluster, squares) * n_units / np.maximum(n_units - 1, 1)
-
-    by_unit = total = variance(unit, times)
-    if (prompts := trainer.comparisons.prompts) is not None:
-        by_prompt = variance(pair_codes(group, prompts.codes))
-        by_both = variance(pair_codes(unit, prompts.codes), times)
-        # in small samples the sum may be negative, or less than what one clustering alone gives
-        total = np.maximum.reduce([by_unit + by_prompt - by_both, by_unit, by_prompt])
-    return Gains(mean, np.where(n_units > 1, np.sqrt(total), np.inf))
+    n_rows = np.bincount(unit, count if times is None else None)
+    each = (1.0 if count is None else count) / (n_rows[unit] * n_units[group])
+    prompts = trainer.comparisons.prompts
+    clusters = [unit] if prompts is None else [unit, prompts.codes]
+    return clustered_means(difference, each, clusters, group, count=count, times=times)
 
 
 def units(trainer: Trainer, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,8 +115,7 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
         if model != "pooled":
             gain = gains(right[model] - right["pooled"], trainer, groups.codes)
             columns[f"{model}_gain"] = gain.mean
-            columns[f"{model}_low"] = gain.mean - NORMAL * gain.error
-            columns[f"{model}_high"] = gain.mean + NORMAL * gain.error
+            columns[f"{model}_low"], columns[f"{model}_high"] = gain.limits(LEVEL)
     if "specialist" in right:
         specialist, pooled = (
             unit_means(right[name], unit, trainer.weight) for name in ("specialist", "pooled")
@@ -189,7 +166,8 @@ def reading(
         the specialist, or the pooled model, is clear of one half. "noise": both are below 0.6,
         clearly. "unclear": the intervals are too wide to say.
     """
-    coins = NORMAL * 0.5 / np.sqrt(n_comparisons)
+    # the normal quantile of two sides, for as many coins as that
+    coins = 1.96 * 0.5 / np.sqrt(n_comparisons)
 
     def clear_interval(values: np.ndarray) -> tuple[float, float]:
         mean, low, high = paired_interval(values, weight)

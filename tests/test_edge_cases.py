@@ -224,8 +224,8 @@ def test_nothing_can_be_fitted(quick):
 
 @pytest.mark.parametrize(
     "labels",
-    [("most", "few"), (7, -1), (("a", 1), ("b", 2)), (0.5, 2), (True, False)],
-    ids=["strings", "ints", "tuples", "numbers", "bools"],
+    [("most", "few"), (7, -1), (("a", 1), ("b", 2)), (0.5, 2), (True, False), ("n/a", 20)],
+    ids=["strings", "ints", "tuples", "numbers", "bools", "several types"],
 )
 def test_labels_of_any_kind(labels, quick):
     X, y, groups = two_tastes(10, 3, each=8)
@@ -234,6 +234,7 @@ def test_labels_of_any_kind(labels, quick):
     assert model.groups_ == list(labels)
     assert model.majority_ == labels[0]
     assert assert_sound(model, X).index.tolist() == list(labels)
+    assert model.history_report_.index.get_level_values(0).unique().tolist() == list(labels)
 
 
 # Groups nobody gave

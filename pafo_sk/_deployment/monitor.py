@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, t
+from scipy.stats import binomtest
 
+from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.winners import read_y
-from pafo_sk._pareto_report import CLEAR, correct
-from pafo_sk.metrics._clusters import clustered_mean
+from pafo_sk._pareto_report import clear_losses, correct
 from pafo_sk.metrics._correct import code_groups
 from pafo_sk.metrics._given import groups_of
 
@@ -122,22 +122,22 @@ class _Rows:
         codes, user = np.unique(self.users.codes[mine], return_inverse=True)
         weight = 1 / (np.bincount(user)[user] * (user.max() + 1))
         clusters = [user] if self.prompt is None else [user, self.prompt[mine]]
-        own = clustered_mean(self.right[mine], weight, clusters)
+        own = clustered_means(self.right[mine], weight, clusters)
         # a few comparisons that all agree are no certainty (Agresti and Coull, 1998)
         share = (self.right[mine].sum() + 2) / (mine.sum() + 4)
         floor = float(np.sqrt(share * (1 - share) / (mine.sum() + 4)))
-        own = replace(own, error=max(own.error, floor))
+        own = replace(own, error=np.maximum(own.error, floor))
         n_users = int(user.max()) + 1
         accuracy_then, n_then = at_fit
         # the report keeps no error: the spread of users is taken to be that of the new ones
-        error = own.error * np.sqrt(1 + n_users / n_then)
-        half = float(t.ppf((1 + CONFIDENCE) / 2, own.freedom)) * error
-        change = own.mean - accuracy_then
+        half = own.half(CONFIDENCE).item() * float(np.sqrt(1 + n_users / n_then))
+        accuracy = own.mean.item()
+        change = accuracy - accuracy_then
         low, high = own.interval(CONFIDENCE)
         n_unknown = int((~self.known[codes]).sum())
         found: dict[str, Any] = {"n_users": n_users, "n_unknown": n_unknown}
         found |= {"n_comparisons": int(mine.sum())}
-        found |= {"accuracy": own.mean, "low": low, "high": high, "at_fit": accuracy_then}
+        found |= {"accuracy": accuracy, "low": low, "high": high, "at_fit": accuracy_then}
         found |= {"change": change, "change_low": change - half, "change_high": change + half}
         names = ("pooled", "gain", "gain_low", "gain_high")
         verdict = "as at fit"
@@ -148,11 +148,12 @@ class _Rows:
         if self.pooled is None:
             found |= dict.fromkeys(names, np.nan)
         else:
-            gain = clustered_mean(self.right[mine] - self.pooled[mine], weight, clusters)
-            limits = gain.interval(CONFIDENCE)
-            found |= dict(zip(names, (own.mean - gain.mean, gain.mean, *limits), strict=True))
+            found_gain = clustered_means(self.right[mine] - self.pooled[mine], weight, clusters)
+            gain, limits = found_gain.mean.item(), found_gain.interval(CONFIDENCE)
+            found |= dict(zip(names, (accuracy - gain, gain, *limits), strict=True))
             tolerance = np.inf if no_harm is None else no_harm
-            if gain.mean < -max(tolerance, CLEAR * gain.error):
+            # a single user is too little data
+            if n_users > 1 and clear_losses(found_gain, tolerance).any():
                 verdict = "harm"
         return found | {"verdict": verdict}
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._pareto_report import paired_interval
+from pafo_sk._clusters import clustered_means
+from pafo_sk._pareto_report import LEVEL
 from pafo_sk.inspection._drawing import (
     BLUE,
     GREEN,
@@ -268,8 +269,14 @@ class ParetoDisplay(Display):
                 )
             points[side] = mean = np.asarray(cv_results[f"mean_test_{name}"], dtype=float)
             paired = splits if reference is None else splits - splits[reference]
-            gain, low, high = np.transpose([paired_interval(row) for row in paired])
-            points[f"{side}_low"], points[f"{side}_high"] = mean + low - gain, mean + high - gain
+            candidate, split = np.indices(paired.shape).reshape(2, -1)
+            half = clustered_means(
+                paired.ravel(),
+                np.full(paired.size, 1 / paired.shape[1]),
+                [candidate * paired.shape[1] + split],
+                candidate,
+            ).half(LEVEL)
+            points[f"{side}_low"], points[f"{side}_high"] = mean - half, mean + half
         return cls(pd.DataFrame(points), reference=reference, front=True, chosen=chosen).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> ParetoDisplay:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import as_objects, check_labels
 from pafo_sk._comparisons.winners import unmixed
-from pafo_sk._pareto_report import NORMAL, paired_interval
+from pafo_sk._pareto_report import paired_interval
 from pafo_sk.metrics import user_accuracy
 from pafo_sk.metrics._accuracy import majority_code
 from pafo_sk.metrics._correct import Coded, code_groups, code_labels
@@ -116,8 +116,8 @@ def sides_of_report(report: pd.DataFrame, models: list[str], majority: Any) -> p
             accuracy = float(weight @ part[model])
             points.loc[model, side] = accuracy
             if f"{model}_gain" in part:
-                error = (part[f"{model}_high"] - part[f"{model}_gain"]) / NORMAL
-                half = NORMAL * float(np.sqrt((weight**2) @ (error**2)))
+                half = part[f"{model}_high"] - part[f"{model}_gain"]
+                half = float(np.sqrt((weight**2) @ (half**2)))
                 points.loc[model, f"{side}_low"] = accuracy - half
                 points.loc[model, f"{side}_high"] = accuracy + half
     return points

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
+from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.links import pair_codes
@@ -19,7 +20,6 @@ from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk._training.scoring import with_ties
-from pafo_sk.metrics._clusters import clustered_mean
 from pafo_sk.metrics._correct import warn_without_group
 from pafo_sk.metrics._given import groups_of, users_of
 
@@ -185,8 +185,8 @@ def _interval(
     values: np.ndarray, *, weight: np.ndarray, clusters: list[np.ndarray], level: float
 ) -> tuple[float, float, float]:
     """Weighted mean of the sets of a group, with its interval."""
-    estimate = clustered_mean(values, weight, clusters)
-    return estimate.mean, *estimate.interval(level)
+    estimate = clustered_means(values, weight, clusters)
+    return estimate.mean.item(), *estimate.interval(level)
 
 
 class _Sets:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.links import pair_codes
@@ -18,7 +19,6 @@ from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
 from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._sklearn_compat import Interval, validate_params
-from pafo_sk.metrics._clusters import clustered_mean
 from pafo_sk.metrics._correct import correct_predictions, read_winners, warn_without_group
 from pafo_sk.metrics._given import groups_of, users_of
 
@@ -143,7 +143,8 @@ def compare(
             if name == reference:
                 continue
             difference = part.correct[name] - part.correct[reference]
-            interval = clustered_mean(difference, weight, clusters).interval(confidence_level)
+            estimate = clustered_means(difference, weight, clusters, count=part.count)
+            interval = estimate.interval(confidence_level)
             row = (group, name, int(clusters[0].max()) + 1, whole(part.count.sum()).item())
             gain = accuracy[name] - accuracy[reference]
             found.append((*row, accuracy[name], accuracy[reference], gain, *interval))
@@ -225,8 +226,9 @@ def _seeds(models: Any, X: Any, y: Any, groups: Any, users: Any, sample_weight: 
                 f"must be a list of as many, and is of the type {type(values).__name__}."
             )
         columns.append(values)
-    names = [sorted(some) if isinstance(some, Mapping) else None for some in models]
-    if not names or None in names or any(some != names[0] for some in names):
+    names = [list(some) if isinstance(some, Mapping) else None for some in models]
+    distinct = {None if some is None else frozenset(some) for some in names}
+    if len(distinct) != 1 or None in distinct:
         raise ValueError(
             "models must be a dictionary, or a list of dictionaries with the same names, one for "
             f"every seed; it names {names}."

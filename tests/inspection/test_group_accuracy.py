@@ -28,9 +28,10 @@ def test_marks_and_bars_by_hand(answers):
     np.testing.assert_allclose(marks(display.containers_["pooled"])[0], [0.75, 0.5, 0.0])
     np.testing.assert_allclose(marks(display.containers_["unified"])[0], [1.0, 1.0, 0.5])
     mean, low, high = paired_interval(np.array([0.0, 0.5]))
-    # differences 0 and 0.5 have a standard error of 0.25; the bar is cut off at 1
-    assert high - mean == pytest.approx(1.96 * 0.25, rel=1e-3)
-    np.testing.assert_allclose(bars(display.containers_["unified"])[0], [1 + low - mean, 1])
+    # differences 0 and 0.5 have a standard error of 0.25; the bar is cut off at 0 and 1
+    half = 12.706205 * 0.25  # Student's quantile with one degree of freedom
+    assert [mean, low, high] == pytest.approx([0.25, 0.25 - half, 0.25 + half])
+    np.testing.assert_allclose(bars(display.containers_["unified"])[0], [0, 1], atol=1e-12)
     # one user has no standard error, so the other two groups have no bar
     assert len(bars(display.containers_["unified"])) == 1
     assert not display.containers_["pooled"].has_xerr

@@ -33,11 +33,37 @@ def test_numbers_are_those_of_the_metrics():
         }
         mean, low, high = paired_interval((by_user["new"] - by_user["base"]).to_numpy())
         assert row.difference == pytest.approx(mean)
-        # Student's interval is wider than the normal one
-        assert low - 0.2 * (high - low) < row.low <= low
+        assert (row.low, row.high) == pytest.approx((low, high))
         accuracy = group_accuracy(c.y, predicted["new"], c.groups, c.users)
         assert row.accuracy == pytest.approx(accuracy[row.group])
         assert row.difference == pytest.approx(row.accuracy - row.reference)
+
+
+def test_users_who_all_gain_alike_are_no_certainty():
+    models = {"base": [0, 0], "new": [1, 1]}
+    (row,) = compare(models, None, [1, 1], users=["ann", "bob"]).itertuples()
+    # the error of two rows that gain and one each way, and one degree of freedom
+    half = 12.706205 * np.sqrt((4 / 4 - (2 / 4) ** 2) / 2)
+    assert (row.difference, row.low, row.high) == pytest.approx((1, 1 - half, 1 + half))
+    many = compare({"base": [0] * 40, "new": [1] * 40}, None, [1] * 40, users=[*range(40)])
+    assert 0.8 < many["low"].item() < 0.95
+    # models that answer alike differ by nothing
+    same = compare({"base": [1] * 40, "new": [1] * 40}, None, [1] * 40, users=[*range(40)])
+    assert same[["low", "high"]].to_numpy().tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("n_users", [2, 3, 5])
+def test_intervals_of_few_users_hold_the_difference(n_users):
+    """Models of which one is right in a tenth more of the comparisons."""
+    held, n = 0, 400
+    rng = np.random.RandomState(0)
+    users = np.repeat(np.arange(n_users), 20)
+    for _ in range(n):
+        draw = rng.random_sample(len(users))
+        models = {"base": (draw < 0.6).astype(int), "new": (draw < 0.7).astype(int)}
+        row = compare(models, None, np.ones(len(users), int), users=users)
+        held += bool((row["low"] <= 0.1).item() and (row["high"] >= 0.1).item())
+    assert held / n >= 0.92
 
 
 def test_forms_of_a_model_give_the_same():
@@ -52,6 +78,12 @@ def test_forms_of_a_model_give_the_same():
     turned = compare(models, c.X, c.y, c.groups, users=c.users, reference="new")
     np.testing.assert_allclose(turned["difference"], -expected["difference"])
     np.testing.assert_allclose(turned["low"], -expected["high"])
+
+
+def test_names_of_several_types():
+    seed = {"new": [1, 1, 0], 3: [0, 1, 1]}
+    found = compare([seed, seed], [None] * 2, [[1, 1, 1]] * 2)
+    assert found["model"].tolist() == [3]
 
 
 def test_seeds():
@@ -99,10 +131,11 @@ def test_without_users_and_groups_and_with_prompts():
     models = {"base": c.X - 0.5, "new": c.X - 0.6}
     row = compare(models, None, c.y).iloc[0]
     assert (row["group"], row["n_users"]) == ("all", 480)
-    X = pd.DataFrame({"prompt": np.arange(480) % 6})
+    # the models differ on one prompt of ten alone
+    X = pd.DataFrame({"prompt": (10 * c.X).astype(int)})
     by_prompt = compare(models, X, c.y).iloc[0]
     assert by_prompt["difference"] == row["difference"]
-    assert by_prompt["low"] != row["low"]
+    assert by_prompt["low"] < row["low"] - 0.01
 
 
 def test_what_is_wrong():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from pafo_sk.metrics._clusters import clustered_mean
+from pafo_sk._clusters import clustered_means
 
 
 def test_one_kind_of_clusters_is_students_interval_of_their_means():
     rng = np.random.RandomState(0)
     values = rng.normal(size=(8, 5))
-    found = clustered_mean(values.ravel(), np.full(40, 1 / 40), [np.repeat(np.arange(8), 5)])
+    found = clustered_means(values.ravel(), np.full(40, 1 / 40), [np.repeat(np.arange(8), 5)])
     means = values.mean(axis=1)
     error = means.std(ddof=1) / np.sqrt(8)
     assert (found.mean, found.error, found.freedom) == pytest.approx((means.mean(), error, 7))
@@ -28,7 +28,7 @@ def test_two_kinds_cover():
         values += rng.normal(size=600)
         weight = np.full(600, 1 / 600)
         for name, clusters in {"user": [user], "both": [user, prompt]}.items():
-            low, high = clustered_mean(values, weight, clusters).interval(0.95)
+            low, high = clustered_means(values, weight, clusters).interval(0.95)
             held[name] += low <= 0 <= high
     assert held["user"] < 120
     assert 180 <= held["both"] <= 198
@@ -36,8 +36,8 @@ def test_two_kinds_cover():
 
 def test_edges():
     weight = np.full(4, 0.25)
-    lone = clustered_mean(np.array([1.0, 0, 0, 0]), weight, [np.zeros(4, int)])
+    lone = clustered_means(np.array([1.0, 0, 0, 0]), weight, [np.zeros(4, int)])
     assert lone.interval(0.95) == (-np.inf, np.inf)
     users = np.arange(4)
-    same = clustered_mean(np.zeros(4), weight, [users, np.zeros(4, int)])
+    same = clustered_means(np.zeros(4), weight, [users, np.zeros(4, int)])
     assert same.interval(0.95) == (0.0, 0.0)
