@@ -68,8 +68,8 @@ def from_ratings(
     group : str or None, default=None
         Column of the group labels, one for each user. None: there is none.
     within : str or None, default=None
-        Column whose value two responses must share to be compared, instead of the prompt: the
-        turn of a conversation, for instance.
+        Column whose value two responses must share to be compared, besides the prompt: the turn of
+        a conversation, for instance.
     split_by : str or None, default=None
         Column of what `test_size` keeps in one part, such as a conversation. None: the prompt.
     n_pairs : int or None, default=None

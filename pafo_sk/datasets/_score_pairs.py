@@ -11,6 +11,9 @@ from pafo_sk._comparisons.messages import check_rows
 from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._users import split_rows
 
+# What two responses of a user must share to meet.
+NEAR = ["prompt", "within"]
+
 _ROWS = """\
 Rows: {n_rows} comparisons of {n_scored} responses by {n_users}. Two responses meet if they share
 {unit}; {pairs}. {best} wins. Two responses of equal text do not meet, because nothing tells them
@@ -39,8 +42,8 @@ def score_bunch(
     ----------
     table : DataFrame
         A row for each score. Columns `response` and `score` (higher is better), and possibly
-        `user`, `prompt`, `group`, `within` (responses with equal values meet; the prompt by
-        default) and `split_by` (rows with equal values stay in one part).
+        `user`, `prompt`, `group`, `within` (responses meet where this and the prompt are equal)
+        and `split_by` (rows with equal values stay in one part).
     descr : str
         Where the scores come from.
     best : str
@@ -52,7 +55,6 @@ def score_bunch(
     table = table.reset_index(drop=True)
     _check_groups(table)
     user = _codes(table, ["user"])
-    near = "within" if "within" in table else "prompt"
     text = _codes(table, ["prompt", "response"])
     kept = np.arange(len(table))
     split = np.zeros(len(table), dtype=np.intp)
@@ -63,12 +65,12 @@ def score_bunch(
         leaks = (split == 1) & item.isin(item[split == 0])
         kept, repeated = np.flatnonzero(~leaks), int(leaks.sum())
     part = pd.factorize(2 * user + split)[0]
-    unit = _renumbered(part, _codes(table, [near]))
+    unit = _renumbered(part, _codes(table, NEAR))
     winner, loser, tied, n_tied = _pairs(
         kept, unit, part, text, table["score"].to_numpy(), n_pairs, ties, tie_margin, rng
     )
     if not len(winner):
-        raise ValueError(_nothing_to_compare(table, near, ties))
+        raise ValueError(_nothing_to_compare(table, ties))
     frame = pd.DataFrame(
         {
             name: table[name].to_numpy()[winner]
@@ -85,13 +87,13 @@ def score_bunch(
     split_descr = ""
     if test_size is not None:
         frame["split"] = np.where(split[winner] == 1, "test", "train")
-        split_descr = _describe_split(table, frame, near, test_size, repeated)
+        split_descr = _describe_split(table, frame, test_size, repeated)
     used = len(np.unique(user[winner]))
     made = _ROWS.format(
         n_rows=len(frame),
         n_scored=len(table),
         n_users=f"{used} of {user.max() + 1} users" if "user" in table else "unnamed people",
-        unit=_unit(table, near),
+        unit=_unit(table),
         pairs="all pairs" if n_pairs is None else f"at most {n_pairs} pairs a user (in each part)",
         best=best,
         ties=_TIES[ties].format(
@@ -224,26 +226,27 @@ def _pairs(
     )
 
 
-def _unit(table: pd.DataFrame, near: str) -> str:
+def _unit(table: pd.DataFrame) -> str:
     """Say what two responses must share to meet."""
     names = {"user": "the user", "prompt": "the prompt", "within": "the value of `within`"}
-    return " and ".join(names[name] for name in ("user", near) if name in table)
+    return " and ".join(text for name, text in names.items() if name in table)
 
 
-def _nothing_to_compare(table: pd.DataFrame, near: str, ties: str) -> str:
+def _nothing_to_compare(table: pd.DataFrame, ties: str) -> str:
     """Say why there is no pair, and what to do."""
-    largest = pd.Series(_codes(table, ["user", near])).value_counts().max()
-    problem = f"There is nothing to compare: no two responses share {_unit(table, near)}"
+    largest = pd.Series(_codes(table, ["user", *NEAR])).value_counts().max()
+    problem = f"There is nothing to compare: no two responses share {_unit(table)}"
     if largest > 1:
         problem += " and differ in text and score"
         return problem + (". ties='half' keeps ties as half a win." if ties == "drop" else ".")
-    if near in table and "user" in table:
-        problem += f". {near}=None would compare all responses of a user with one another"
+    near = [f"{name}=None" for name in NEAR if name in table]
+    if near and "user" in table:
+        problem += f". {', '.join(near)} would compare all responses of a user with one another"
     return f"{problem}."
 
 
 def _describe_split(
-    table: pd.DataFrame, frame: pd.DataFrame, near: str, test_size: float, repeated: int
+    table: pd.DataFrame, frame: pd.DataFrame, test_size: float, repeated: int
 ) -> str:
     """Check that there are pairs in both parts, and say how the parts were made."""
     n_test = int((frame["split"] == "test").sum())
@@ -254,7 +257,7 @@ def _describe_split(
             "split. Choose another test_size, or split by users instead."
         )
     whole = "values of `split_by`" if "split_by" in table else "prompts (responses, if one prompt)"
-    if near not in table and "split_by" not in table:
+    if not {*NEAR, "split_by"} & {*table}:
         whole = "responses"
     dropped = f" {repeated} of its responses were in training too and left out." if repeated else ""
     return (

@@ -71,7 +71,7 @@ def test_pairs_are_made_within_interactions(tmp_path):
         sides = [frame_row["response_a"], frame_row["response_b"]]
         assert sides[frame_row["y"]] == won["model_response"]
     assert data.groups is None
-    assert "the user and the value of `within`" in " ".join(data.DESCR.split())
+    assert "the user and the prompt and the value of `within`" in " ".join(data.DESCR.split())
 
 
 def test_later_prompts_hold_the_chosen_past(tmp_path):

@@ -79,7 +79,14 @@ def test_without_users_one_judge_is_compared():
     assert data.users is None
 
 
-def test_within_replaces_the_prompt():
+def test_responses_to_other_prompts_never_meet():
+    """The loser would stand under the winner's prompt, which it does not answer."""
+    table = ratings(n_users=3, n_prompts=4).assign(session="one")
+    data = from_ratings(table, within="session", random_state=0)
+    assert set(rows_of(data)) == by_hand(table, ["user", "prompt"])
+
+
+def test_within_splits_a_prompt():
     table = ratings(n_users=3, n_prompts=4).assign(turn=lambda t: t["prompt"])
     table["prompt"] = "the same"
     data = from_ratings(table, within="turn", random_state=0)
