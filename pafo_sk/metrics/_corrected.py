@@ -62,10 +62,9 @@ class Means:
         comparisons, and one right and one wrong more, because it is not zero.
         """
         means = cls.of(accuracy, group)
-        rows = np.bincount(group, n_rows)
-        p = (means.mean * rows + 1) / (rows + 2)
-        binomial = np.sqrt(p * (1 - p) * np.bincount(group, 1 / n_rows)) / means.n
-        return cls(means.mean, np.where(means.error > 1e-12, means.error, binomial), means.n)
+        rows, noise = np.bincount(group, n_rows), np.bincount(group, 1 / n_rows)
+        error = binomial(means.mean, rows, noise, means.n)
+        return cls(means.mean, np.where(means.error > 1e-12, means.error, error), means.n)
 
     def several(self) -> Means:
         """Return the groups of two users or more."""
@@ -122,20 +121,71 @@ class Means:
         return Corrected(corrected, max(low, 0.0), min(max(high, corrected), 1.0))
 
 
-def gaps_by_chance(
-    values: np.ndarray, group: np.ndarray, bootstrap: Bootstrap
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return gaps and worst means of groups whose labels are permuted among the users."""
+def binomial(mean: np.ndarray, n_rows: np.ndarray, noise: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Return the error of the mean accuracy of ``n`` users, if chance alone sets them apart.
+
+    Parameters
+    ----------
+    mean, n_rows, noise, n : ndarray
+        Of every group: mean accuracy, sum of the users' numbers of comparisons and of their
+        inverses, and number of users.
+    """
+    p = (mean * n_rows + 1) / (n_rows + 2)
+    return np.asarray(np.sqrt(p * (1 - p) * noise) / n)
+
+
+def chance_of_groups(
+    accuracy: np.ndarray, n_rows: np.ndarray, group: np.ndarray, bootstrap: Bootstrap
+) -> tuple[float, float]:
+    """Return the probability by chance of the gap of groups, and of their worst one.
+
+    Group labels are permuted among the users. What is compared is in standard errors, or a group of
+    users with few comparisons, whose accuracies vary more, would look unequal too often [1]_: the
+    largest difference of two groups, and the largest lead of all others over one.
+
+    References
+    ----------
+    .. [1] A. Janssen, Studentized permutation tests for non-i.i.d. hypotheses and the generalized
+       Behrens-Fisher problem, Statistics & Probability Letters, 1997.
+    """
     rng = bootstrap.rng()
+    by_group = np.argsort(group, kind="stable")
     size = np.bincount(group)
     first = np.cumsum(size) - size
-    gaps, worst = [], []
-    for n in bootstrap.sizes(len(values)):
-        permuted = rng.permuted(np.broadcast_to(values, (n, len(values))), axis=1)
-        mean = np.add.reduceat(permuted, first, axis=1) / size
-        gaps.append(np.ptp(mean, axis=1))
-        worst.append(mean.min(axis=1))
-    return np.concatenate(gaps), np.concatenate(worst)
+
+    def apart(draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Statistics of users in the order of their groups, along the last axis."""
+        x, n = accuracy[draw], n_rows[draw]
+        mean, square, rows, noise = (
+            np.add.reduceat(values, first, axis=-1) for values in (x, x**2, n, 1 / n)
+        )
+        mean = mean / size
+        spread = (square - size * mean**2) / np.maximum(size - 1, 1) / size
+        error2 = np.where(spread > 1e-12, spread, binomial(mean, rows, noise, size) ** 2)
+        error2 = np.where(size > 1, error2, np.inf)
+        pairs = (
+            np.abs(mean - mean[:, [i]]) / np.sqrt(error2 + error2[:, [i]]) for i in range(len(size))
+        )
+        gap = np.maximum.reduce([each.max(axis=1) for each in pairs])
+        precision = 1 / error2
+        others = precision.sum(axis=1, keepdims=True) - precision
+        total = (precision * mean).sum(axis=1, keepdims=True) - precision * mean
+        # all others weigh nothing where they are single users
+        others = np.where(others > 0, others, np.nan)
+        lead = (total / others - mean) / np.sqrt(error2 + 1 / others)
+        return gap, np.fmax.reduce(lead, axis=1, initial=0.0)
+
+    found = apart(by_group[None])
+    draws = np.arange(len(accuracy))
+    batches = [
+        apart(rng.permuted(np.broadcast_to(draws, (n, len(draws))), axis=1))
+        for n in bootstrap.sizes(len(draws))
+    ]
+    gap, worst = (
+        bootstrap.p_value(float(value[0]), np.concatenate(chance))
+        for value, chance in zip(found, zip(*batches, strict=True), strict=True)
+    )
+    return gap, worst
 
 
 def corrected_users(accuracy: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -153,10 +203,12 @@ def corrected_users(accuracy: np.ndarray, n: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (..., n_users)
-        nan where all users have one comparison.
+        nan where no user has two comparisons.
     """
-    spare = (n - 1).sum(axis=-1, keepdims=True)
-    within = (n * accuracy * (1 - accuracy)).sum(axis=-1, keepdims=True)
+    # less than two comparisons, which fractional weights make, say nothing of their noise
+    several = n >= 2
+    spare = (several * (n - 1)).sum(axis=-1, keepdims=True)
+    within = (several * n * accuracy * (1 - accuracy)).sum(axis=-1, keepdims=True)
     noise = within / np.where(spare > 0, spare, np.nan) / n
     centre = accuracy.mean(axis=-1, keepdims=True)
     tau2 = variance_of(accuracy)[..., None] - noise.mean(axis=-1, keepdims=True)

@@ -192,8 +192,13 @@ def atkinson(values: Any, epsilon: float = 0.5) -> float:
 
 def atkinson_of(x: np.ndarray, epsilon: float) -> np.ndarray:
     """`atkinson` along the last axis."""
+    x = _relative_to_mean(x)
+    # relative to the lowest, or large powers overflow
+    lowest = x.min(axis=-1, keepdims=True)
+    scale = np.where(lowest > 0, lowest, 1.0)
+    mean = scale[..., 0] * pmean(x / scale, 1 - epsilon, axis=-1)
     # rounding may take equality below zero
-    return np.maximum(1 - pmean(_relative_to_mean(x), 1 - epsilon, axis=-1), 0)
+    return np.maximum(1 - mean, 0)
 
 
 def jain(values: Any) -> float:

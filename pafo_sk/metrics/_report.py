@@ -94,8 +94,9 @@ def fairness_report(
     users : array-like of shape (n_comparisons,) or None, default=None
         User of every comparison. None: the estimator's user column of X.
     sample_weight : array-like of shape (n_comparisons,) or None, default=None
-        How often each comparison counts; one of weight 0 is left out. Whole numbers, where users
-        are not known. None: once.
+        How often each comparison counts; one of weight 0 is left out. Chance is that of as many
+        comparisons as the weights of a user sum to. Whole numbers, where users are not known. None:
+        once.
     alpha : float in (0, 1], default=0.1
         Share of the users in "user_cvar" and "worst_share".
     min_users : int, default=10
@@ -104,9 +105,10 @@ def fairness_report(
     n_bins : int, default=10
         Number of bins of the calibration error.
     n_resamples : int, default=1000
-        Number of resamples and permutations, 100 or more. Of more than 10,000 users there are
-        fewer, at least 150, to bound the time. A resample in which a measure has no value (a
-        slope, if the same user was drawn each time) is left out of its interval.
+        Number of resamples and permutations, 100 or more; at most 10,000,000 divided by the number
+        of users, but no fewer than 150 for that reason, to bound the time. A resample in which a
+        measure has no value (a slope, if the same user was drawn each time) is left out of its
+        interval.
     confidence_level : float in (0, 1), default=0.95
         Confidence level of the intervals.
     random_state : int, RandomState or None, default=None

@@ -16,7 +16,7 @@ from pafo_sk.metrics._corrected import (
     Corrected,
     Means,
     calibration_without_chance,
-    gaps_by_chance,
+    chance_of_groups,
     user_measures,
     users_without_chance,
 )
@@ -27,7 +27,7 @@ from pafo_sk.metrics._support import resampled_spearman, slope_of
 ONE_USER = "one user: no interval"
 ONE_ROWS = dict.fromkeys(
     ("user_cvar", "worst_share", "standard_deviation"),
-    "one comparison a user: the interval includes chance",
+    "fewer than two comparisons a user: the interval includes chance",
 )
 EXTREMES = "no resample goes beyond the extremes: the interval is too low"
 
@@ -223,20 +223,18 @@ def add_groups(table: MeasureTable, units: Units, group: Coded, majority: Hashab
     bootstrap, several = table.bootstrap, means.several()
     gap, worst = float(np.ptp(means.mean)), float(means.mean.min())
     lone_worst, lone_best = (means.n[i] == 1 for i in (means.mean.argmin(), means.mean.argmax()))
-    gaps, worsts = gaps_by_chance(units.accuracy, group.codes, bootstrap)
+    p_gap, p_worst = chance_of_groups(units.accuracy, units.n, group.codes, bootstrap)
     level = bootstrap.confidence_level
     note = "" if len(several.n) == len(means.n) else "the interval leaves groups of one user out"
     if lone_worst or len(several.n) < 2:
         table.put_lone("worst_group_accuracy", worst)
     else:
-        without = replace(
-            several.worst(level, bootstrap.rng()), p_value=bootstrap.p_value(-worst, -worsts)
-        )
+        without = replace(several.worst(level, bootstrap.rng()), p_value=p_worst)
         table.put("worst_group_accuracy", worst, without, note)
     if lone_worst or lone_best or len(several.n) < 2:
         table.put_lone("group_gap", gap)
     else:
-        without = replace(several.gap(level, bootstrap.rng()), p_value=bootstrap.p_value(gap, gaps))
+        without = replace(several.gap(level, bootstrap.rng()), p_value=p_gap)
         table.put("group_gap", gap, without, note)
 
 
@@ -262,7 +260,7 @@ def add_users(table: MeasureTable, units: Units, alpha: float) -> None:
         for name in ("user_cvar", "worst_share"):
             table.put_lone(name, units.accuracy[0])
         table.add_missing(("standard_deviation",), "needs two users")
-    elif (units.n <= 1).all():
+    elif (units.n < 2).all():
         table.add(lambda draw: user_measures(units.accuracy[draw], alpha), len(units), ONE_ROWS)
     else:
         plain = user_measures(units.accuracy[None], alpha)

@@ -149,8 +149,8 @@ def _read_counts(accuracy: Any, n: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def accuracy_and_noise(a: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and its binomial variance, for the users of more than one comparison."""
-    a, n = a[n > 1], n[n > 1]
+    """Accuracy and its binomial variance, for the users of two comparisons or more."""
+    a, n = a[n >= 2], n[n >= 2]
     return a, a * (1 - a) / (n - 1)
 
 

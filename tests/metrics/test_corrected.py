@@ -1,6 +1,7 @@
 """Gap, worst group, worst tenth and spread without chance: values, limits, p-values, coverage."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,8 @@ from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._corrected import (
     Means,
     calibration_without_chance,
+    chance_of_groups,
     corrected_users,
-    gaps_by_chance,
     users_without_chance,
 )
 
@@ -72,15 +73,38 @@ def test_groups_whose_users_are_all_right_have_an_error():
     assert means.error[1] == pytest.approx(0.25)
 
 
-def test_permutations_keep_the_sizes_and_the_mean():
-    values = np.repeat([0.0, 1.0], 20)
-    group = np.arange(40) % 4
-    gaps, worst = gaps_by_chance(values, group, BOOTSTRAP)
-    assert len(gaps) == 500
-    assert ((worst >= 0) & (worst <= 0.5)).all()
-    assert 0.2 < gaps.mean() < 0.4
-    assert BOOTSTRAP.p_value(1.0, gaps) == pytest.approx(1 / 501, abs=0.01)
-    assert BOOTSTRAP.p_value(0.0, gaps) == 1
+def test_groups_apart_and_alike():
+    accuracy, n_rows = np.repeat([0.0, 1.0], 20), np.full(40, 5.0)
+    # users of 0 and 1 are dealt evenly: no permutation is less unequal
+    assert chance_of_groups(accuracy, n_rows, np.arange(40) % 4, BOOTSTRAP) == (1, 1)
+    # 20 users of accuracy 0 in one group, 20 of accuracy 1 in the other
+    apart = chance_of_groups(accuracy, n_rows, np.arange(40) // 20, BOOTSTRAP)
+    assert apart == pytest.approx((1 / 501, 1 / 501))
+    # a single user says nothing of a group
+    lone = np.append(np.zeros(39, dtype=int), 1)
+    assert chance_of_groups(accuracy, n_rows, lone, BOOTSTRAP) == (1, 1)
+
+
+def test_the_worst_group_is_told_from_noise_and_named_by_its_own_error():
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1, 2], [40, 40, 20])
+    skill = np.array([0.8, 0.8, 0.65])[group]
+    accuracy = rng.binomial(20, skill) / 20
+    gap, worst = chance_of_groups(accuracy, np.full(100, 20.0), group, BOOTSTRAP)
+    assert max(gap, worst) < 0.01
+
+
+def test_groups_of_fewer_comparisons_a_user_look_no_more_unequal():
+    """Everybody has the accuracy 0.75; without standard errors a fifth was below 0.05."""
+    group = np.repeat([0, 1], [60, 20])
+    n_rows = np.array([20, 4])[group]
+    rng = np.random.default_rng(0)
+    bootstrap = Bootstrap(199, 0.95, 0)
+    found = [
+        chance_of_groups(rng.binomial(n_rows, 0.75) / n_rows, n_rows, group, bootstrap)
+        for _ in range(200)
+    ]
+    assert (np.array(found) < 0.05).mean(axis=0).max() <= 0.09
 
 
 def test_users_are_drawn_together_by_chance_alone():
@@ -135,6 +159,28 @@ def test_the_report_has_them():
 def test_one_comparison_a_user():
     c = case(n_users=480, n_comparisons=1)
     measures = report_of(c).measures
-    assert measures["note"]["user_cvar"].startswith("one comparison a user")
+    assert measures["note"]["user_cvar"].startswith("fewer than two comparisons a user")
     assert np.isfinite(measures.loc["user_cvar", ["low", "high"]].tolist()).all()
     assert np.isfinite(measures["p_value"]["group_gap"])
+
+
+def test_a_user_of_hardly_more_than_one_comparison_says_nothing_of_noise():
+    """Fractional weights: a total of 1.02 divided the noise by 0.02."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(60), 10)
+    y = (rng.random(600) < rng.normal(0.75, 0.12, size=60).clip(0, 1)[users]).astype(int)
+    weight = np.ones(600)
+
+    def measures(users, y, weight):
+        c = SimpleNamespace(X=np.full(len(y), 0.9), y=y, groups=None, users=users)
+        return report_of(c, sample_weight=weight).measures
+
+    expected = measures(users, y, weight)
+    found = measures(
+        np.append(users, [60, 60]), np.append(y, [1, 0]), np.append(weight, [0.6, 0.42])
+    )
+    spread = found["value"]["corrected_spread"]
+    assert spread == pytest.approx(expected["value"]["corrected_spread"])
+    assert spread > 0.05
+    without = found["corrected"]["standard_deviation"]
+    assert without == pytest.approx(expected["corrected"]["standard_deviation"], abs=0.02)

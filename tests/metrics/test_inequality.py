@@ -44,6 +44,8 @@ vectors = st.lists(numbers, min_size=1, max_size=12)
         (metrics.atkinson([1, 9], epsilon=2), 1 - 9 / 25),
         (metrics.atkinson([0, 1], epsilon=1), 1),
         (metrics.atkinson([0, 1], epsilon=3), 1),
+        # 1 - min(x) / mean(x) * 3 ** (1 / 499), up to what the other values add
+        (metrics.atkinson([0.01, 0.5, 1.0], epsilon=500), 1 - 0.03 / 1.51 * 3 ** (1 / 499)),
         (metrics.jain([1, 2, 3]), 36 / (3 * 14)),
         (metrics.jain([0, 0, 1]), 1 / 3),
     ],
