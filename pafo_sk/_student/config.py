@@ -49,11 +49,12 @@ class StudentConfig:
     # Comparisons worked on at once: each takes about two kilobytes.
     rows_at_once: int = 10_000
 
-    # The model. A history of this many comparisons counts as much as what is known of all others.
+    # The model. Where the prior strength starts: a history of so many comparisons counts as much as
+    # what is known of all others.
     prior_strength: float = 3.0
     # Factors of the pooled margins lie between these, where the pooled model serves a group.
     pooled_factors: tuple[float, float] = (0.25, 4.0)
     # Where the gate starts: after this many comparisons further ones add little evidence.
     saturation: float = 50.0
-    # Precision of the prior on the gate's numbers.
+    # Precision of the prior on the numbers that read histories.
     gate_precision: float = 100.0

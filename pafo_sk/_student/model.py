@@ -141,11 +141,11 @@ class HistoryMixture(HistoryModel):
         a = n / (n + c)
 
     with the pooled reward r_0, prototypes r_k and linear taste directions v_j. With no history it
-    is the pooled model; c says how long that holds. If the no-harm step serves a group by the
-    pooled model, a multiple of r_0 takes the place of the group's prototypes and directions. It is
-    the multiple that is calibrated for the group, because r_0 is unsure where groups disagree. The
-    history enters through sums over its comparisons h, with margins m(h) signed so that positive
-    means "as the user answered":
+    is the pooled model; c, which is learned, says how long that holds. If the no-harm step serves a
+    group by the pooled model, a multiple of r_0 takes the place of the group's prototypes and
+    directions. It is the multiple that is calibrated for the group, because r_0 is unsure where
+    groups disagree. The history enters through sums over its comparisons h, with margins m(h)
+    signed so that positive means "as the user answered":
 
         pi(u) = softmax_k(log prior_k + beta / (1 + n / n_0) sum_h log s(m_k(h)))
         z_j(u) = sum_h s(-m_0(h)) v_j(h) / (1 + sum_h v_j(h)^2 / 4)
@@ -204,6 +204,7 @@ class HistoryMixture(HistoryModel):
         # logarithms relative to the starts, so that a penalty on them is a prior there
         self.evidence_weight = nn.Parameter(torch.zeros(()))
         self.saturation = nn.Parameter(torch.zeros(()))
+        self.strength = nn.Parameter(torch.zeros(()))
         reference.requires_grad_(False)
         self.to(next(prototypes.parameters()).dtype)
 
@@ -278,7 +279,7 @@ class HistoryMixture(HistoryModel):
         gate, taste = self.gate(sums), self.taste(sums)
         own = torch.full_like(count, 1 - self.pooled_share)
         if self.personal:
-            own = own * count / (count + self.config.prior_strength)
+            own = own * count / (count + self.config.prior_strength * self.strength.exp())
         given = (self.to_pooled > 0).to(gate)
         pooled = 1 - own + own * (gate * self.to_pooled).sum(dim=1, keepdim=True)
         taste = own * (1 - (gate * given).sum(dim=1, keepdim=True)) * taste
@@ -319,13 +320,14 @@ class HistoryMixture(HistoryModel):
         return residual / (1 + precision.clamp_min(0))
 
     def gate_offsets(self) -> Tensor:
-        """Compute the squared distance of the gate's few numbers from their starts.
+        """Compute the squared distance of the few numbers that read histories from their starts.
 
         Returns
         -------
         distance : Tensor of shape ()
         """
-        return self.evidence_weight**2 + self.saturation**2 + (self.prior_offset**2).sum()
+        logarithms = torch.stack([self.evidence_weight, self.saturation, self.strength])
+        return (logarithms**2).sum() + (self.prior_offset**2).sum()
 
     def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
         """Shrink prototypes to the anchor, directions to zero and the gate to its start.

@@ -11,6 +11,7 @@ from students import heads
 
 from pafo_sk import HistoryMixture, PafoRewardEstimator, RewardNet
 from pafo_sk._student.config import StudentConfig
+from pafo_sk.datasets import make_preferences
 
 
 class LongPrior(PafoRewardEstimator):
@@ -30,7 +31,24 @@ def test_numbers_reach_the_model(data):
     assert module.n_directions == 2
     # ten comparisons hardly move a user from the pooled model
     pooled_weight = module.coefficients(torch.as_tensor(model.history_.sums))[:, 0]
-    np.testing.assert_allclose(pooled_weight, 1 - 10 / 510)
+    strength = 500 * module.strength.exp().item()
+    assert 300 < strength < 700
+    np.testing.assert_allclose(pooled_weight, 1 - 10 / (10 + strength))
+
+
+def test_how_long_the_pooled_model_holds_is_learned():
+    """Where two groups disagree about everything, short histories tell more."""
+
+    def strength(similarity):
+        options = {"n_users": 40, "n_comparisons": 30, "random_state": 0}
+        data = make_preferences(similarity=similarity, **options)
+        model = PafoRewardEstimator(
+            **{"distill_weight": 0.0, "specialist_shrinkage": 1.0, "random_state": 0},
+            **{"n_prototypes": 1, "no_harm": None},
+        ).fit(data.X, data.y, groups=data.groups)
+        return 3 * model.model_.module.strength.exp().item()
+
+    assert strength(-1.0) < strength(0.9) - 0.1 < 3.0
 
 
 @pytest.mark.slow
