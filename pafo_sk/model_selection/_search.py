@@ -54,11 +54,12 @@ class _GroupSearch(BaseSearchCV):
         y : array-like of shape (n,)
             Winners.
         **params : dict
-            ``groups`` : array-like of shape (n,), the preference group of every row. Without, the
-            estimator's ``group_column`` of X. They reach ``fit``, the scorers and the splitter,
-            each of them only if it takes groups. ``sample_weight`` : array-like of shape (n,), how
-            often each comparison counts, reaches ``fit`` and the scorers that are given by name.
-            Any other parameter is routed as scikit-learn does with metadata routing.
+            ``groups`` : array-like of shape (n,), the preference group of every row. They reach
+            ``fit``, the scorers and the splitter, each of them only if it takes groups. Without,
+            scorers and splitter get the ``group_column`` that ``estimator`` names, and every
+            candidate reads the one that it names itself. ``sample_weight`` : array-like of shape
+            (n,), how often each comparison counts, reaches ``fit`` and the scorers that are given
+            by name. Any other parameter is routed as scikit-learn does with metadata routing.
 
         Returns
         -------
@@ -67,16 +68,19 @@ class _GroupSearch(BaseSearchCV):
         Raises
         ------
         ValueError
-            If a scorer needs groups and there are none, if their number is wrong, or if the weights
-            cannot be used.
+            If a scorer needs groups and there are none, if their number is wrong, if candidates
+            differ in a ``group_column`` that ``groups`` replaces, or if the weights cannot be used.
         """
         X = in_rows_that_can_be_taken(X)
         read_weight(params.get("sample_weight"), num_samples(X))
-        groups = self._read_groups(X, params.pop("groups", None))
+        given = params.pop("groups", None)
+        self._check_columns_count(given)
+        groups = self._read_groups(X, given)
         with (
             config_context(enable_metadata_routing=True),
             self._default_folds(X),
             self._cached_fits(),
+            self._groups_in_fit(given is not None),
             self._bar(),
         ):
             if groups is not None:
@@ -119,6 +123,22 @@ class _GroupSearch(BaseSearchCV):
             self.estimator = given
 
     @contextmanager
+    def _groups_in_fit(self, passed: bool) -> Iterator[None]:
+        """Within the block, groups reach the fits only if they are not those of a column."""
+        self._passes_groups = passed
+        try:
+            yield
+        finally:
+            del self._passes_groups
+
+    def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
+        """scikit-learn's, without groups that candidates read themselves."""
+        routed = super()._get_routed_params_for_fit(params)
+        if not self._passes_groups:
+            routed.estimator.fit.pop("groups", None)
+        return routed
+
+    @contextmanager
     def _bar(self) -> Iterator[None]:
         """scikit-learn's bar over all fits, where ``verbose`` asks for one."""
         wanted = self.verbose and not hasattr(self, "_skl_callbacks")
@@ -145,7 +165,8 @@ class _GroupSearch(BaseSearchCV):
         X, y
             Comparisons and their winners.
         **params : dict
-            ``groups``, ``sample_weight`` : as in `fit`; further parameters of the scorer.
+            ``groups``, ``sample_weight`` : as in `fit`, so that the groups of a column are those of
+            the column that ``estimator`` names; further parameters of the scorer.
 
         Returns
         -------
@@ -173,6 +194,19 @@ class _GroupSearch(BaseSearchCV):
                 "per row."
             )
         return groups
+
+    def _check_columns_count(self, groups: Any) -> None:
+        """Raise if candidates differ in the column of the groups, and groups are passed as well."""
+        grids = self.param_grid if hasattr(self, "param_grid") else self.param_distributions
+        names = {name for grid in ([grids] if isinstance(grids, dict) else grids) for name in grid}
+        searched = sorted(name for name in names if name.split("__")[-1] == "group_column")
+        if groups is not None and searched:
+            raise ValueError(
+                f"{type(self).__name__} searches {searched[0]!r}, and groups= takes the place of "
+                "every group_column, so that its values would change nothing. Leave groups= out, "
+                "and name the column to score by in estimator, "
+                "PafoRewardEstimator(group_column=...)."
+            )
 
     def _check_scorers_need_none(self) -> None:
         if _takes_groups(self._get_scorers()[0]):

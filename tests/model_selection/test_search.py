@@ -71,11 +71,49 @@ def test_groups_arrive_everywhere(routing, given, data, quick, by_hand):
         search.fit(X, data.y, **known)
         assert sklearn.get_config()["enable_metadata_routing"] is routing
         np.testing.assert_array_equal(scores(search), by_hand)
-        assert search.best_estimator_.groups_source_ == "groups"
+        source = "group_column" if column else "groups"
+        assert search.best_estimator_.groups_source_ == source
         assert search.best_index_ == no_harm_refit()(search.cv_results_)
         # with a rule and several scores: the accuracy
         right = search.predict(X) == data.y
         assert search.score(X, data.y, **known) == right.mean()
+
+
+@pytest.mark.parametrize("search_class", [GroupGridSearchCV, GroupRandomizedSearchCV])
+def test_columns_of_groups_in_the_grid(search_class, texts, quick, letter_encoder):
+    """Every candidate is fitted with its own column, and all are scored by the same groups."""
+    code = {user: i for i, user in enumerate(dict.fromkeys(texts.users))}
+    X = texts.X.assign(
+        camp=texts.groups, parity=["odd" if code[user] % 2 else "even" for user in texts.users]
+    )
+    columns, size = ["camp", "parity"], {}
+    if search_class is GroupRandomizedSearchCV:
+        size = {"n_iter": 2, "random_state": 0}
+    search = search_class(
+        quick(encoder=letter_encoder, strategy="balanced", group_column="camp"),
+        {"group_column": columns},
+        scoring="worst_group_accuracy",
+        cv=FOLDS,
+        error_score="raise",
+        refit=lambda results: [p["group_column"] for p in results["params"]].index("parity"),
+        **size,
+    ).fit(X, texts.y)
+    tested = {p["group_column"]: i for i, p in enumerate(search.cv_results_["params"])}
+    for column in columns:
+        found = []
+        for train, test in FOLDS.split(X):
+            model = quick(encoder=letter_encoder, strategy="balanced", group_column=column)
+            model.fit(X.iloc[train], texts.y[train])
+            known = {"groups": texts.groups[test]}
+            scorer = get_scorer("worst_group_accuracy")
+            found.append(scorer(model, X.iloc[test], texts.y[test], **known))
+        assert search.cv_results_["mean_test_score"][tested[column]] == np.mean(found)
+    assert set(search.best_estimator_.groups_) == {"odd", "even"}
+    assert search.best_estimator_.groups_source_ == "group_column"
+    expected = get_scorer("worst_group_accuracy")(search, X, texts.y, groups=texts.groups)
+    assert search.score(X, texts.y) == expected
+    with pytest.raises(ValueError, match=r"searches 'group_column', and groups= .* Leave groups="):
+        search.fit(X, texts.y, groups=texts.groups)
 
 
 @pytest.mark.slow
