@@ -129,7 +129,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     pos_label_ : object
         The one that means that response_b won.
     groups_ : list or None
-        Group labels, the one with most users first.
+        Group labels, the one with most users first; equal ones are sorted by their labels as text.
     majority_ : object or None
         Label of the group with most users.
     groups_source_ : {"groups", "group_column", "support_rate", "none"}

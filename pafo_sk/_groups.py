@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.labels import Labels, by_size
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._warnings import warn_caller
 
@@ -123,7 +123,7 @@ def largest_first(
     source: str,
     weight: np.ndarray | None = None,
 ) -> Groups:
-    """Order groups by their users (by rows where there are no users), the largest first."""
+    """Order groups by their users (by rows where there are no users), see `by_size`."""
     known = codes >= 0
     if user.min() >= 0:
         group = np.full(user.max() + 1, -1)
@@ -131,7 +131,7 @@ def largest_first(
         size = np.bincount(group[group >= 0], minlength=codes.max() + 1)
     else:
         size = np.bincount(codes[known], None if weight is None else weight[known])
-    order = np.argsort(-size, kind="stable")
+    order = np.array(by_size(size, labels))
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return Groups([labels[i] for i in order], np.where(known, rank[codes], -1), source)

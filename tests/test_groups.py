@@ -32,15 +32,22 @@ def test_group_of_most_users_is_largest_not_that_of_most_rows():
     assert groups.labels == ["y", "x"]
 
 
-def test_equal_groups_stay_in_order_of_appearance():
-    assert read_groups(list("yxyxyx"), "groups", LABEL, NOBODY, NO_USERS).labels == ["y", "x"]
+def test_of_equal_groups_the_first_sorts_first_as_text():
+    """The order of the rows does not matter, as in the metrics."""
+    user, users = coded([*"abcdef"])
+    for values in ("yxyxyx", "xyxyxy"):
+        for code, index in ((NOBODY, NO_USERS), (user, users)):
+            found = read_groups(list(values), "groups", LABEL, code, index)
+            assert found.labels == ["x", "y"]
+            assert found.codes.tolist() == [int(value == "y") for value in values]
+    assert read_groups([9, 10] * 3, "groups", LABEL, NOBODY, NO_USERS).labels == [10, 9]
 
 
 @pytest.mark.parametrize(
     "groups",
     [
         pd.Series([1, 2] * 3, index=[5, 5, 5, 0, 0, 0]),
-        np.array([True, False] * 3),
+        np.array([False, True] * 3),
         [("a", 1), ("b", 2)] * 3,
         pd.Series(["one", "two"] * 3, dtype="category"),
         [1, "one"] * 3,

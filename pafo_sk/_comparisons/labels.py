@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +208,14 @@ def _one_dimensional(values: Any, name: str) -> Any:
     if values.dtype.kind == "M":  # numpy makes numbers of some units, and dates of others
         return pd.DatetimeIndex(values).array
     return values if values.dtype.kind in "biuf" else values.astype(object, copy=False)
+
+
+def by_size(sizes: np.ndarray, labels: Sequence[Any]) -> list[int]:
+    """Positions of groups, the largest first; of equal ones, that whose label sorts first as text.
+
+    The order of the rows changes nothing, so that it is the same in every fold of equal groups.
+    """
+    return sorted(range(len(sizes)), key=lambda code: (-sizes[code], str(labels[code])))
 
 
 def not_hashable(values: Any, name: str) -> TypeError:

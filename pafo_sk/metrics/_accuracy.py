@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.labels import by_size
 from pafo_sk.metrics._correct import (
     Coded,
     code_groups,
@@ -309,9 +310,7 @@ def majority_code(
 ) -> int:
     """Code of the majority: the group named, or the one with most users."""
     if majority is None:
-        size = group_sizes(group, user, weight)
-        largest = np.flatnonzero(size == size.max()).tolist()
-        return min(largest, key=lambda code: str(group.labels[code]))
+        return by_size(group_sizes(group, user, weight), group.labels)[0]
     code = group.labels.get_indexer(pd.Index([majority], dtype=object, tupleize_cols=False))[0]
     if code < 0:
         raise ValueError(

@@ -113,7 +113,7 @@ def _in_pipeline(estimator: Any) -> bool:
 def majority_of(estimator: Any, groups: Any) -> Hashable:
     """The majority that the estimator was fitted with; None if it knows none of ``groups``.
 
-    It keeps the majority the same in every fold of a cross-validation.
+    In a cross-validation it is then that of the training part, which says more than the test part.
     """
     final = final_estimator(estimator)
     known = getattr(final, "groups_", None)

@@ -115,7 +115,8 @@ def make_group_scorer(
     names: ``groups``, ``users`` and ``majority``. The scorer requests ``groups`` under metadata
     routing; without routing it reads the estimator's ``group_column`` of X. Users are the
     estimator's user column of X. The majority is the fitted estimator's ``majority_`` if it knows
-    the groups, so that every fold has the same one.
+    the groups, whichever of them is largest in the test part. Where groups are nearly equal, the
+    training parts can have different ones: pass ``majority=``.
 
     Parameters
     ----------

@@ -76,6 +76,20 @@ def test_users_that_fit_did_not_know(quick, data):
     assert np.isnan(measures["value"]["support_slope"])
 
 
+def test_majority_of_equal_groups(quick, data):
+    """The order of the rows does not matter, and report and metrics agree."""
+    few = np.unique(data.users[data.groups == "group_1"])
+    many = np.unique(data.users[data.groups == "group_0"])[: len(few)]
+    rows = np.flatnonzero(np.isin(data.users, [*few, *many]))
+    for order in (rows[np.argsort(data.groups[rows])], rows[np.argsort(data.groups[rows])[::-1]]):
+        X, y, groups = data.X.iloc[order], data.y[order], data.groups[order]
+        model = quick(strategy="balanced").fit(X, y, groups=groups)
+        assert model.majority_ == "group_0"
+        assert model.groups_ == model.pareto_report_.index.tolist() == ["group_0", "group_1"]
+        given = metrics.minority_accuracy(y, model.predict(X), groups, X["user"])
+        assert given == get_scorer("minority_accuracy")(model, X, y, groups=groups)
+
+
 def test_majority_absent_from_the_test_data(quick, data):
     model = quick(strategy="balanced").fit(data.X, data.y, groups=data.groups)
     few = data.groups != "group_0"
