@@ -234,6 +234,8 @@ def history_margins(
     ndarray of shape (n_asked, n_versions)
     """
     kept = np.ones((len(trainer), 1), dtype=bool) if kept is None else kept
+    if not asked.any():  # a fold in which no row has a group
+        return np.empty((0, kept.shape[1]))
     kept = kept if trainer.weight is None else kept * trainer.weight[:, None]
     owners = trainer.user[asked]
     rows = np.flatnonzero(asked if owners.min() < 0 else np.isin(trainer.user, owners))

@@ -34,6 +34,25 @@ def test_users_without_a_group_are_known_and_not_reported(fitted, data, partly):
     assert fitted.pareto_status_.endswith(f"Without a group, and not judged: {ending}")
 
 
+@pytest.mark.filterwarnings("ignore:groups has no value")
+@pytest.mark.parametrize("n_labelled", [2, 4])
+def test_folds_without_a_row_of_known_group(n_labelled, data, quick):
+    """Users are dealt to folds whole, so that few labelled users are in few of the folds."""
+    users = np.unique(data.users)
+    few = np.r_[users[: n_labelled // 2], users[-(n_labelled // 2) :]]
+    groups = np.where(np.isin(data.users, few), data.groups.astype(object), None)
+    model = quick(n_folds=5).fit(data.X, data.y, groups=groups)
+    report = model.pareto_report_
+    known = pd.notna(groups)
+    assert report["n_users"].sum() == n_labelled
+    assert report["n_comparisons"].sum() == known.sum()
+    assert np.isfinite(report[["pooled", "specialist", "unified"]]).all(axis=None)
+    # what is held out is judged with the pooled model of its own fold, as without such folds
+    pooled = quick(n_folds=5, strategy="pooled").fit(data.X, data.y, groups=groups)
+    np.testing.assert_array_equal(report["pooled"], pooled.pareto_report_["pooled"])
+    assert np.isfinite(model.decision_function(data.X)).all()
+
+
 def test_they_train_every_model(fitted, data, partly, quick):
     known = pd.notna(partly)
     without = quick().fit(data.X[known], data.y[known], groups=partly[known])
