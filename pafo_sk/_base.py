@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._comparisons.reader import InputReader
-from pafo_sk._comparisons.weights import read_weight
+from pafo_sk._comparisons.weights import counted_columns
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._deployment.checksum import checksum
 from pafo_sk._deployment.fitted_state import FITTED, from_state, to_state
 from pafo_sk._encoding.fingerprint import reference_for
-from pafo_sk._sklearn_compat import num_samples
 from pafo_sk._student.histories import Histories
 
 # Format of a fitted estimator in a pickle.
@@ -93,7 +93,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n,)
             The true winners; a label that `fit` did not see is an error.
         sample_weight : array-like of shape (n,) or None, default=None
-            How often each comparison counts; None: once.
+            How often each comparison counts; one of weight 0 is left out. None: once.
 
         Returns
         -------
@@ -101,8 +101,10 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
             Between 0 and 1.
         """
         check_is_fitted(self)
-        read_y(y, None, self.classes_)
-        return super().score(X, y, read_weight(sample_weight, num_samples(y)))
+        _, (counted,) = counted_columns(sample_weight, y=y)
+        read_y(counted, None, self.classes_)
+        weight, (y, predicted) = counted_columns(sample_weight, y=y, X=self.predict(X))
+        return float(accuracy_score(y, predicted, sample_weight=weight))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict the Bradley-Terry probability of both winners.

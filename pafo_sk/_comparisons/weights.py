@@ -70,20 +70,48 @@ def counted_rows(
         None where every comparison counts once.
     columns : list
     """
-    n = len(comparisons)
-    weight = read_weight(sample_weight, n)
+    weight = read_weight(sample_weight, len(comparisons))
     if weight is None or weight.all():
         return comparisons, weight, list(columns.values())
+    rows = np.flatnonzero(weight)
+    return _of_rows(comparisons, rows), read_weight(weight[rows], len(rows)), _kept(weight, columns)
+
+
+def counted_columns(sample_weight: Any, **columns: Any) -> tuple[np.ndarray | None, list[Any]]:
+    """Leave out the values of comparisons of weight zero, before anything reads them.
+
+    Parameters
+    ----------
+    **columns : array-like of shape (n,) or None
+        Such as y and groups, by the names that the user knows.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_counted,) or None
+        None where every comparison counts once.
+    columns : list
+    """
+    first = next((values for values in columns.values() if values is not None), None)
+    if sample_weight is None or first is None:
+        return None, list(columns.values())
+    weight = read_weight(sample_weight, num_samples(first))
+    if weight is None or weight.all():
+        return weight, list(columns.values())
+    rows = np.flatnonzero(weight)
+    return read_weight(weight[rows], len(rows)), _kept(weight, columns)
+
+
+def _kept(weight: np.ndarray, columns: dict[str, Any]) -> list[Any]:
+    """Values of the rows whose weight is not zero, checked to be as many as there are weights."""
+    n, rows = len(weight), np.flatnonzero(weight)
     for name, values in columns.items():
         if not isinstance(values, list | tuple):
             columns[name] = values = in_rows_that_can_be_taken(values)
         if values is not None and num_samples(values) != n:
             raise ValueError(
-                f"{name} has {num_samples(values)} values for {n} rows of X; give one per row."
+                f"{name} has {num_samples(values)} values for {n} comparisons; give one for each."
             )
-    rows = np.flatnonzero(weight)
-    kept = [None if values is None else _taken(values, rows) for values in columns.values()]
-    return _of_rows(comparisons, rows), read_weight(weight[rows], len(rows)), kept
+    return [None if values is None else _taken(values, rows) for values in columns.values()]
 
 
 def item_weights(comparisons: Comparisons, weight: np.ndarray | None) -> np.ndarray | None:

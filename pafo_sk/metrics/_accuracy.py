@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import by_size
+from pafo_sk._comparisons.weights import counted_columns
 from pafo_sk.metrics._correct import (
     Coded,
     code_groups,
@@ -49,9 +50,12 @@ def user_accuracy(y_true: Any, y_pred: Any, users: Any, *, sample_weight: Any = 
     >>> user_accuracy([0, 1, 1], [0, 0, 1], users=["ann", "ann", "bob"]).to_dict()
     {'ann': 0.5, 'bob': 1.0}
     """
+    weight, (y_true, y_pred, users) = counted_columns(
+        sample_weight, y_true=y_true, y_pred=y_pred, users=users
+    )
     correct = correct_predictions(y_true, y_pred)
     coded = code_labels(users, "users", len(correct))
-    _, weight, correct, (user,) = rows_with_weight(sample_weight, correct, coded)
+    _, weight, correct, (user,) = rows_with_weight(weight, correct, coded)
     assert user is not None
     accuracy = equal_user_means(correct, user, user, weight)
     return pd.Series(accuracy, index=user.labels, name="accuracy")
@@ -297,10 +301,13 @@ def _read(
     y_true: Any, y_pred: Any, groups: Any, users: Any, sample_weight: Any
 ) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None]:
     """Correctness, group, user and weight of every row that counts."""
+    weight, (y_true, y_pred, groups, users) = counted_columns(
+        sample_weight, y_true=y_true, y_pred=y_pred, groups=groups, users=users
+    )
     correct = correct_predictions(y_true, y_pred)
     coded = code_groups(groups, len(correct))
     user = None if users is None else code_labels(users, "users", len(correct))
-    _, weight, correct, (group, user) = rows_with_weight(sample_weight, correct, coded, user)
+    _, weight, correct, (group, user) = rows_with_weight(weight, correct, coded, user)
     assert group is not None
     return correct, group, user, weight
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pafo_sk._comparisons.messages import first_rows
 from pafo_sk._comparisons.numbers import check_unmasked
-from pafo_sk._comparisons.weights import read_weight
+from pafo_sk._comparisons.weights import counted_columns
 from pafo_sk._comparisons.winners import both_labels
 from pafo_sk.metrics._correct import read_winners
 
@@ -152,7 +152,7 @@ def calibration_error(
     >>> calibration_error([0, 1, 1, 1], [0.25, 0.75, 0.75, 0.75])  # all correct, at 75 %
     0.25
     """
+    weight, (y_true, proba) = counted_columns(sample_weight, y_true=y_true, proba=proba)
     forecasts = read_forecasts(y_true, proba, labels)
-    weight = read_weight(sample_weight, len(forecasts.winner))
     group = np.zeros(len(forecasts.winner), dtype=np.int64)
     return float(forecasts.calibration_errors(group, 1, weight, n_bins)[0])

@@ -16,7 +16,7 @@ from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
-from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
+from pafo_sk._comparisons.weights import counted_columns, rows_that_count, whole
 from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._correct import correct_predictions, read_winners, warn_without_group
@@ -240,11 +240,12 @@ def _judge(
     models: Mapping[str, Any], X: Any, y: Any, groups: Any, users: Any, sample_weight: Any
 ) -> _Rows:
     """Predict, and compare with the winners."""
+    weight, (y,) = counted_columns(sample_weight, y=y)
     truth = read_winners(y, "y")
     first = next((model for model in models.values() if hasattr(model, "predict")), None)
     if first is not None and X is None:
         raise ValueError("X is None, and an estimator among the models needs it to predict.")
-    correct = {name: _correct(model, X, truth) for name, model in models.items()}
+    correct = {name: _correct(model, X, truth, sample_weight) for name, model in models.items()}
     n = len(truth)
     group, user = groups_of(first, X, groups), users_of(first, X, users)
     prompt = None
@@ -252,10 +253,12 @@ def _judge(
         prompt = None if X.prompts is None else np.asarray(X.prompts)
     elif is_frame(X) and "prompt" in (columns := Columns(X)):
         prompt = np.asarray(columns.labels("prompt"))
+    _, (group, user, prompt) = counted_columns(
+        sample_weight, groups=group, users=user, prompt=prompt
+    )
     if group is None:
         group = check_labels([EVERYBODY] * n, "groups")
     warn_without_group(pd.isna(group))
-    weight = read_weight(sample_weight, n)
     rows = np.arange(n) if weight is None else rows_that_count(weight, repeated=user is None)
     sizes = {"y": n, "groups": len(group), "users": n if user is None else len(user)}
     sizes |= {f"predictions of {name!r}": len(right) for name, right in correct.items()}
@@ -276,11 +279,14 @@ def _judge(
     )
 
 
-def _correct(model: Any, X: Any, truth: np.ndarray) -> np.ndarray:
+def _correct(model: Any, X: Any, truth: np.ndarray, sample_weight: Any) -> np.ndarray:
     """1.0 where a model, given as estimator, predicted winners or margins, is right."""
-    if hasattr(model, "predict"):
-        return correct_predictions(truth, model.predict(X))
-    given = np.asarray(unmixed(model, "predictions"))
+    predicts = hasattr(model, "predict")
+    given = model.predict(X) if predicts else model
+    _, (given,) = counted_columns(sample_weight, predictions=given)
+    if predicts:
+        return correct_predictions(truth, given)
+    given = np.asarray(unmixed(given, "predictions"))
     labels = np.unique(truth)
     if given.dtype.kind == "f" and not np.isin(given, labels).all():
         if len(labels) != 2 or not np.isfinite(given).all():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.weights import whole
+from pafo_sk._comparisons.weights import counted_columns, whole
 from pafo_sk.metrics._calibration import Forecasts, calibration_error, read_forecasts
 from pafo_sk.metrics._correct import (
     Coded,
@@ -104,12 +104,15 @@ def _read(
     y_true: Any, y_pred: Any, proba: Any, groups: Any, users: Any, labels: Any, sample_weight: Any
 ) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None, Forecasts | None]:
     """Correctness, group, user, weight and forecast of every row that counts."""
+    weight, (y_true, y_pred, proba, groups, users) = counted_columns(
+        sample_weight, y_true=y_true, y_pred=y_pred, proba=proba, groups=groups, users=users
+    )
     correct = correct_predictions(y_true, y_pred)
     n = len(correct)
     coded = code_groups(groups, n)
     user = None if users is None else code_labels(users, "users", n)
     forecasts = None if proba is None else read_forecasts(y_true, proba, labels)
-    rows, weight, correct, (group, user) = rows_with_weight(sample_weight, correct, coded, user)
+    rows, weight, correct, (group, user) = rows_with_weight(weight, correct, coded, user)
     if forecasts is not None and rows is not None:
         forecasts = forecasts.of_rows(rows)
     assert group is not None

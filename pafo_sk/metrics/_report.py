@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from pafo_sk._comparisons.labels import as_objects
-from pafo_sk._comparisons.weights import read_weight, rows_that_count, whole
+from pafo_sk._comparisons.weights import counted_columns, rows_that_count, whole
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import check_one_group_a_user
 from pafo_sk._sklearn_compat import Interval, validate_params
@@ -164,6 +164,14 @@ def fairness_report(
             "the estimator names as user and group_column."
         )
     predicted, proba = _predict(estimator, X, classes)
+    weight, (y, predicted, proba, user_values, group_values) = counted_columns(
+        sample_weight,
+        y=y,
+        predictions=predicted,
+        probabilities=proba,
+        users=user_values,
+        groups=group_values,
+    )
     winner = read_y(y, len(predicted), classes)[0].astype(np.int64)
     n = len(winner)
     user = None if user_values is None else code_labels(user_values, "users", n)
@@ -175,7 +183,6 @@ def fairness_report(
 
     correct = (predicted == winner).astype(np.float64)
     forecasts = None if proba is None else Forecasts(proba, winner)
-    weight = read_weight(sample_weight, n)
     if weight is not None:
         rows = rows_that_count(weight, repeated=user is None)
         correct, weight = correct[rows], None if user is None else weight[rows]

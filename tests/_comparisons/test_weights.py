@@ -91,7 +91,7 @@ def _table():
 
 
 def test_columns_of_other_lengths():
-    with pytest.raises(ValueError, match="y has 2 values for 3 rows of X"):
+    with pytest.raises(ValueError, match="y has 2 values for 3 comparisons"):
         counted_rows(_table(), [1, 0, 1], y=[1, 0])
 
 

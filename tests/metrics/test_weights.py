@@ -83,6 +83,44 @@ def test_group_metrics(users):
     np.testing.assert_allclose(by_group, repeated[columns].sort_index())
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("absent", ["tie", None])
+@pytest.mark.parametrize("form", [np.asarray, list, pd.Series])
+def test_a_winner_of_weight_zero_is_not_read(absent, form):
+    """Nor are the groups of these rows, as fit and enroll do not read them."""
+    named = np.array(["a", "b"], dtype=object)
+    y, predicted, zero = named[Y], named[PREDICTED], WEIGHT == 0
+    y[zero] = absent
+    groups, users = GROUPS.astype(object), USERS
+    groups[zero] = None
+    rows = np.flatnonzero(~zero)
+    model = LogisticRegression().fit(X[:, :1] * [1, 0], named[Y])
+    models = {"old": model.predict(X), "new": predicted}
+    given = [form(values) for values in (y, predicted, groups, users)]
+    every = [(*given, PROBA, X, models, model, WEIGHT)]
+    part = [y[rows], predicted[rows], groups[rows], users[rows], PROBA[rows], X[rows]]
+    every.append((*part, {k: v[rows] for k, v in models.items()}, model, WEIGHT[rows]))
+    found = []
+    for y, predicted, groups, users, proba, x, models, model, weight in every:
+        by = {"sample_weight": weight}
+        found.append(
+            [
+                metrics.user_accuracy(y, predicted, users, **by),
+                metrics.minority_accuracy(y, predicted, groups, users, **by),
+                metrics.group_metrics(y, predicted, proba, groups, users, **by),
+                metrics.calibration_error(y, proba, **by),
+                metrics.compare(models, None, y, groups, users=users, reference="old", **by),
+                metrics.fairness_report(
+                    model, x, y, groups, users, n_resamples=100, random_state=0, **by
+                ).measures,
+            ]
+        )
+    for with_zeros, without in zip(*found, strict=True):
+        assert equal(with_zeros, without)
+    with pytest.raises(ValueError, match=r"y_pred has 199 values for 200 comparisons"):
+        metrics.user_accuracy(given[0], given[1][1:], given[3], sample_weight=WEIGHT)
+
+
 @pytest.mark.parametrize("users", [None, USERS])
 def test_fairness_report(users):
     again = None if users is None else users[ROWS]

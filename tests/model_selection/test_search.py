@@ -355,6 +355,27 @@ def test_weights_reach_fits_and_scorers(data, quick):
         search.fit(data.X, y, groups=groups, sample_weight=weight[1:])
 
 
+def test_ties_of_weight_zero(data, quick):
+    """Fits, scorers, and the score of the model leave them out, as if they were not there."""
+    y = np.array(["a", "b"], dtype=object)[data.y]
+    y[::7] = "tie"
+    weight = (y != "tie").astype(float)
+    rows = np.flatnonzero(weight)
+    model = quick(strategy="balanced").fit(data.X, y, data.groups, weight)
+    assert model.score(data.X, y, weight) == model.score(data.X.iloc[rows], y[rows])
+    with pytest.raises(ValueError, match="X has 199 values for 200 comparisons"):
+        model.score(data.X[1:], y, weight)
+    with pytest.raises(ValueError, match=r"y holds .*tie.* in rows"):
+        model.score(data.X, y, np.ones(len(y)))
+    for scoring in (None, "minority_accuracy", "accuracy"):
+        search = make(quick(strategy="balanced"), {"n_folds": [3]}, scoring=scoring, refit=True)
+        search.fit(data.X, y, groups=data.groups, sample_weight=weight)
+        known = {"groups": data.groups[rows]}
+        found = search.score(data.X, y, groups=data.groups, sample_weight=weight)
+        assert found == pytest.approx(search.score(data.X.iloc[rows], y[rows], **known))
+        assert np.isfinite(search.best_score_)
+
+
 def test_a_dataset_of_hugging_face(data, quick):
     dataset = datasets.Dataset.from_pandas(data.X)
     search = make(quick(strategy="balanced")).fit(dataset, data.y, groups=data.groups)
