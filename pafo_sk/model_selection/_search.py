@@ -118,7 +118,10 @@ class _GroupSearch(BaseSearchCV):
         try:
             yield
             if caches and hasattr(self, "best_estimator_"):
-                self.best_estimator_.set_params(**dict.fromkeys(caches))
+                # a step that the grid put in has another cache, or none
+                best = self.best_estimator_.get_params()
+                own = [name for name, cache in caches.items() if best.get(name) is cache]
+                self.best_estimator_.set_params(**dict.fromkeys(own))
         finally:
             self.estimator = given
 

@@ -8,6 +8,7 @@ import sklearn
 from scipy.stats import uniform
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -16,13 +17,14 @@ from sklearn.model_selection import (
     cross_validate,
     train_test_split,
 )
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from pafo_sk import PafoRewardEstimator
 from pafo_sk.metrics import get_scorer, minority_accuracy
 from pafo_sk.model_selection import (
+    FitCache,
     GroupGridSearchCV,
     GroupRandomizedSearchCV,
     StratifiedPreferenceKFold,
@@ -214,6 +216,24 @@ def test_search_of_a_pipeline(data, quick):
     pipeline = make_pipeline(StandardScaler(with_mean=False), quick(missing_groups="raise"))
     search = make(pipeline, grid).fit(X, data.y, groups=data.groups)
     assert search.best_estimator_[-1].groups_source_ == "groups"
+
+
+def test_steps_in_the_grid(data, quick):
+    """The winner may have no cache of fits, or one of its own, which it keeps."""
+    X = data.X.drop(columns="user")
+    own = FitCache()
+    for step in (
+        LogisticRegression(fit_intercept=False),
+        quick(strategy="pooled", user=None, fit_cache=own),
+    ):
+        pipeline = Pipeline([("scale", MaxAbsScaler()), ("model", quick(strategy="pooled"))])
+        search = make(pipeline, {"model": [step]}, scoring=None, refit=True).fit(X, data.y)
+        best = search.best_estimator_[-1]
+        assert type(best) is type(step)
+        assert getattr(best, "fit_cache", own) is own
+        assert search.score(X, data.y) > 0.5
+    plain = make(pipeline, {"model__n_folds": [3]}, scoring=None, refit=True).fit(X, data.y)
+    assert plain.best_estimator_[-1].fit_cache is None
 
 
 def test_nested_in_cross_validation(data, quick):
