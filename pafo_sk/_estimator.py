@@ -279,8 +279,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             Preference group of every row; a user belongs to one group, or to none (None or NaN in
             all rows). None: ``group_column``, else what ``missing_groups`` says.
         sample_weight : array-like of shape (n,) or None, default=None
-            How often each comparison counts, in every step; a row of weight 0 is left out. Two
-            rows with opposite winners and the weight 1/2 are a tie. None: once.
+            How often each comparison counts, in every step, but random draws take or leave it as
+            one; weight 0 leaves it out. Two rows of opposite winners and weight 1/2 are a tie.
 
         Returns
         -------
