@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -17,6 +18,7 @@ from pafo_sk._warnings import warn_caller
 
 # More different numbers with fractions than this are a quantity, and no groups.
 MOST_FRACTIONS = 10
+_HALF = re.compile("[\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True)
@@ -190,8 +192,16 @@ def warn_without_users(users: pd.Index, column: str | int | None) -> None:
 
 
 def _check_categories(groups: Labels, name: str) -> None:
-    """Raise for many numbers that are not whole: a quantity, and no groups."""
+    """Raise for labels that reports cannot hold, and for many fractions: no groups, a quantity."""
     labels = groups.unique.tolist()
+    halves = [isinstance(label, str) and _HALF.search(label) is not None for label in labels]
+    broken = np.array(halves, dtype=bool)[groups.codes]
+    if broken.any():
+        raise ValueError(
+            f"{name} holds {labels[halves.index(True)]!r} {in_rows(broken)}: half of a surrogate "
+            "pair, perhaps of an emoji, which pareto_report_ cannot hold. Replace it: "
+            'label.encode("utf-8", "replace").decode().'
+        )
     fractions = [label for label in labels if isinstance(label, float) and not label.is_integer()]
     if len(fractions) > MOST_FRACTIONS:
         raise ValueError(

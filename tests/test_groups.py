@@ -153,6 +153,15 @@ def test_user_with_and_without_a_group():
     assert read_groups(mended, "groups", LABEL, user, users).codes.tolist() == [0, 0, 0, 0, 1, 1]
 
 
+def test_half_of_a_surrogate_pair_is_refused():
+    """A report cannot hold it, because Arrow's strings cannot."""
+    wrong = r"groups holds '\\ud83d x' in 3 of 6 rows, the first of them \[1, 3, 5\]: half of a"
+    with pytest.raises(ValueError, match=wrong):
+        read_groups(["a", "\ud83d x"] * 3, "groups", LABEL, NOBODY, NO_USERS)
+    mended = "\ud83d x".encode("utf-8", "replace").decode()
+    assert read_groups(["a", mended] * 3, "groups", LABEL, NOBODY, NO_USERS).labels == ["? x", "a"]
+
+
 @pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame, pa.table, dict])
 def test_columns_are_combined(form):
     frame = form({"sex": ["f", "m", "f", "m", "f", None], "age": [1, 1, 2, 1, 1, 2]})

@@ -51,7 +51,7 @@ def as_frame(X: Any, argument: str = "X") -> Any:
     if isinstance(X, pd.DataFrame):
         return X
     if isinstance(X, list | tuple):
-        return pd.DataFrame(list(X))
+        return _pandas(list(X))
     if hasattr(X, "with_format"):  # of Hugging Face
         if isinstance(X, Mapping):
             raise TypeError(
@@ -72,10 +72,7 @@ def as_frame(X: Any, argument: str = "X") -> Any:
         cell = [s or is_messages(value) for s, value in zip(scalar, X.values(), strict=True)]
         # several messages beside a text are one conversation, and not the cells of a column
         content = [dict(X)] if any(scalar) and all(cell) else dict(X)
-        try:
-            return pd.DataFrame(content)
-        except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold
-            return pd.DataFrame(content, dtype=object)
+        return _pandas(content)
     kind = type(X).__name__ if type(X).__module__.startswith("pyarrow") else ""
     # versions of narwhals differ in what a batch of pyarrow is to them, and take no name twice
     if kind == "RecordBatch" or (kind == "Table" and len(set(X.column_names)) < X.num_columns):
@@ -91,6 +88,14 @@ def as_frame(X: Any, argument: str = "X") -> Any:
     if not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas"):
         return X.to_pandas()
     return X
+
+
+def _pandas(content: Any) -> pd.DataFrame:
+    """Return records or columns as a frame of pandas."""
+    try:
+        return pd.DataFrame(content)
+    except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold
+        return pd.DataFrame(content, dtype=object)
 
 
 def _comes_in_parts(X: Any) -> bool:

@@ -22,7 +22,9 @@ class Unwritable(TypeError):
 
 def dump(value: Any, arrays: dict[str, np.ndarray]) -> str:
     """Write a value, and add its arrays to ``arrays`` under names of their own."""
-    return json.dumps(_written(value, "model", arrays), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_written(value, "model", arrays), ensure_ascii=False, allow_nan=False)
+    # half an emoji is no Unicode; its escape is that of JSON
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def load(text: str, arrays: dict[str, np.ndarray]) -> Any:

@@ -60,6 +60,20 @@ def test_a_repeated_column_that_nobody_reads():
         Columns(twice).texts("response_a")
 
 
+def test_half_an_emoji_in_records(texts, quick, letter_encoder):
+    """They are read as columns are, which Arrow's strings cannot hold either."""
+    model = quick(encoder=letter_encoder, strategy="pooled").fit(texts.X, texts.y)
+    records = [{"prompt": "p", "response_a": "\ud83d x", "response_b": "b", "user": 1}] * 2
+    columns = {name: [record[name] for record in records] for name in records[0]}
+    margin = model.decision_function(columns)
+    for given in (records, tuple(records)):
+        np.testing.assert_array_equal(model.decision_function(given), margin)
+    items = [{"prompt": "p", "response": "\ud83d x", "user": 1}]
+    np.testing.assert_array_equal(model.reward(items), model.reward(items[0]))
+    fitted = quick(encoder=letter_encoder, strategy="pooled").fit(records, [0, 1])
+    assert fitted.predict(records).shape == (2,)
+
+
 def test_a_single_record():
     columns = Columns(X.to_dict("records")[1])
     assert (len(columns), columns.texts("response_a").tolist()) == (1, ["b"])

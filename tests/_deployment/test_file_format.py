@@ -136,9 +136,17 @@ def test_a_name_of_a_local_folder_is_not_followed(texts, quick, tiny_encoder, fi
             load(file)
 
 
-@pytest.mark.parametrize("users", [[f"user {n}" for n in range(20)], [(n, "x") for n in range(20)]])
+@pytest.mark.parametrize(
+    "users",
+    [
+        [f"user {n}" for n in range(20)],
+        [(n, "x") for n in range(20)],
+        [f"\\ \ud83d{n}" for n in range(20)],  # half an emoji
+    ],
+)
 def test_users_and_labels_of_other_types(users, data, quick, file):
-    X = data.X.assign(user=pd.Series([users[int(u)] for u in data.X["user"]], index=data.X.index))
+    column = [users[int(user)] for user in data.X["user"]]
+    X = data.X.assign(user=pd.Series(column, index=data.X.index, dtype=object))
     y = np.where(data.y == 1, "b", "a")
     groups = pd.Series([(g, 1) for g in data.groups]).to_numpy()
     model = quick(group_weights={("group_0", 1): 1.0, ("group_1", 1): 2.0})
