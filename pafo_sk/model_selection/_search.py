@@ -10,7 +10,7 @@ from inspect import signature
 from numbers import Integral
 from typing import Any, ClassVar
 
-from sklearn import config_context
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.metrics import get_scorer as sklearn_scorer
 from sklearn.metrics import get_scorer_names as sklearn_scorer_names
@@ -59,7 +59,8 @@ class _GroupSearch(BaseSearchCV):
             scorers and splitter get the ``group_column`` that ``estimator`` names, and every
             candidate reads the one that it names itself. ``sample_weight`` : array-like of shape
             (n,), how often each comparison counts, reaches ``fit`` and the scorers that are given
-            by name. Any other parameter is routed as scikit-learn does with metadata routing.
+            by name. Any other parameter is routed as scikit-learn does with metadata routing; but
+            where routing is off, transformers before the model that say nothing of it get none.
 
         Returns
         -------
@@ -76,8 +77,10 @@ class _GroupSearch(BaseSearchCV):
         given = params.pop("groups", None)
         self._check_columns_count(given)
         groups = self._read_groups(X, given)
+        routed = get_config()["enable_metadata_routing"]
         with (
             config_context(enable_metadata_routing=True),
+            self._quiet_steps([] if routed else [*params, "groups"]),
             self._default_folds(X),
             self._cached_fits(),
             self._groups_in_fit(given is not None),
@@ -102,6 +105,28 @@ class _GroupSearch(BaseSearchCV):
             yield
         finally:
             self.cv = given
+
+    @contextmanager
+    def _quiet_steps(self, names: list[str]) -> Iterator[None]:
+        """Within the block, transformers get what is named only if they ask for it.
+
+        Without routing, scikit-learn hands it to no step that is not named.
+        """
+        given = self.estimator
+        if names and hasattr(given, "get_params"):
+            self.estimator = clone(given)
+            for part in self.estimator.get_params().values():
+                if isinstance(part, type) or not hasattr(part, "transform"):
+                    continue
+                if hasattr(part, "set_fit_request"):
+                    requests = getattr(get_routing_for_object(part), "fit", None)
+                    asked = {} if requests is None else requests.requests
+                    unset = [name for name in names if name in asked and asked[name] is None]
+                    part.set_fit_request(**dict.fromkeys(unset, False))
+        try:
+            yield
+        finally:
+            self.estimator = given
 
     @contextmanager
     def _cached_fits(self) -> Iterator[None]:

@@ -8,6 +8,8 @@ import sklearn
 from scipy.stats import uniform
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
@@ -234,6 +236,34 @@ def test_steps_in_the_grid(data, quick):
         assert search.score(X, data.y) > 0.5
     plain = make(pipeline, {"model__n_folds": [3]}, scoring=None, refit=True).fit(X, data.y)
     assert plain.best_estimator_[-1].fit_cache is None
+
+
+@pytest.mark.parametrize("requested", [None, True])
+def test_weights_of_a_pipeline(requested, data, quick):
+    """They reach the model, and with routing off a transformer only if it asks."""
+    X, weight = data.X.drop(columns="user"), 1.0 + np.arange(len(data.y)) % 3
+    scaler = StandardScaler(with_mean=False)
+    if requested:
+        with config_context(enable_metadata_routing=True):
+            scaler.set_fit_request(sample_weight=True)
+    columns = ColumnTransformer([("scaled", scaler, list(X))])
+    model = quick(strategy="balanced", user=None)
+    grid = {"paforewardestimator__n_folds": [3]}
+    for first in (scaler, columns):
+        search = make(make_pipeline(first, model), grid, scoring="accuracy", refit=True)
+        search.fit(X, data.y, groups=data.groups, sample_weight=weight)
+        scaled = clone(scaler).fit(X, sample_weight=weight if requested else None).transform(X)
+        expected = clone(model).fit(scaled, data.y, data.groups, weight)
+        np.testing.assert_array_equal(search.predict(X), expected.predict(scaled))
+        found = search.score(X, data.y, sample_weight=weight)
+        assert found == pytest.approx(np.average(search.predict(X) == data.y, weights=weight))
+    # with routing on it is for the user to say
+    if not requested:
+        with (
+            config_context(enable_metadata_routing=True),
+            pytest.raises(UnsetMetadataPassedError, match="StandardScaler"),
+        ):
+            search.fit(X, data.y, groups=data.groups, sample_weight=weight)
 
 
 def test_nested_in_cross_validation(data, quick):
