@@ -7,6 +7,7 @@ al., "Layer by Layer", arXiv:2502.02013).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -106,12 +107,29 @@ class LayerBlocks:
         Number of the last layer.
     normalize : bool
         Whether the sentence vector is divided by its length.
+    kinds : list of (class, configuration)
+        Those of the transformer, which are made known again where the hook is unpickled.
     """
 
-    def __init__(self, layers: tuple[int, ...], last: int, normalize: bool):
-        self.layers, self.last, self.normalize = layers, last, normalize
+    def __init__(
+        self,
+        layers: tuple[int, ...],
+        last: int,
+        normalize: bool,
+        kinds: list[tuple[type, Any]],
+    ):
+        self.layers, self.last, self.normalize, self.kinds = layers, last, normalize, kinds
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        _make_known(self.kinds)
 
     def __call__(self, model: Any, given: Any, features: dict[str, Any]) -> dict[str, Any]:
+        if "all_layer_embeddings" not in features:
+            raise ValueError(
+                f"{type(next(iter(model.children())).model).__name__} hands out no hidden states. "
+                'Pass encode_params={"layers": "last"}.'
+            )
         hidden = features["all_layer_embeddings"]
         own = features["sentence_embedding"]
         if self.normalize:
@@ -132,6 +150,27 @@ def _masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return mean.to(hidden.dtype)
 
 
+def _kinds(transformer: Any) -> list[tuple[type, Any]]:
+    """Classes of transformers within a model, with their configurations."""
+    from transformers import PreTrainedModel
+
+    parts = [part for part in transformer.modules() if isinstance(part, PreTrainedModel)]
+    return [(type(part), part.config) for part in parts]
+
+
+def _make_known(kinds: list[tuple[type, Any]]) -> None:
+    """Let transformers know classes as if a model of each had been made in this process.
+
+    From version 5 on, models hand out hidden states only where their constructor has noted their
+    class, which unpickling one does not.
+    """
+    from transformers import PreTrainedModel
+
+    for kind, config in kinds:
+        # without the layers, because only the constructor that all classes share makes the note
+        PreTrainedModel.__init__(object.__new__(kind), copy.deepcopy(config))
+
+
 @contextmanager
 def layer_blocks(model: Any, layers: tuple[int, ...], normalize: bool) -> Iterator[None]:
     """Let the encoder return blocks of ``layers`` inside; it is left as it was."""
@@ -142,7 +181,9 @@ def layer_blocks(model: Any, layers: tuple[int, ...], normalize: bool) -> Iterat
     before = transformer.config.output_hidden_states
     hooks = [(module, set(module._forward_hooks)) for module in transformer.modules()]
     known = set(vars(transformer))
-    hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model), normalize))
+    kinds = _kinds(transformer)
+    _make_known(kinds)
+    hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model), normalize, kinds))
     transformer.config.output_hidden_states = True
     try:
         yield

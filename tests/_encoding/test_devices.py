@@ -283,6 +283,16 @@ def test_two_processes(tiny_encoder_path, tiny_encoder, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_child")
+def test_two_processes_hand_out_layers(tiny_encoder_path, tiny_encoder):
+    """Each of them has the encoder from a pickle alone, and has made none itself."""
+    layers = {"layers": (0, -1)}
+    vectors = encode_texts(TEXTS, tiny_encoder_path, encode_params={**TWO, **layers}, cache=None)
+    expected = encode_texts(TEXTS, tiny_encoder, encode_params=layers, cache=None)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_child")
 def test_an_error_in_a_process_is_the_users(tiny_encoder_path, store):
     """With a window wider than its 64 positions, the encoder fails on 80 tokens."""
     good, bad = [f"{'z' * 150}{i}" for i in range(16)], "!" * 80

@@ -104,6 +104,37 @@ def test_an_encoder_can_be_pickled_afterwards(tiny_encoder_path):
         )
 
 
+def test_an_encoder_that_was_only_unpickled(tiny_encoder_path, tmp_path, run_python):
+    """In a process that has made none of its class, transformers 5 would hand out no layers."""
+    params = {"layers": (0, -1)}
+    encoder = SentenceTransformer(str(tiny_encoder_path), device="cpu")
+    (tmp_path / "encoder.pickle").write_bytes(pickle.dumps(encoder))
+    code = f"""
+import pickle
+import numpy as np
+from pafo_sk._encoding.encode import encode_texts
+with open("encoder.pickle", "rb") as file:
+    encoder = pickle.load(file)
+np.save("vectors.npy", encode_texts({TEXTS}, encoder, encode_params={params}, cache=None))
+"""
+    run_python(code, tmp_path)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "vectors.npy"),
+        encode_texts(TEXTS, encoder, encode_params=params, cache=None),
+        atol=1e-6,
+    )
+
+
+def test_a_transformer_that_hands_out_no_hidden_states(tiny_encoder_path):
+    class Silent(BertModel):
+        _can_record_outputs = None
+
+    encoder = SentenceTransformer(str(tiny_encoder_path), device="cpu")
+    encoder[0].model = Silent(encoder[0].model.config).eval()
+    with pytest.raises(ValueError, match=r'Silent hands out no hidden states.*"layers": "last"'):
+        encode_texts(TEXTS, encoder, encode_params={"layers": "auto"}, cache=None)
+
+
 def test_normalisation_is_that_of_the_sentence_vector(deep_encoder):
     params = {"normalize_embeddings": True}
     both = encode_texts(
