@@ -183,6 +183,9 @@ def _combinations(frame: Any) -> Any:
     frame = frame if isinstance(frame, pd.DataFrame) else frame.to_pandas()
     if frame.shape[1] == 1:
         return frame.iloc[:, 0].array
+    frame = frame.copy(deep=False)  # of which columns are replaced
+    for place in np.flatnonzero(frame.dtypes == "object"):
+        frame.isetitem(place, _without_arrays(frame.iloc[:, place].to_numpy()))
     rows = as_objects(list(frame.itertuples(index=False, name=None)))
     rows[frame.isna().any(axis=1).to_numpy()] = None
     return rows
@@ -207,7 +210,28 @@ def _one_dimensional(values: Any, name: str) -> Any:
         )
     if values.dtype.kind == "M":  # numpy makes numbers of some units, and dates of others
         return pd.DatetimeIndex(values).array
-    return values if values.dtype.kind in "biuf" else values.astype(object, copy=False)
+    if values.dtype.kind in "biuf":
+        return values
+    return _without_arrays(values.astype(object, copy=False))
+
+
+def value_of(label: Any) -> Any:
+    """Return the value in an array or tensor that holds one, and anything else as it is.
+
+    Two tensors are two labels though they hold the same value, and arrays have no hash.
+    """
+    return label.item() if _is_array(type(label)) and label.ndim == 0 else label
+
+
+def _without_arrays(values: np.ndarray) -> np.ndarray:
+    """Return an array of objects with their `value_of`."""
+    wrapped = any(map(_is_array, set(map(type, values))))
+    return as_objects(list(map(value_of, values))) if wrapped else values
+
+
+def _is_array(kind: type) -> bool:
+    """Whether objects of a type are arrays or tensors; numbers of numpy are not."""
+    return hasattr(kind, "ndim") and hasattr(kind, "item") and not issubclass(kind, np.generic)
 
 
 def by_size(sizes: np.ndarray, labels: Sequence[Any]) -> list[int]:

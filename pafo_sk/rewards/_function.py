@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pafo_sk._comparisons.conversations import read_conversations, render_all
+from pafo_sk._comparisons.labels import value_of
 
 
 class RewardFunction:
@@ -60,8 +61,8 @@ class RewardFunction:
         ----------
         prompts, completions : sequence of n strings, or of n lists of messages
         **columns
-            Columns of the data set, one value per completion; the others are not read. A user
-            that is None, missing or unknown gets the population's reward.
+            Columns of the data set, one value per completion, also in tensors; the others are not
+            read. A user that is None, missing or unknown gets the population's reward.
 
         Returns
         -------
@@ -97,7 +98,7 @@ class RewardFunction:
                     "it to the data set, or pass user_column=None to as_reward_func for the "
                     "population's reward."
                 )
-            users = list(columns[self.user_column])
+            users = list(map(value_of, columns[self.user_column]))
             _check_length(self.user_column, users, n)
         nobody = object()
         missing = [pd.api.types.is_scalar(user) and pd.isna(user) for user in users]

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from pafo_sk import ComparisonTable
 from pafo_sk._comparisons.labels import FEW, Labels
@@ -52,6 +53,23 @@ def test_few_rows_are_numbered_as_many_are(values, n):
     assert labels.codes.tolist() == rows.tolist()
     assert labels.unique.tolist() == values
     assert (labels.codes.dtype, labels.unique.dtype) == (np.intp, object)
+
+
+@pytest.mark.parametrize("n", [3, FEW + 3])
+@pytest.mark.parametrize("wrap", [torch.tensor, np.array])
+def test_an_array_of_one_value_is_its_value(wrap, n):
+    """Rows of a data set in the format of torch hold such, which would differ from one another."""
+    expected = [row % 3 for row in range(n)]
+    rows = [*map(wrap, expected)]
+    column = pd.Series(rows, dtype=object)
+    for values in (rows, column, column.to_frame()):
+        labels = Labels.of(values, "users")
+        assert labels.tolist() == expected
+        assert labels.unique.tolist() == [0, 1, 2]
+    both = Labels.of(pd.DataFrame({"a": column, "b": "x"}), "groups")
+    assert both.unique.tolist() == [(0, "x"), (1, "x"), (2, "x")]
+    missing = Labels.of([wrap(1), None, wrap(float("nan"))], "groups", optional=True)
+    assert missing.tolist() == [1, None, None]
 
 
 def test_compact_numbers_what_is_there_in_its_order():

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from pafo_sk import datasets
 
@@ -62,6 +63,20 @@ def test_missing_users_get_the_populations_reward(text_model):
     of_nobody = text_model.as_reward_func(user_column=None)(prompts, answers)
     assert text_model.as_reward_func()(prompts, answers, user=missing) == of_nobody
     assert text_model.as_reward_func()(prompts[:1], answers[:1], user=["user 1"]) != of_nobody[:1]
+
+
+def test_users_in_arrays_of_one_value(texts, quick, text_model):
+    """As `GRPOTrainer` passes them where the data set has the format of torch."""
+    X = texts.X.assign(user=texts.users)
+    model = quick(encoder=text_model.encoder).fit(X, texts.y, groups=texts.groups)
+    reward, users = model.as_reward_func(), [1, 2, 999]
+    expected = reward(PROMPTS, ANSWERS, user=users)
+    assert expected[:2] != reward(PROMPTS, ANSWERS, user=[None] * 3)[:2]
+    for wrap in (torch.tensor, np.array):
+        assert reward(PROMPTS, ANSWERS, user=[*map(wrap, users)]) == expected
+        assert reward(PROMPTS, ANSWERS, user=wrap(users)) == expected
+        values = [wrap(1.0), wrap(2.0), wrap(float("nan"))]
+        assert reward(PROMPTS, ANSWERS, user=values) == expected
 
 
 def test_an_absent_column_is_named(text_model):
