@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -59,7 +60,14 @@ class EmbeddingStore:
     def __post_init__(self) -> None:
         if not isinstance(self.location, str | os.PathLike) or not os.fspath(self.location):
             raise TypeError(f"location must be 'memory' or a folder, got {self.location!r}.")
-        if self.max_bytes is not None and not self.max_bytes >= 0:
+        whole = isinstance(self.max_bytes, Integral) and not isinstance(self.max_bytes, bool)
+        if self.max_bytes is not None and not whole:
+            raise TypeError(
+                f"max_bytes must be a whole number of bytes or None, got {self.max_bytes!r}. Pass "
+                "an integer, such as max_bytes=10**9; None is 4 GiB in memory and 64 GiB in a "
+                "folder."
+            )
+        if self.max_bytes is not None and self.max_bytes < 0:
             raise ValueError(f"max_bytes must be a number of bytes or None, got {self.max_bytes}.")
         if self.dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {self.dtype!r}.")

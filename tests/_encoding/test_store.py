@@ -93,9 +93,19 @@ def test_a_store_is_a_name_that_pickles_and_clones(tmp_path, texts, quick, lette
         ({"location": ""}, TypeError, "location must be 'memory' or a folder, got ''"),
         ({"location": None}, TypeError, "location must be 'memory' or a folder, got None"),
         ({"max_bytes": -1}, ValueError, "max_bytes must be a number of bytes or None, got -1"),
+        ({"max_bytes": 1e9}, TypeError, r"whole number of bytes.*got 1000000000.0.*=10\*\*9"),
+        ({"max_bytes": float("inf")}, TypeError, r"whole number.*got inf.*None is 4 GiB"),
+        ({"max_bytes": True}, TypeError, "whole number of bytes or None, got True"),
+        ({"max_bytes": "1 GB"}, TypeError, "whole number of bytes or None, got '1 GB'"),
         ({"dtype": "int8"}, ValueError, "dtype must be 'float32' or 'float16', got 'int8'"),
     ],
 )
 def test_wrong_settings(wrong, error, message):
     with pytest.raises(error, match=message):
         EmbeddingStore(**wrong)
+
+
+def test_a_limit_of_numpy(tmp_path):
+    store = EmbeddingStore(tmp_path, max_bytes=np.int64(60_000))
+    open_store(store).put_many("k", TEXTS, VECTORS)
+    assert 0 < store.info()["n_bytes"] <= 60_000
