@@ -19,11 +19,42 @@ _REMEDY = (
 )
 
 
-def resolve_device(device: str | torch.device | None) -> torch.device:
-    """Return the device asked for; None is a GPU where there is one."""
-    if device is not None:
-        return torch.device(device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def resolve_device(device: str | torch.device | None, name: str = "device") -> torch.device:
+    """Return the device asked for; None is a GPU where there is one.
+
+    Parameters
+    ----------
+    name : str
+        What the user calls it, for error messages.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or this machine lacks it.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name}={str(device)!r} is no device that torch knows. Pass None for the best one."
+        ) from error
+    if _is_absent(found):
+        there = f"{torch.cuda.device_count()} GPUs" if found.type == "cuda" else "no such device"
+        raise ValueError(
+            f"{name}={str(device)!r} names a device of another machine: torch sees {there} here. "
+            "A fitted model works on any device: leave 'device' out of encode_params, and use "
+            "est.set_params(device=None) for the best device of this machine."
+        )
+    return found
+
+
+def _is_absent(device: torch.device) -> bool:
+    """Whether this machine lacks a device."""
+    if device.type == "cuda":
+        return (device.index or 0) >= torch.cuda.device_count()
+    return device.type == "mps" and not torch.backends.mps.is_available()
 
 
 def check_devices(device: Any) -> str | tuple[str, ...]:
@@ -61,8 +92,7 @@ def check_present(devices: tuple[str, ...]) -> None:
     """Raise ValueError, before anything is loaded, if this machine lacks one of several GPUs."""
     n_gpus = torch.cuda.device_count()
     for name in devices:
-        device = torch.device(name)
-        if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        if _is_absent(torch.device(name)):
             remedy = "encode_params={'device': 'cpu'}" if n_gpus == 0 else _REMEDY
             raise ValueError(
                 f"{_NAME}={list(devices)} names {name}, and torch sees {n_gpus} GPUs here "

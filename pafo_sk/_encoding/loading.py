@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from pafo_sk._encoding.devices import check_devices, check_present
+from pafo_sk._encoding.devices import check_devices, check_present, resolve_device
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
     encoder_lock,
@@ -75,7 +75,12 @@ def load_encoder(
     best = "mps" if torch.backends.mps.is_available() else "cpu"
     best = "cuda" if torch.cuda.is_available() else best
     # A model for several devices waits on the CPU until a pool takes it there.
-    device = "cpu" if several else params.get("device") or device or best
+    if several:
+        device = "cpu"
+    elif "device" in params:
+        device = resolve_device(params["device"], "encode_params['device']")
+    else:
+        device = resolve_device(device or best)
     key = (place, str(device), params.get("dtype"))
     with encoder_lock:
         if key not in _models or _models[key][0] != stamp:

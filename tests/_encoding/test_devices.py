@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -119,6 +120,35 @@ def test_gpus_that_are_not_there(tiny_encoder_path, monkeypatch):
             load_encoder(tiny_encoder_path, devices)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert load_encoder(tiny_encoder_path, devices).device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [({"device": "cuda"}, "device"), ({"encode_params": {"device": "cuda:0"}}, "encode_params")],
+)
+def test_the_gpu_of_another_machine(params, name, tiny_encoder_path, texts, quick, monkeypatch):
+    """A pickle keeps its device, and says on a machine without it which parameter to change."""
+    model = quick(encoder=tiny_encoder_path, strategy="pooled", device="cpu")
+    model.fit(texts.X, texts.y).set_params(device=None).set_params(**params)
+    model = pickle.loads(pickle.dumps(model))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    message = rf"{name}.*='cuda.*torch sees 0 GPUs here.*set_params\(device=None\)"
+    for call in (lambda: model.predict(texts.X), lambda: model.fit(texts.X, texts.y)):
+        with pytest.raises(ValueError, match=message):
+            call()
+    model.set_params(device=None, encode_params=None).predict(texts.X)
+
+
+def test_fitting_where_the_device_is_not(data, quick, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"device='cuda:1'.* torch sees 1 GPUs here"):
+        quick(device="cuda:1").fit(data.X, data.y)
+    with pytest.raises(ValueError, match="device='gpu' is no device that torch knows"):
+        quick(device="gpu").fit(data.X, data.y)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"device='mps'.*torch sees no such device here"):
+        quick(device=torch.device("mps")).fit(data.X, data.y)
 
 
 def test_an_object_with_its_own_encode_has_its_own_devices(letters):
