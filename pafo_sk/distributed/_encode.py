@@ -71,7 +71,7 @@ def encode(
     out : str or path
         Folder for the files, new or from an earlier call, with the same path on every machine.
     keep : list of str, default=()
-        Columns copied beside the vectors, such as the key of an item.
+        Columns copied beside the vectors, such as the key of an item; they may hold lists.
     encode_params : dict or None, default=None
         As in `PafoRewardEstimator`: layers, device, batch_size, dtype, max_length,
         normalize_embeddings, prompt, prompt_name. The default of layers is "last" here, the
@@ -100,10 +100,11 @@ def encode(
     ImportError
         Without Dask: ``pip install "pafo_sk[distributed]"``.
     TypeError
-        If `ddf` is not a Dask data frame, `encoder` not a name or folder, or if a column does not
-        hold texts.
+        If `ddf` is not a Dask data frame, `encoder` not a name or folder, if the name of a column
+        is no string, or if a column does not hold texts.
     ValueError
-        If there is no client, or a column is missing; if `out` cannot be used, was filled with
+        If there is no client, or a column is missing or there twice; if a column of `keep` has
+        values that Parquet cannot hold beside one another; if `out` cannot be used, was filled with
         another encoder or other settings, or has a file that was made from other rows.
     Exception
         The error of the first partition that failed, raised after all others are done. Its notes
@@ -148,7 +149,18 @@ def encode(
             "columns must be one column of texts, or those of prompts and responses, and keep "
             f"must not name {EMBEDDING!r}; got columns={columns!r} and keep={keep!r}."
         )
-    Columns(ddf._meta, "ddf").require([*columns, *keep])
+    for name, asked in (("columns", columns), ("keep", keep)):
+        if wrong := [column for column in asked if not isinstance(column, str)]:
+            raise TypeError(
+                f"{name} must hold strings, because Parquet names columns so, and holds "
+                f"{wrong[0]!r}. Pass ddf.rename(columns={{{wrong[0]!r}: {str(wrong[0])!r}}})."
+            )
+        if twice := [column for column in asked if asked.count(column) > 1]:
+            raise ValueError(f"{name} has {twice[0]!r} more than once; name each column once.")
+    of_ddf = Columns(ddf._meta, "ddf")
+    of_ddf.require([*columns, *keep])
+    for column in (*columns, *keep):
+        of_ddf.values(column)  # raises where ddf has two columns of the name
     if not isinstance(encoder, str | os.PathLike):
         raise TypeError(
             f"encoder must be a name or a folder that workers can load, got {encoder!r}. Save it "

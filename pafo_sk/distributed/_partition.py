@@ -1,5 +1,6 @@
 """Encode one partition of texts into one file of vectors, on a worker."""
 
+import json
 from dataclasses import dataclass
 from errno import ENOENT
 from functools import partial
@@ -77,6 +78,7 @@ def encode_partition(
             f"encode these rows again, remove the file: os.remove({str(file)!r})."
         )
     status = "mended" if file.exists() else "encoded"
+    kept = _as_arrow(frame[list(job.keep)], partition_info["number"])
     model = load_encoder(job.encoder, job.encode_params)
     if revision_of(model) != job.revision:
         raise ValueError(
@@ -94,7 +96,7 @@ def encode_partition(
 
     vectors, rows = encode_items([responses], prompts[0] if prompts else None, encode, join)
     vectors = check_vectors(responses.codes, vectors[rows], job.dtype)
-    write_partition(file, frame[list(job.keep)], vectors, digest)
+    write_partition(file, kept, vectors, digest)
     return report_row(name, len(frame), status)
 
 
@@ -106,8 +108,39 @@ def report_row(file: str, n_rows: int, status: str) -> pd.DataFrame:
 def _digest(frame: pd.DataFrame, job: Job) -> str:
     """Return a digest of the rows in their order."""
     names = list(dict.fromkeys([*job.columns, *job.keep]))
-    digest: str = joblib.hash(pd.util.hash_pandas_object(frame[names], index=False).to_numpy())
+    rows = pd.DataFrame({name: _hashable(frame[name]) for name in names})
+    digest: str = joblib.hash(pd.util.hash_pandas_object(rows, index=False).to_numpy())
     return digest
+
+
+def _hashable(column: pd.Series) -> pd.Series:
+    """Return a column with lists and records as JSON, and any other as it is."""
+    may_hold_lists = column.dtype == "object" or isinstance(column.dtype, pd.ArrowDtype)
+    if not may_hold_lists or all(map(pd.api.types.is_hashable, column)):
+        return column
+    return column.astype(object).map(partial(json.dumps, default=_for_json))
+
+
+def _for_json(value: Any) -> Any:
+    """Arrays as lists, and what JSON has no form for as a string."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+
+
+def _as_arrow(kept: pd.DataFrame, number: int) -> dict[str, Any]:
+    """Return the columns as Arrow holds them, before anything is encoded."""
+    import pyarrow as pa
+
+    found = {}
+    for name in kept:
+        try:
+            found[name] = pa.array(kept[name])
+        except pa.ArrowException as error:
+            raise ValueError(
+                f"Column {name!r} of partition {number} of ddf, which keep names, has values that "
+                f"a column of Parquet cannot hold together ({error}). Convert it, for instance "
+                f"ddf[{name!r}].astype(str), or leave it out of keep."
+            ) from error
+    return found
 
 
 def _digest_in(file: Path) -> str | None:
@@ -126,13 +159,13 @@ def _digest_in(file: Path) -> str | None:
     return metadata.get(_DIGEST, b"").decode(errors="replace") or None
 
 
-def write_partition(file: Path, kept: pd.DataFrame, vectors: np.ndarray, digest: str) -> None:
-    """Write the file of a partition, with the digest of its rows."""
+def write_partition(file: Path, kept: dict[str, Any], vectors: np.ndarray, digest: str) -> None:
+    """Write the file of a partition, with its columns of Arrow and the digest of its rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     lists = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
-    table = pa.table({**{name: pa.array(kept[name]) for name in kept}, EMBEDDING: lists})
+    table = pa.table({**kept, EMBEDDING: lists})
     with whole_file(file) as part:
         pq.write_table(
             table.replace_schema_metadata({_DIGEST: digest}),

@@ -151,3 +151,44 @@ def test_folder_of_another_encoder_or_rows(workers, encode, out, ddf, items, tin
     assert "6 of 6 partitions failed" in caught.value.__notes__[-1]
     assert workers.encoded() == []
     assert {file.name: file.read_bytes() for file in out.iterdir()} == written
+
+
+@pytest.fixture
+def objects():
+    """Dask leaves columns of objects as they are, in place of strings."""
+    import dask
+
+    with dask.config.set({"dataframe.convert-string": False}):
+        yield
+
+
+@pytest.mark.usefixtures("objects")
+def test_columns_of_lists_are_kept(workers, encode, out, items):
+    """They have no hash, by which it is told whether a file was made from the same rows."""
+    import dask.dataframe as dd
+
+    lists = items.assign(
+        text=[[{"role": "user", "content": text}] for text in items["text"]],
+        tags=[["a", str(number)] for number in items["item"]],
+        numbers=list(np.arange(96).reshape(48, 2)),
+    )
+    settings = {"columns": "text", "keep": ["tags", "numbers"], "retries": 0}
+    encode(dd.from_pandas(lists, npartitions=6), **settings)
+    table = pq.read_table(out)
+    assert table["tags"].to_pylist() == lists["tags"].to_list()
+    assert table["numbers"].to_pylist() == np.arange(96).reshape(48, 2).tolist()
+    report = encode(dd.from_pandas(lists, npartitions=6), **settings)
+    assert set(report["status"]) == {"kept"}
+    others = lists.assign(tags=lists["tags"].map(lambda tags: tags[::-1]))
+    with pytest.raises(ValueError, match="was made from other rows than partition 0"):
+        encode(dd.from_pandas(others, npartitions=6), **settings)
+
+
+@pytest.mark.usefixtures("objects")
+def test_columns_that_parquet_cannot_hold(workers, encode, items):
+    import dask.dataframe as dd
+
+    mixed = dd.from_pandas(items.assign(key=[1, "a", 2.5, None] * 12), npartitions=1)
+    with pytest.raises(ValueError, match="Column 'key' of partition 0 of ddf, which keep names"):
+        encode(mixed, "text", keep=["key"], retries=0)
+    assert workers.encoded() == []

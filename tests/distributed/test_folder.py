@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from pafo_sk.distributed import encode
@@ -19,7 +20,9 @@ ABOUT = {"name": "one", "revision": "r1", "dimension": 4, "settings": ["float32"
 def small():
     import dask.dataframe as dd
 
-    return dd.from_pandas(pd.DataFrame({"text": ["a", "b"], "embedding": [1, 2]}), npartitions=2)
+    frame = pd.DataFrame({"text": ["a", "b"], "embedding": [1, 2], "twice": [3, 4], 5: [6, 7]})
+    frame.insert(0, "twice", [8, 9], allow_duplicates=True)
+    return dd.from_pandas(frame, npartitions=2)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,11 @@ def small():
         ({"columns": "txt"}, ValueError, "ddf lacks the column 'txt'"),
         ({"keep": ["embedding"]}, ValueError, "keep must not name 'embedding'"),
         ({"keep": ["key"]}, ValueError, "ddf lacks the column 'key'"),
+        ({"keep": ["text", "text"]}, ValueError, "keep has 'text' more than once"),
+        ({"columns": ["text", "text"]}, ValueError, "columns has 'text' more than once"),
+        ({"keep": ["twice"]}, ValueError, "ddf has 2 columns named 'twice'"),
+        ({"keep": [5]}, TypeError, "keep must hold strings, because Parquet names columns so"),
+        ({"keep": [["text"]]}, TypeError, "keep must hold strings"),
         ({"encoder": np.ones(2)}, TypeError, "Save it with `encoder.save(folder)`"),
         ({"encode_params": {"size": 3}}, ValueError, "encode_params has no 'size'"),
         ({"encode_params": {"device": ["cpu", "cpu"]}}, ValueError, "a worker for each GPU"),
@@ -77,7 +85,7 @@ def test_damaged_files_have_no_digest(tmp_path):
     file = tmp_path / part_name(0)
     assert _digest_in(file) is None
     vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
-    write_partition(file, pd.DataFrame({"item": [1, 2, 3]}), vectors, "digest of the rows")
+    write_partition(file, {"item": pa.array([1, 2, 3])}, vectors, "digest of the rows")
     assert _digest_in(file) == "digest of the rows"
     whole = file.read_bytes()
     for cut in (0, 4, len(whole) // 2, len(whole) - 1):
