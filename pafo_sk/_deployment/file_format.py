@@ -76,7 +76,7 @@ def model_bytes(estimator: Any, hash_users: bool = False) -> bytes:
     info = estimator.reader_.encoder_info_ if estimator.reader_.form_ == "text" else None
     if info is not None:
         reference_for(estimator.encoder)  # so that `load` finds an object of this process
-        name = _encoder_name(estimator.encoder, info["name"])
+        name = encoder_name(estimator.encoder, info["name"])
         state["reader_"] |= {"encoder_info_": {**info, "name": name}}
     document = {
         "sha256": NO_DIGEST,
@@ -209,7 +209,7 @@ def _params_state(estimator: Any, info: dict[str, Any] | None) -> dict[str, Any]
     """Parameters as plain values, without those of the machine."""
     params = estimator.get_params(deep=False)
     params = {name: value for name, value in params.items() if name not in OF_THE_MACHINE}
-    name = _encoder_name(estimator.encoder, class_name(estimator.encoder))
+    name = encoder_name(estimator.encoder, class_name(estimator.encoder))
     revision = "unknown" if info is None else info["revision"]
     by_name = isinstance(estimator.encoder, str) and name == estimator.encoder
     by_name = by_name and not holds_model(Path(name))  # which is of this machine
@@ -276,7 +276,7 @@ def _net_from(module: str, params: dict[str, Any]) -> RewardNet:
     return RewardNet(HEADS[module], **params)
 
 
-def _encoder_name(encoder: Any, otherwise: str) -> str:
+def encoder_name(encoder: Any, otherwise: str = "") -> str:
     """The name of an encoder; of a folder, which belongs to this machine, its last part only."""
     if isinstance(encoder, EncoderReference):
         encoder = encoder.name

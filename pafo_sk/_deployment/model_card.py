@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ import pandas as pd
 
 from pafo_sk import __version__
 from pafo_sk._comparisons.whole_file import whole_file
+from pafo_sk._deployment.file_format import encoder_name
 from pafo_sk._markdown import escaped, markdown_table
 
 Block: TypeAlias = str | list[str] | pd.DataFrame
@@ -95,7 +95,7 @@ def card_of(estimator: Any, license: str) -> ModelCard:
     info = reader.encoder_info_ if reader.form_ == "text" else None
     metadata: dict[str, Any] = {"library_name": "pafo_sk", "license": license}
     if info is not None:
-        metadata["base_model"] = _encoder_name(info)
+        metadata["base_model"] = encoder_name(info["name"])
     metadata["tags"] = ["reward-model", "preference-learning", "fairness", "personalisation"]
     sections: list[tuple[str, list[Block]]] = [
         ("Reward model", [METHODS[estimator.strategy], _facts(estimator, info)])
@@ -133,16 +133,11 @@ def _facts(estimator: Any, info: dict[str, Any] | None) -> pd.DataFrame:
         rows["input"] = f"vectors of {estimator.n_features_in_} numbers"
     else:
         layers = info["layers"]
-        rows["encoder"] = f"{_encoder_name(info)}, fingerprint {info['revision']}"
+        rows["encoder"] = f"{encoder_name(info['name'])}, fingerprint {info['revision']}"
         rows["layers"] = layers if isinstance(layers, str) else ", ".join(map(str, layers))
         rows["dimension"] = str(info["dimension"])
     rows["labels"] = f"{estimator.pos_label_!r} means that response_b won"
     return pd.DataFrame({"property": list(rows), "value": list(rows.values())})
-
-
-def _encoder_name(info: dict[str, Any]) -> str:
-    """Name of an encoder without the folders of a machine."""
-    return os.path.basename(str(info["name"]).rstrip("/"))
 
 
 def of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:

@@ -47,6 +47,15 @@ def test_encoders_are_named_without_folders(texts, quick, tiny_encoder_path):
     assert "user 3" not in text
 
 
+def test_encoders_of_the_hub_keep_their_organisation(texts, quick, monkeypatch, tmp_path):
+    """The hub links a card to the model that it names."""
+    monkeypatch.chdir(tmp_path)
+    name = "sentence-transformers/all-MiniLM-L6-v2"
+    card = quick(encoder=name, strategy="pooled").fit(texts.X, texts.y).model_card()
+    assert HubCard(str(card)).data.base_model == name
+    assert f"{name}, fingerprint" in str(card)
+
+
 def test_names_are_escaped(model):
     model = copy.copy(model)
     report = model.pareto_report_.copy()
