@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
@@ -161,6 +162,8 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
             # a search sends unfitted estimators to its workers; what is fitted needs no cache
             state["fit_cache"] = None
             state = {name: value for name, value in state.items() if name not in FITTED}
+            settings = state.keys() & {"device", "encode_params"}
+            state |= {name: _with_names(state[name]) for name in settings}
             state |= {"pickle_format": PICKLE_FORMAT, "fitted": to_state(self)}
             state["checksum"] = checksum(state)
         return state
@@ -187,6 +190,17 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
                 copied.enrolled_keys_ = self.enrolled_keys_.copy()
         del copied.__dict__["lock_"]
         return copied
+
+
+def _with_names(setting: Any) -> Any:
+    """A setting with the names of torch's types and devices, which skops cannot make anew."""
+    if isinstance(setting, torch.dtype | torch.device):
+        return str(setting)
+    if isinstance(setting, dict):
+        return {key: _with_names(value) for key, value in setting.items()}
+    if isinstance(setting, list | tuple):
+        return type(setting)(map(_with_names, setting))
+    return setting
 
 
 def _checked(state: dict[str, Any]) -> dict[str, Any]:
