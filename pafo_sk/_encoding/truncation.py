@@ -16,6 +16,9 @@ from pafo_sk._warnings import warn_caller
 # What `within_window` does, for ``encoder_info_``.
 RULE = "prompts lose their beginning, then responses their middle"
 
+# So many texts that fit are remembered of each encoder, in about 100 bytes each.
+_REMEMBERED = 500_000
+
 # Where the tokens of a text begin and end; nothing where the tokenizer does not tell.
 Offsets = list[tuple[int, int]]
 
@@ -71,8 +74,9 @@ def within_window(
     tokenizer, instruction = model.tokenizer, prompt_of(model, check_params(encode_params))
     room = window - tokenizer.num_special_tokens_to_add()
     # Texts that were found to fit are not looked at again.
-    facts = encoder_facts[model].setdefault("fitting", {})
-    fitting: set[bytes] = facts.setdefault((revision_of(model), window, instruction), set())
+    seen: dict[tuple, set[bytes]] = encoder_facts[model].setdefault("fitting", {})
+    key = revision_of(model), window, instruction
+    fitting = seen.get(key, set())
     # No token is shorter than a byte, so short texts need no tokenizer.
     rows = [
         row
@@ -85,8 +89,10 @@ def within_window(
         counts = _counts([instruction + texts[row] for row in rows], tokenizer)
         for row, count in zip(rows, counts, strict=True):
             longer[row] = count > room
-            if not longer[row]:
-                fitting.add(address_of(texts[row]))
+        new = [address_of(texts[row]) for row in rows if not longer[row]][:_REMEMBERED]
+        if sum(map(len, seen.values())) + len(new) > _REMEMBERED:
+            seen.clear()
+        seen.setdefault(key, set()).update(new)
         rows = [row for row in rows if longer[row]]
         if rows and getattr(tokenizer, "is_fast", False):
             free = room - _counts([instruction], tokenizer)[0]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
-from pafo_sk._encoding import loading
+from pafo_sk._encoding import loading, truncation
 from pafo_sk._encoding.devices import narrowed
+from pafo_sk._encoding.fingerprint import encoder_facts
 from pafo_sk._encoding.loading import encoder_lock, load_encoder
 from pafo_sk._encoding.truncation import RULE, join_prompt, window_of, within_window
 
@@ -52,6 +53,28 @@ def test_truncated_tokenizes_long_texts_only(tiny_encoder):
     texts = ["x" * length for length in range(1, 14)]
     assert n_longer(texts, Model()) == 3
     assert set(Model.tokenizer.asked) == {"x" * 11, "x" * 12, "x" * 13}
+
+
+def test_what_is_remembered_of_texts_is_bounded(tiny_encoder_path, monkeypatch):
+    monkeypatch.setattr(loading, "_models", {})
+    monkeypatch.setattr(truncation, "_REMEMBERED", 50)
+    encoder = load_encoder(tiny_encoder_path, device="cpu")
+    asked = []
+    tokens = truncation._tokens
+    monkeypatch.setattr(
+        truncation, "_tokens", lambda texts, *rest: asked.extend(texts) or tokens(texts, *rest)
+    )
+    facts = encoder_facts[encoder]
+    for start in range(0, 400, 20):
+        for params in (None, {"max_length": 11}):
+            texts = [f"yes tax bus {number}" for number in range(start, start + 20)]
+            assert n_longer(texts, encoder, params) == 0
+            n_asked = len(asked)
+            assert n_longer(texts, encoder, params) == 0
+            assert len(asked) == n_asked  # those just seen are not looked at again
+            assert sum(map(len, facts["fitting"].values())) <= 50
+    assert n_longer([f"yes tax bus {number}" for number in range(400)], encoder) == 0
+    assert sum(map(len, facts["fitting"].values())) <= 50
 
 
 def test_the_warning_says_how_many_comparisons_became_equal(tiny_encoder, texts, quick):
