@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import MutableMapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 
@@ -29,7 +31,12 @@ ENCODE_PARAMS = (*FORWARDED, "device", "dtype", "layers", "max_length")
 _OFFLINE_NAME = "all-MiniLM-L6-v2"
 _HUB_SECONDS = 5
 
-_models: dict[tuple, tuple[Any, Any]] = {}  # (folder or name, device, dtype) -> (time stamp, model)
+# So many of the encoders used last stay loaded, though nobody holds them.
+_KEPT = 4
+# (folder or name, device, dtype) -> model, the one used last at the end
+_recent: dict[tuple, Any] = {}
+# (folder or name, device, dtype, time stamp) -> model, while it is recent or somebody holds it
+_models: MutableMapping[tuple, Any] = WeakValueDictionary()
 
 
 def load_encoder(
@@ -83,14 +90,19 @@ def load_encoder(
         device = resolve_device(device or best)
     key = (place, str(device), params.get("dtype"))
     with encoder_lock:
-        if key not in _models or _models[key][0] != stamp:
+        model = _models.get((*key, stamp))
+        if model is None:
             with undisturbed():
                 model = _load(name, folder, hub=isinstance(encoder, str))
             revision = revision_of(model)  # before the cast, so that it is the same for every dtype
             model = model.to(device=key[1], dtype=getattr(torch, key[2]) if key[2] else None)
             keep_revision(model, revision)
-            _models[key] = (stamp, model)
-        return _models[key][1]
+            _models[(*key, stamp)] = model
+        _recent.pop(key, None)
+        _recent[key] = model
+        while len(_recent) > _KEPT:
+            del _recent[next(iter(_recent))]
+        return model
 
 
 def check_params(encode_params: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
+import gc
 import os
 import shutil
 import socket
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -45,6 +47,23 @@ def test_folder_saved_anew_is_loaded_anew(tiny_encoder_path, tmp_path, other_wei
     other_weights(tiny_encoder_path, folder)
     assert encoder_info(folder, load_encoder(folder, device="cpu"))["revision"] != revision
     assert not np.allclose(before, encode_texts(["tax"], folder, device="cpu"))
+
+
+def test_the_encoders_used_last_stay_loaded(tiny_encoder_path, tmp_path):
+    """Of the others only those do that somebody holds, as the checkpoints of a training would."""
+    folders = [shutil.copytree(tiny_encoder_path, tmp_path / str(i)) for i in range(6)]
+    held = load_encoder(folders[0], device="cpu")
+    first, last = (weakref.ref(load_encoder(folders[i], device="cpu")) for i in (1, 5))
+    for folder in folders[2:]:
+        load_encoder(folder, device="cpu")
+    gc.collect()
+    assert first() is None
+    assert last() is load_encoder(folders[5], device="cpu")
+    assert held is load_encoder(folders[0], device="cpu")
+    os.utime(folders[5] / "modules.json", ns=(10**18, 2 * 10**18))  # saved anew
+    load_encoder(folders[5], device="cpu")
+    gc.collect()
+    assert last() is None
 
 
 def test_loading_is_quiet_and_leaves_the_generator(tiny_encoder_path, monkeypatch, capfd):
