@@ -84,7 +84,7 @@ def load_encoder(
     # A model for several devices waits on the CPU until a pool takes it there.
     if several:
         device = "cpu"
-    elif "device" in params:
+    elif params.get("device") is not None:
         device = resolve_device(params["device"], "encode_params['device']")
     else:
         device = resolve_device(device or best)
