@@ -163,7 +163,7 @@ class CandidateFits:
         if larger is not self.one:
             fits = replace(self, one=larger)
             module = larger.trainer.memo.once(
-                ("larger", *self._key(candidate, None)),
+                ("larger", *self._key(candidate, None), *fits._key(candidate, None)),
                 lambda: self.one.train_more(
                     candidate, larger, fits._targets(candidate, None), module
                 ),

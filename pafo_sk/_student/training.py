@@ -31,9 +31,9 @@ from pafo_sk._training.net import (
     draw_from,
     finished,
     seeded,
-    threads_for,
 )
 from pafo_sk._training.preconditioning import remove
+from pafo_sk._training.threads import threads_for
 
 
 @dataclass(frozen=True)
@@ -261,8 +261,10 @@ class CandidateTrainer:
             fitted.module_.train().requires_grad_(True)
             fitted.module_.reference.requires_grad_(False)
             if trainer.preconditioner and fitted.can_be_preconditioned():
+                width = data.items.shape[1]
                 for head in fitted.module_.children():
-                    if type(head) is LinearHead and head is not fitted.module_.reference:
+                    reads_items = type(head) is LinearHead and head.weight.shape[1] == width
+                    if reads_items and head is not fitted.module_.reference:
                         trainer.preconditioner.apply(head, 1 / data.total_weight())
             fitted.partial_fit(data)
             remove(fitted.module_)

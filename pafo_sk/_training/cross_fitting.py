@@ -16,6 +16,7 @@ from pafo_sk._training.config import TrainingConfig
 from pafo_sk._training.fit_cache import FitCache, Memo
 from pafo_sk._training.head_grid import HeadGrid
 from pafo_sk._training.item_tensors import ItemTensors
+from pafo_sk._training.losses import BradleyTerryLoss
 from pafo_sk._training.net import RewardNet, train_heads
 from pafo_sk._training.preconditioning import Preconditioner
 from pafo_sk._training.scoring import gather_margins, score_items
@@ -176,7 +177,10 @@ class Trainer:
     def pairs(
         self, weight: np.ndarray | None = None, block: np.ndarray | None = None
     ) -> WeightedPairs:
-        """The comparisons by fold (or in other blocks), equal ones counted.
+        """The comparisons by fold (or in other blocks).
+
+        Equal ones are counted, except for a criterion of the user's own, because that need not be
+        linear in the target as the Bradley-Terry loss is.
 
         Parameters
         ----------
@@ -187,7 +191,8 @@ class Trainer:
         weight = self.weight if weight is None else weight
         weight = np.ones(len(self)) if weight is None else weight
         block = self.fold if block is None else block
-        return WeightedPairs(comparisons.a, comparisons.b, self.label, weight, block).counted()
+        pairs = WeightedPairs(comparisons.a, comparisons.b, self.label, weight, block)
+        return pairs.counted() if self.net.criterion is BradleyTerryLoss else pairs
 
     def train(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from threading import Lock
+from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
@@ -26,7 +27,9 @@ class Memo(dict[Any, Any]):
     both get the first one.
     """
 
-    classes: list[type]  # kept, because they are told apart by where they are in memory
+    classes: list[
+        type | FunctionType
+    ]  # kept, because they are told apart by where they are in memory
 
     def once(self, key: Any, make: Callable[[], Made]) -> Made:
         """What was made under this key; made now if nothing was."""
@@ -41,16 +44,16 @@ class Memo(dict[Any, Any]):
 
 
 class _ClassHasher(NumpyHasher):
-    """joblib.hash that tells a class from another of its name, such as one defined again."""
+    """joblib.hash that tells a class or function from another of its name, defined again, say."""
 
     def __init__(self) -> None:
         super().__init__(hash_name="md5")
-        self.classes: list[type] = []
+        self.classes: list[type | FunctionType] = []
 
     def save(self, obj: Any) -> None:
-        if isinstance(obj, type):
+        if isinstance(obj, type | FunctionType):
             self.classes.append(obj)
-            obj = ("class", obj.__qualname__, id(obj))
+            obj = (type(obj).__name__, obj.__qualname__, id(obj))
         super().save(obj)
 
 

@@ -208,9 +208,20 @@ def select_rewards(head: nn.Module, rewards: Sequence[int] | np.ndarray) -> nn.M
 
 
 def stack_heads(heads: Sequence[nn.Module]) -> nn.Module:
-    """One head with the rewards of several of the same architecture."""
+    """One head with the rewards of several of the same architecture.
+
+    Raises ValueError if their buffers differ, because a head has one for all its rewards.
+    """
     stacked = copy.deepcopy(heads[0])
     states = [head.state_dict() for head in heads]
+    for name, buffer in stacked.named_buffers():
+        others = [dict(head.named_buffers())[name] for head in heads[1:]]
+        if not all(torch.equal(buffer, other) for other in others):
+            raise ValueError(
+                f"reward_net: the buffer {name!r} of {type(stacked).__name__} differs between two "
+                "trainings, whose rewards must stand side by side in one head. Make it a parameter "
+                "whose first dimension is n_rewards, or the same in every training."
+            )
     for name, parameter in stacked.named_parameters():
         parameter.data = torch.cat([state[name] for state in states])
     return stacked

@@ -20,13 +20,11 @@ from pafo_sk._training.data import IndexIterator, PairData, TrainingSet
 from pafo_sk._training.heads import LinearHead, check_head, takes_generator
 from pafo_sk._training.losses import BradleyTerryLoss
 from pafo_sk._training.preconditioning import remove
+from pafo_sk._training.threads import threads_for
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
 if TYPE_CHECKING:
     from pafo_sk._training.cross_fitting import Trainer
-
-# Below this many numbers a second torch thread costs more than it saves.
-SMALL = 50_000_000
 
 
 class _LBFGS(torch.optim.LBFGS):
@@ -65,8 +63,8 @@ class RewardNet(NeuralNet):
         Comparisons a batch. None: all for L-BFGS, 512 for Adam.
     iterator_train, iterator_valid : class, default=IndexIterator
         How batches are drawn.
-    train_split : callable or None, default=None
-        As in skorch; None trains on everything (``PafoRewardEstimator`` cross-validates itself).
+    train_split : None, default=None
+        Anything else is an error, because ``PafoRewardEstimator`` holds rows out itself.
     callbacks : list, "disable" or None, default="disable"
         skorch callbacks.
     verbose : int, default=0
@@ -189,10 +187,27 @@ class RewardNet(NeuralNet):
     def check_training_readiness(self) -> None:
         if self.optimizer is None:
             raise ValueError("RewardNet: call resolved() before fit, so that the module decides.")
+        if self.train_split is not None:
+            raise ValueError(
+                f"RewardNet: train_split={self.train_split!r} cannot be used, because "
+                "PafoRewardEstimator holds rows out itself. Leave it None; a callback that needs a "
+                "score can take that of training: EarlyStopping(monitor='train_loss')."
+            )
         super().check_training_readiness()
 
     def get_dataset(self, X: PairData, y: None = None) -> PairData:
         return X
+
+    def partial_fit(
+        self, X: PairData, y: None = None, classes: None = None, **kwargs: Any
+    ) -> RewardNet:
+        # skorch's takes Ctrl-C for the end of training, and the fit would go on with what there is
+        if not self.initialized_:
+            self.initialize()
+        self.notify("on_train_begin", X=X, y=y)
+        self.fit_loop(X, y, **kwargs)
+        self.notify("on_train_end", X=X, y=y)
+        return self
 
     def fit_loop(self, X: PairData, y: None = None, **kwargs: Any) -> RewardNet:
         self.total_weight_ = _positive(X.total_weight())
@@ -352,15 +367,3 @@ def seeded(seed: int, device: torch.device, *, everything: bool) -> Iterator[tor
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield torch.default_generator
-
-
-@contextmanager
-def threads_for(numbers: int) -> Iterator[None]:
-    """Use one torch thread for small problems inside the block."""
-    before = torch.get_num_threads()
-    if numbers < SMALL:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -123,7 +123,7 @@ def test_gpus_that_are_not_there(tiny_encoder_path, monkeypatch):
 
 
 def test_no_device_in_encode_params_is_that_of_the_estimator(tiny_encoder_path):
-    with pytest.raises(ValueError, match="^device='cuda:99' names a device of another machine"):
+    with pytest.raises(ValueError, match=r"^device='cuda:99' names a device of another machine"):
         load_encoder(tiny_encoder_path, {"device": None}, "cuda:99")
 
 

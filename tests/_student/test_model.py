@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from students import BilinearHistory, linear, make
 
-from pafo_sk import HistoryMixture
+from pafo_sk import HistoryMixture, LinearHead
 from pafo_sk.datasets import make_preferences
 
 
@@ -21,6 +21,17 @@ class FirstPrototype(HistoryMixture):
         weight = torch.zeros(len(sums), self.n_prototypes, dtype=sums.dtype)
         weight[:, 0] = 1
         return weight
+
+
+class MixedTaste(HistoryMixture):
+    """A student with a head that reads no items."""
+
+    def __init__(self, prototypes, reference, directions, *, share=None):
+        super().__init__(prototypes, reference, directions, share=share)
+        self.mix = LinearHead(self.n_directions, self.n_directions)
+
+    def taste(self, sums):
+        return self.mix(super().taste(sums))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +58,7 @@ def accuracies(model, data):
     return {group: right[data.groups[data.test] == group].mean() for group in model.groups_}
 
 
-STUDENTS = [HistoryMixture, BilinearHistory, FirstPrototype]
+STUDENTS = [HistoryMixture, BilinearHistory, FirstPrototype, MixedTaste]
 
 
 # The bilinear student of the docs, a HistoryModel written from scratch

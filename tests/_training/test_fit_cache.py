@@ -197,6 +197,34 @@ def test_a_class_that_is_defined_again_is_another(data, quick, monkeypatch):
     assert (found[1] == 0).all()
 
 
+def test_a_function_that_is_defined_again_is_another(data, quick, monkeypatch):
+    module = sys.modules[__name__]
+    cached = {"fit_cache": FitCache(), "strategy": "pooled"}
+    found = []
+    for factor in (1.0, 0.0):
+
+        def times(rewards, factor=factor):
+            return factor * rewards
+
+        times.__qualname__ = "times"
+        monkeypatch.setattr(module, "times", times, raising=False)
+        net = RewardNet(Changed, module__change=times, max_epochs=1)
+        found.append(fitted(quick, data, {**cached, "reward_net": net}).decision_function(data.X))
+    assert (found[0] != 0).all()
+    assert (found[1] == 0).all()
+
+
+class Changed(MLPHead):
+    """A head whose rewards a function changes."""
+
+    def __init__(self, n_features, n_rewards, change, **options):
+        super().__init__(n_features, n_rewards, **options)
+        self.change = change
+
+    def forward(self, items):
+        return self.change(super().forward(items))
+
+
 def test_numbers_of_an_ablation_are_other_models(data, quick, trainings, monkeypatch):
     cached = {"fit_cache": FitCache(), "strategy": "pooled"}
     model = fitted(quick, data, cached)

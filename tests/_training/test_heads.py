@@ -117,3 +117,24 @@ def test_check_head_names_the_parameter():
     message = r"'first\.weight' of Shared has the shape \(5, 3\).*must be n_rewards=2.*MLPHead"
     with pytest.raises(ValueError, match=message):
         check_head(Shared(3, 2), 2)
+
+
+class Projected(torch.nn.Module):
+    """A head that reads random features, which a buffer holds."""
+
+    def __init__(self, n_features, n_rewards):
+        super().__init__()
+        self.register_buffer("projection", torch.randn(n_features, 2))
+        self.weight = torch.nn.Parameter(torch.zeros(n_rewards, 2))
+
+    def forward(self, items):
+        return items @ self.projection @ self.weight.T
+
+
+def test_heads_of_different_buffers_are_not_stacked():
+    """The rewards of one were given the features of the other."""
+    one, two = Projected(3, 1), Projected(3, 2)
+    with pytest.raises(ValueError, match="the buffer 'projection' of Projected differs"):
+        stack_heads([one, two])
+    two.projection = one.projection.clone()
+    assert stack_heads([one, two]).weight.shape == (3, 2)

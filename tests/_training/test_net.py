@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import textwrap
+from threading import Event, Thread
 from typing import ClassVar
 
 import numpy as np
@@ -10,13 +11,15 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler
+from skorch.dataset import ValidSplit
 from torch import nn
 
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.data import TrainingSet
-from pafo_sk._training.net import seeded, threads_for, train_heads
+from pafo_sk._training.net import seeded, train_heads
 from pafo_sk._training.scoring import margins_of
+from pafo_sk._training.threads import threads_for
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
 CPU = torch.device("cpu")
@@ -312,6 +315,53 @@ def test_callbacks_of_skorch_act():
     np.testing.assert_allclose(one.linear, five.linear, atol=1e-6)
 
 
+class Interrupting(Callback):
+    """Ctrl-C in the second epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_leaves_fit(quick, data):
+    """skorch takes it for the end of training; the model of before stays."""
+    model = quick(strategy="pooled").fit(data.X, data.y)
+    margin = model.decision_function(data.X)
+    settings = {"max_epochs": 4, "module__hidden": 4}
+    net = RewardNet(MLPHead, **settings, callbacks=[Interrupting()])
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(reward_net=net).fit(data.X, data.y)
+    np.testing.assert_array_equal(model.decision_function(data.X), margin)
+
+
+def test_split_of_the_net_is_refused(quick, data):
+    net = RewardNet(train_split=ValidSplit(3))
+    with pytest.raises(ValueError, match=r"train_split=.*holds rows out itself\. Leave it None"):
+        quick(reward_net=net).fit(data.X, data.y, groups=data.groups)
+
+
+class Squared(torch.nn.Module):
+    """A criterion that is not linear in the target."""
+
+    seen: ClassVar[list] = []
+
+    def forward(self, margin, target):
+        self.seen.append(target.detach().clone())
+        return (torch.sigmoid(margin) - target) ** 2
+
+
+def test_a_criterion_of_the_users_own_sees_labels(quick):
+    """Equal comparisons are not made shares of wins."""
+    items = np.random.RandomState(0).normal(size=(4, 3))
+    a, b = np.tile([0, 1, 2], 20), np.tile([1, 2, 3], 20)
+    y = np.random.RandomState(1).randint(2, size=60)
+    Squared.seen.clear()
+    X = ComparisonTable(items, a, b, users=np.repeat(np.arange(6), 10))
+    quick(reward_net=RewardNet(criterion=Squared), strategy="pooled").fit(X, y)
+    targets = torch.cat([target.flatten() for target in Squared.seen])
+    assert set(targets.unique().tolist()) == {0.0, 1.0}
+
+
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_net_parameters_are_searched(quick, data):
     net = RewardNet(MLPHead, max_epochs=2, lr=0.05)
@@ -380,6 +430,37 @@ def test_threads_come_back():
             assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_threads_come_back_from_blocks_that_overlap():
+    """torch gives a new thread the number that any thread set last."""
+    first, second, before = Event(), Event(), torch.get_num_threads()
+
+    def outer():
+        with threads_for(10):
+            first.set()
+            second.wait(10)
+
+    def inner():
+        first.wait(10)
+        with threads_for(10):
+            second.set()
+            threads[0].join(10)
+
+    found = []
+    try:
+        torch.set_num_threads(2)
+        threads = [Thread(target=outer), Thread(target=inner)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        late = Thread(target=lambda: found.append(torch.get_num_threads()))
+        late.start()
+        late.join(10)
+    finally:
+        torch.set_num_threads(before)
+    assert found == [2]
 
 
 @pytest.mark.slow

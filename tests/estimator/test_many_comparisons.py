@@ -101,3 +101,25 @@ def test_groups_from_support_rates(many, limits):
         model = PafoRewardEstimator(random_state=0).fit(many.X, many.y)
     assert len(model.support_rate_) == 40
     assert model.pareto_report_["n_comparisons"].sum() <= 300
+
+
+def test_a_cache_tells_settings_apart_that_agree_on_the_sample(limits):
+    """With 32 rows of every user, users weigh the same as rows; of all their rows they do not."""
+    limits(1024, 10**6)
+    settings = {"n_users": 32, "n_comparisons": 64, "n_features": 4, "similarity": -1.0}
+    data = make_preferences(**settings, group_shares=(0.5, 0.5), random_state=0)
+    user = data.X["user"]
+    most = user.map(dict(zip(user.unique(), 33 + np.arange(32), strict=True)))
+    rows = (data.X.groupby("user").cumcount() < most).to_numpy()
+
+    def margins(weights, cache=None):
+        options = {"n_prototypes": 0, "distill_weight": 0.0, "no_harm": None, "random_state": 0}
+        model = PafoRewardEstimator(**options, group_weights=weights, fit_cache=cache)
+        model.fit(data.X[rows], data.y[rows], groups=data.groups[rows])
+        return model.decision_function(data.X)
+
+    cache = FitCache()
+    by_rows = margins("rows", cache)
+    by_users = margins("users", cache)
+    assert not np.allclose(by_users, by_rows)
+    np.testing.assert_array_equal(by_users, margins("users"))

@@ -1,0 +1,39 @@
+"""How many threads of torch a training uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+import torch
+
+# Below this many numbers a second thread costs more than it saves.
+SMALL = 50_000_000
+
+# Numbers of threads to which the blocks of `threads_for` that are open go back.
+_blocks: list[int] = []
+_blocks_lock = Lock()
+
+
+@contextmanager
+def threads_for(numbers: int) -> Iterator[None]:
+    """Use one torch thread for small problems inside the block.
+
+    torch gives new threads the number that was set last in any thread, so that blocks in several
+    threads go back to the number that the first of them found.
+    """
+    if numbers >= SMALL:
+        yield
+        return
+    with _blocks_lock:
+        own = torch.get_num_threads()
+        _blocks.append(_blocks[0] if _blocks and own == 1 else own)
+        before = _blocks[-1]
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _blocks_lock:
+            _blocks.remove(before)
+            torch.set_num_threads(before)
