@@ -28,6 +28,7 @@ _ROLES = {
     "observation": "tool",
     "function": "tool",
 }
+_CONTENT = ("content", "value", "parts")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _CALLS = ("tool_calls", "function_call")
 # Fields that hold a part of what was said which is no text.
@@ -145,23 +146,25 @@ def _messages_of_dict(value: dict[str, Any]) -> list[Any]:
 
 def _message(message: dict[str, Any], form: str) -> tuple[str, str]:
     """Return the role and the text of a message."""
+    keys = [name for name in _CONTENT if name in message]
+    message = {name: value for name, value in message.items() if not _is_missing(value)}
     role = message.get("role", message.get("from"))
-    key = next((name for name in ("content", "value", "parts") if name in message), None)
-    if not isinstance(role, str) or (key is None and not _said_otherwise(message)):
+    key = next((name for name in keys if name in message), None)
+    if not isinstance(role, str) or not (keys or _said_otherwise(message)):
         raise _Unreadable(form)
     for name in _NO_TEXT:
         if _is_there(message.get(name)):
             raise _Unreadable(f"holds {name!r}, which is not text,")
-    parts = [f"<think>\n{message[n]}\n</think>" for n in _REASONING if _is_there(message.get(n))]
-    content = message[key] if key else None
-    if content is not None:
-        text = _content(content, str(key))
+    reasons = [_content(message[n], n) for n in _REASONING if _is_there(message.get(n))]
+    parts = [f"<think>\n{reason}\n</think>" for reason in reasons]
+    if key is not None:
+        text = _content(message[key], key)
         if text or not _said_otherwise(message):
             parts.append(text)
     elif not _said_otherwise(message):
-        raise _Unreadable(f"has a message whose {key!r} is None")
+        raise _Unreadable(f"has a message whose {keys[0]!r} is None or NaN")
     if _is_there(message.get("refusal")):
-        parts.append(str(message["refusal"]))
+        parts.append(_content(message["refusal"], "refusal"))
     for name in _CALLS:
         parts += [_call(call) for call in _as_list(message.get(name))]
     role = role.lower()
@@ -169,8 +172,13 @@ def _message(message: dict[str, Any], form: str) -> tuple[str, str]:
 
 
 def _is_there(value: Any) -> bool:
-    """Whether a field of a message holds anything; Arrow fills absent fields with None."""
-    return value is not None and not (hasattr(value, "__len__") and not len(value))
+    """Whether a field of a message holds anything."""
+    return not _is_missing(value) and not (hasattr(value, "__len__") and not len(value))
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a field is absent, which Arrow writes as None and pandas as NaN."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def _said_otherwise(message: dict[str, Any]) -> bool:
@@ -205,6 +213,8 @@ def _part(part: Any, key: str) -> str:
     kind = held.pop("type", "text")
     if kind in ("thinking", "reasoning") and isinstance(held.get(kind), str):
         return f"<think>\n{held[kind]}\n</think>"
+    if kind == "refusal" and isinstance(part.get(kind), str):
+        return str(part[kind])
     if kind == "text" and not set(held) & set(_NO_TEXT):
         text = held.get("text", "" if isinstance(part.get("text"), str) else None)
         if isinstance(text, str):

@@ -71,11 +71,32 @@ CALL = {
         ({"content": "x", "reasoning_content": "hm"}, "<think>\nhm\n</think>\nx"),
         ({"content": None, "refusal": "I cannot."}, "I cannot."),
         ({"content": [{"type": "thinking", "thinking": "hm"}, "x"]}, "<think>\nhm\n</think>\nx"),
+        ({"content": None, "refusal": parts("I", "cannot.")}, "I\ncannot."),
+        ({"content": "x", "reasoning": parts("hm")}, "<think>\nhm\n</think>\nx"),
+        ({"content": [{"type": "refusal", "refusal": "I cannot.", "text": None}]}, "I cannot."),
         ({"content": ""}, ""),
     ],
 )
 def test_all_that_was_said_is_in_the_text(fields, text):
     assert read([{"role": "assistant"} | fields]) == [("assistant", text)]
+
+
+def test_fields_that_pandas_fills_with_nan_are_absent():
+    table = pd.DataFrame(
+        [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": "x", "refusal": "No.", "reasoning": "hm"},
+            {"role": "assistant", "tool_calls": [CALL], "images": ["a.png"]},
+            {"from": "gpt", "value": "z"},
+        ]
+    )
+    table.loc[2, "images"] = np.nan
+    assert read(table.to_dict("records")) == [
+        ("user", "q"),
+        ("assistant", "<think>\nhm\n</think>\nx\nNo."),
+        ("assistant", '<tool_call>add({"a": 1, "b": 2})</tool_call>'),
+        ("assistant", "z"),
+    ]
 
 
 def test_tool_calls_of_arrow_make_responses_differ():
@@ -95,6 +116,10 @@ def test_tool_calls_of_arrow_make_responses_differ():
     ("fields", "problem"),
     [
         ({"content": None}, "has a message whose 'content' is None"),
+        ({"content": np.nan}, "has a message whose 'content' is None or NaN"),
+        ({"content": np.nan, "refusal": pd.NA}, "has a message whose 'content' is None or NaN"),
+        ({"content": "x", "reasoning": {"steps": 3}}, "has a part of 'reasoning' that is not text"),
+        ({"content": "x", "refusal": True}, "has a message whose 'refusal' is bool"),
         ({"content": 3}, "has a message whose 'content' is int"),
         ({"value": None}, "has a message whose 'value' is None"),
         ({"content": "x", "images": ["a.png"]}, "holds 'images', which is not text"),
