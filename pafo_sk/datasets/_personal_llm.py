@@ -207,7 +207,7 @@ def load_personal_llm(
     """
     rng = check_random_state(random_state)
     source, table = _read(path_or_frame)
-    models, texts, rewards = _parse(table, source)
+    models, numbers, texts, rewards = _parse(table, source)
     n_prompts, n_responses = rewards.shape[:2]
     weights = _dirichlet(_check_alpha(alpha, models), n_users, rng)
 
@@ -227,8 +227,8 @@ def load_personal_llm(
             "user": user,
             "group": dominant[user],
             "prompt_index": prompt,
-            "winner_response": winner + 1,
-            "loser_response": loser + 1,
+            "winner_response": numbers[winner],
+            "loser_response": numbers[loser],
             "margin": np.abs(margin),
             "reward_model": dominant[user],
         }
@@ -258,12 +258,16 @@ def _read(path_or_frame: Any) -> tuple[str, pd.DataFrame]:
     raise ValueError(f"{path} must be a .csv or .parquet file; or read it and pass the table.")
 
 
-def _parse(table: pd.DataFrame, source: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return the reward models, the texts and the standardised rewards of a table.
+def _parse(
+    table: pd.DataFrame, source: str
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Return the reward models, the responses and their standardised rewards from a table.
 
     Returns
     -------
     models : list of str
+    numbers : ndarray of int, shape (n_responses,)
+        Numbers of the responses in the names of their columns.
     texts : ndarray of object, shape (n_prompts, n_responses)
     rewards : ndarray, shape (n_prompts, n_responses, n_models)
     """
@@ -275,7 +279,7 @@ def _parse(table: pd.DataFrame, source: str) -> tuple[list[str], np.ndarray, np.
             "prompts and cannot be compared. Pass the table of prompts with several rewarded "
             f"responses each. {_EXPECTED}"
         )
-    numbers = sorted(int(c.split("_")[1]) for c in columns if re.fullmatch(r"response_\d+", c))
+    numbers = sorted({int(c.split("_")[1]) for c in columns if re.fullmatch(r"response_\d+", c)})
     scores: dict[str, list[int]] = {}
     for column in columns:
         if found := re.fullmatch(r"response_(\d+)_(?!model$)(.+)", column):
@@ -287,15 +291,16 @@ def _parse(table: pd.DataFrame, source: str) -> tuple[list[str], np.ndarray, np.
             f"{len(models)} reward models{'' if 'prompt' in columns else ', and no prompt'}. "
             f"{_EXPECTED} Its columns are {columns[:20]}."
         )
-    check_columns(table, [f"response_{i}_{model}" for model in models for i in numbers], source)
+    text_columns = [f"response_{i}" for i in numbers]
+    reward_columns = [f"{text}_{model}" for text in text_columns for model in models]
+    check_columns(table, ["prompt", *text_columns, *reward_columns], source)
     stray = [f"response_{i}_{m}" for m in models for i in scores[m] if i not in numbers]
     if stray:
         raise ValueError(f"{source}: columns {stray} are rewards of responses that do not exist.")
 
-    for column in ["prompt", *(f"response_{i}" for i in numbers)]:
+    for column in ["prompt", *text_columns]:
         check_rows(table[column].isna(), f"{source}: no text in {column!r}")
-    values = table[[f"response_{i}_{model}" for i in numbers for model in models]]
-    values = values.apply(pd.to_numeric, errors="coerce").astype(float)
+    values = table[reward_columns].apply(pd.to_numeric, errors="coerce").astype(float)
     for column in values:
         check_rows(~np.isfinite(values[column]), f"{source}: {column!r} is not a finite number")
     rewards = values.to_numpy().reshape(len(table), len(numbers), len(models))
@@ -306,8 +311,8 @@ def _parse(table: pd.DataFrame, source: str) -> tuple[list[str], np.ndarray, np.
             f"{source}: reward models {same} give every response the same reward. Drop their "
             "columns."
         )
-    texts = table[[f"response_{i}" for i in numbers]].to_numpy(dtype=object)
-    return models, texts, (rewards - rewards.mean(axis=(0, 1))) / spread
+    texts = table[text_columns].to_numpy(dtype=object)
+    return models, np.array(numbers), texts, (rewards - rewards.mean(axis=(0, 1))) / spread
 
 
 def _check_alpha(alpha: ArrayLike, models: list[str]) -> np.ndarray:

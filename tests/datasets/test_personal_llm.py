@@ -169,6 +169,26 @@ def test_malformed_tables_are_named(table, message):
         load_personal_llm(table)
 
 
+@pytest.mark.parametrize("name", ["prompt", "response_1", "response_2_oasst"])
+def test_repeated_columns_are_named(name):
+    table = make_table()
+    with pytest.raises(ValueError, match=f"several columns '{name}'"):
+        load_personal_llm(pd.concat([table, table[[name]]], axis=1))
+
+
+def test_responses_keep_the_numbers_of_their_columns():
+    table = make_table(n_responses=3)
+    table.columns = [name.replace("response_2", "response_10") for name in table.columns]
+    data = load_personal_llm(table, random_state=0)
+    texts = data.X[["response_a", "response_b"]].to_numpy()
+    rows = np.arange(len(texts))
+    for name, won in (("winner_response", data.y), ("loser_response", 1 - data.y)):
+        assert set(data.frame[name]) == {1, 3, 10}
+        columns = "response_" + data.frame[name].astype(str)
+        cells = zip(data.frame["prompt_index"], columns, strict=True)
+        assert texts[rows, won].tolist() == [table.at[cell] for cell in cells]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
