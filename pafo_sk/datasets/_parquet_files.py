@@ -13,6 +13,7 @@ import numpy as np
 
 # Number of rows held at once, for columns of single values and for columns of vectors.
 _ROWS, _VECTORS = 1 << 17, 1 << 13
+_NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 _BUFFER = 1 << 22  # Bytes read at once, because a row group of vectors may not fit in memory.
 
 
@@ -58,7 +59,8 @@ class ParquetFiles:
 
     The files of a folder are in the natural order of their names (``part-2`` before ``part-10``).
     Names that begin with an underscore or a dot are ignored. A folder ``name=value`` gives all rows
-    below it a column, as in Hive; values are integers if all of them are, else strings.
+    below it a column, as in Hive. The value ``__HIVE_DEFAULT_PARTITION__`` is null; the others are
+    integers if all of them are, else strings.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ class ParquetFiles:
             name
             for values in self._folder_values.values()
             for name in values
-            if all(_is_integer(other.get(name)) for other in self._folder_values.values())
+            if all(_is_integer(other.get(name, "")) for other in self._folder_values.values())
         }
         if self.n_rows == 0:
             raise ValueError(f"{argument}={str(self.path)!r} has no rows.")
@@ -125,6 +127,8 @@ class ParquetFiles:
         """Return the column that the folders of a file stand for."""
         value = self._folder_values[file][name]
         arrow = import_module("pyarrow")
+        if value is None:
+            return arrow.nulls(n_rows)
         return arrow.repeat(int(value) if name in self._integers else value, n_rows)
 
 
@@ -134,16 +138,18 @@ def _natural_order(path: Path) -> list[list[str | int]]:
     return [[int(piece) if piece.isdecimal() else piece for piece in pieces] for pieces in split]
 
 
-def _folder_values(file: Path, top: Path) -> dict[str, str]:
+def _folder_values(file: Path, top: Path) -> dict[str, str | None]:
     """Return the values that folders ``name=value`` between `top` and `file` stand for."""
     folders = file.relative_to(top).parts[:-1] if file != top else ()
     pairs = (folder.split("=", 1) for folder in folders if "=" in folder)
-    return {unquote(name): unquote(value) for name, value in pairs}
+    return {
+        unquote(name): None if value == _NULL_FOLDER else unquote(value) for name, value in pairs
+    }
 
 
 def _is_integer(value: str | None) -> bool:
-    """Whether a value is written as an integer is, without leading zeros."""
-    return value is not None and re.fullmatch(r"-?(0|[1-9]\d*)", value) is not None
+    """Whether a value is null, or written as an integer is, without leading zeros."""
+    return value is None or re.fullmatch(r"-?(0|[1-9]\d*)", value) is not None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 from parquet_data import N_ITEMS, in_one_file
 
 from pafo_sk.datasets import load_parquet
+from pafo_sk.datasets._parquet_files import ParquetFiles
 
 
 def test_numbers_in_names_sort_as_numbers(made, vectors, tmp_path):
@@ -51,6 +52,21 @@ def test_folders_with_leading_zeros_are_strings(made, vectors, tmp_path):
     made[:3].drop(columns="camp").to_parquet(tmp_path / "made" / "camp=8" / "0.parquet")
     groups = load_parquet(tmp_path / "made", vectors, group="camp").groups
     assert groups.tolist() == ["07"] * 3 + ["8"] * 3
+
+
+def test_folders_without_a_value_hold_no_value(made, vectors, tmp_path):
+    folder = tmp_path / "made"
+    made[:6].drop(columns="camp").assign(camp=["1", "1", "2", "2", None, None]).to_parquet(
+        folder, partition_cols=["camp"]
+    )
+    message = r"'camp' of .*HIVE_DEFAULT.* has no value in 2 .* from 4 to 5, .*\[4, 5\]"
+    with pytest.raises(ValueError, match=message):
+        load_parquet(folder, vectors, group="camp")
+    with pytest.raises(ValueError, match=message):
+        load_parquet(folder, vectors, item_a="camp")
+    assert len(load_parquet(folder, vectors).X) == 6
+    parts = ParquetFiles(folder, "path").parts(["camp"])
+    assert [part.columns["camp"].to_pylist() for part in parts] == [[1, 1], [2, 2], [None, None]]
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "page"])
