@@ -10,7 +10,7 @@ from pafo_sk.datasets._parquet_files import Part
 
 
 def _factorise(part: Part, name: str) -> tuple[np.ndarray, list[Any]]:
-    """Return the code of every row of a part, and its distinct values."""
+    """Return the code of every row of a part, and its distinct values, which all occur."""
     part.check_no_nulls(name)
     column = part.columns[name]
     if not hasattr(column, "dictionary"):
@@ -21,7 +21,10 @@ def _factorise(part: Part, name: str) -> tuple[np.ndarray, list[Any]]:
                 f"{part.describe(name)} holds {column.type}, and labels are needed: strings, "
                 "numbers, dates or truth values."
             ) from error
-    return column.indices.to_numpy(zero_copy_only=False), column.dictionary.to_pylist()
+    codes = column.indices.to_numpy(zero_copy_only=False)
+    counts = np.bincount(codes, minlength=len(column.dictionary))
+    new_codes = np.cumsum(counts > 0) - 1  # categories keep the values of rows that were dropped
+    return new_codes[codes], column.dictionary.take(np.flatnonzero(counts)).to_pylist()
 
 
 class LabelColumn:

@@ -36,6 +36,17 @@ def test_comparisons(write, made, vectors, npy, tmp_path, small_parts):
     assert (data.X.a.dtype, data.X.users.codes.dtype) == (np.int32, np.int8)
 
 
+def test_categories_that_no_row_has_are_no_labels(made, vectors, tmp_path, small_parts):
+    changed = made.assign(y=made["y"].mask(made.index % 3 == 0, "a tie"))
+    kept = changed.astype(dict.fromkeys(["y", "who", "camp"], "category"))[changed["y"] != "a tie"]
+    kept = kept[kept["camp"] == "few"]
+    assert "a tie" in kept["y"].cat.categories
+    data = load_parquet(in_one_file(kept, tmp_path), vectors, **COLUMNS)
+    check(data, kept, vectors)
+    assert data.groups.cat.categories.tolist() == ["few"]
+    assert sorted(data.users.cat.categories) == sorted(set(kept["who"]))
+
+
 def test_without_optional_columns(made, npy, tmp_path):
     data = load_parquet(in_one_file(made, tmp_path), npy, label=None)
     assert data.y is data.users is data.groups is data.target_names is None
