@@ -94,7 +94,8 @@ def load_prism(
         If the folder or one of its files does not exist.
     ValueError
         If a file is not made of JSON lines, lacks a column or holds no values, if two different
-        responses of one turn are chosen, or if nothing can be compared.
+        responses of one turn are chosen, if a participant is twice in the survey, or if nothing can
+        be compared.
 
     References
     ----------
@@ -118,10 +119,10 @@ def load_prism(
     rng = check_random_state(random_state)
     folder = Path(folder)
     said = _read(folder / "utterances.jsonl", _COLUMNS)
-    said["prompt"] = _prompts(said)
     if max_turns is not None:
         opening = said.groupby("conversation_id")["turn"].transform("min")
-        said = said[said["turn"] - opening < max_turns].reset_index(drop=True)
+        said = said[said["turn"] - opening < max_turns]
+    said = said.assign(prompt=_prompts(said)).reset_index(drop=True)
     groups = "none"
     if group_by is not None:
         group = said["user_id"].map(_survey(folder / "survey.jsonl", group_by))
@@ -206,6 +207,7 @@ def _prompts(said: pd.DataFrame) -> pd.Series:
         lost,
         "utterances.jsonl: no chosen response in the turn before that",
         " Pass max_turns=1 to read opening turns only, or drop these conversations.",
+        said.index.to_numpy(),
     )
     return said["user_prompt"].where(past.isna(), past + "user: " + said["user_prompt"])
 
@@ -227,4 +229,11 @@ def _survey(file: Path, column: str) -> pd.Series:
         )
     if inner and values.isna().all():
         raise ValueError(f"{file}: no participant has {column!r}.")
-    return values.set_axis(survey["user_id"])
+    people = survey["user_id"]
+    twice = people[people.duplicated()].unique()
+    if len(twice):
+        raise ValueError(
+            f"{file}: {len(twice)} participants have several rows, the first of them "
+            f"{twice[:5].tolist()}. Keep one row of each."
+        )
+    return values.set_axis(people)

@@ -93,6 +93,21 @@ def test_opening_turns(tmp_path):
     assert len(data.y) == 6 * 4 * 6
 
 
+def test_turns_that_are_not_read_need_no_chosen_response(tmp_path):
+    rows = utterances(n_users=2, n_talks=1)
+    for row in rows[-8:]:  # of the second conversation
+        row["if_chosen"] = row["turn"] > 0
+    write(tmp_path, rows)
+    data = load_prism(tmp_path, max_turns=1, random_state=0)
+    assert set(data.X["prompt"]) == {"q0"}
+    assert set(data.users) == {"user0", "user1"}
+    with pytest.raises(ValueError, match=r"2 turns have several .* chosen responses"):
+        load_prism(tmp_path, random_state=0)
+    rows[-3]["if_chosen"] = False  # the other one of the second turn stays chosen
+    with pytest.raises(ValueError, match=r"no chosen response .* in 2 rows, first 12, 13\."):
+        load_prism(write(tmp_path, rows), max_turns=2, random_state=0)
+
+
 def test_conversations_are_held_out(tmp_path):
     data = load_prism(write(tmp_path, utterances()), test_size=0.25, random_state=0)
     assert (data.frame.groupby("conversation_id")["split"].nunique() == 1).all()
@@ -119,6 +134,14 @@ def test_groups_of_the_survey(tmp_path):
         load_prism(tmp_path, group_by="religion")
     with pytest.raises(ValueError, match=r"no participant has 'religion.other'"):
         load_prism(tmp_path, group_by="religion.other")
+
+
+def test_participants_are_in_the_survey_once(tmp_path):
+    people = survey()
+    write(tmp_path, utterances(), [*people, people[3] | {"gender": "Female"}])
+    message = r"survey\.jsonl: 1 participants have several rows, .* \['user3'\]"
+    with pytest.raises(ValueError, match=message):
+        load_prism(tmp_path, group_by="gender")
 
 
 def test_texts_stay_as_they_are(tmp_path):
