@@ -49,7 +49,7 @@ def text_bunch(
     columns["response_a"] = frame["loser"].where(b_won, frame["winner"])
     columns["response_b"] = frame["winner"].where(b_won, frame["loser"])
     columns |= {name: frame[name] for name in ("user", "group") if name in frame}
-    taken = {"winner", "loser", "y", "y_clean", *columns}
+    taken = {"winner", "loser", "y", *columns}
     columns |= {name: frame[name] for name in frame.columns if name not in taken}
     y = clean
     if noise is not None:

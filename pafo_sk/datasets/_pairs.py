@@ -27,7 +27,7 @@ Comparisons from chosen and rejected responses
 Source and licence: those of the given table.
 Rows: those of the table, in its order; the chosen response is on a random side.
 """
-_OURS = ("prompt", "winner", "loser", "user", "group", "system")
+_OURS = ("prompt", "user", "group")
 
 
 def from_chosen_rejected(
@@ -137,8 +137,14 @@ def from_chosen_rejected(
     columns |= _texts(columns, used, rows)
     columns.pop("system", None)
     rest = [name for name in table.columns if name not in {*used.values(), *_OURS}]
-    joined = pd.concat([pd.DataFrame(columns, index=table.index), table[rest]], axis=1)
-    return text_bunch(joined, rng=rng, descr=_DESCR, shuffle=False)
+    named = [name for name in rest if name in columns]  # those of text_bunch, which it drops
+    joined = pd.concat(
+        [pd.DataFrame(columns, index=table.index), table[rest].drop(columns=named)], axis=1
+    )
+    data = text_bunch(joined, rng=rng, descr=_DESCR, shuffle=False)
+    for name in named:
+        data.frame[name] = table[name].array
+    return data
 
 
 def _one_rejected_each(table: pd.DataFrame, rejected: str) -> tuple[pd.DataFrame, np.ndarray]:

@@ -74,6 +74,21 @@ def test_a_column_named_user_is_not_used_unasked():
     assert set(data.frame["y"]) == {0, 1}
 
 
+def test_columns_that_are_not_used_are_kept():
+    names = ["system", "winner", "loser", "y_clean"]
+    extra = {name: [f"{name} {i}" for i in range(40)] for name in names}
+    table = pd.DataFrame(plain() | extra, index=[5] * 40).astype({"winner": "category"})
+    data = from_chosen_rejected(table, random_state=0)
+    pd.testing.assert_frame_equal(data.frame[names], table[names])
+    assert won_and_lost(data) == (plain()["chosen"], plain()["rejected"])
+    names = {"chosen": "winner", "rejected": "loser", "system": "system"}
+    data = from_chosen_rejected(table, random_state=0, **names)
+    assert won_and_lost(data) == (extra["winner"], extra["loser"])
+    assert not set(names.values()) & set(data.frame)
+    table = pd.DataFrame({"chosen": ["x"], "rejected": [["y", "z"]], "winner": ["gpt"]})
+    assert from_chosen_rejected(table).frame["winner"].to_list() == ["gpt", "gpt"]
+
+
 def test_other_names_and_any_index():
     table = pd.DataFrame(plain()).rename(columns={"chosen": "win", "rejected": "lose"})
     table.index = [5] * 40
