@@ -295,11 +295,12 @@ def _n_shared(one: Messages, two: Messages) -> int:
 
 
 def join(prompt: Messages, shared: Messages) -> Messages:
-    """Join a prompt and the shared messages, which may repeat it."""
+    """Join a prompt and the shared messages, which may hold it or begin with its end."""
     n = len(prompt)
-    if prompt in (shared[:n], shared[-n:]):
+    if any(shared[start : start + n] == prompt for start in range(len(shared) - n + 1)):
         return shared
-    return prompt if shared == prompt[n - len(shared) :] else prompt + shared
+    overlap = next(k for k in range(min(n, len(shared)), -1, -1) if prompt[n - k :] == shared[:k])
+    return prompt + shared[overlap:]
 
 
 def render_all(conversations: Iterable[Messages], index: pd.Index) -> pd.Series:

@@ -58,8 +58,8 @@ def from_chosen_rejected(
     frame : table
         pandas, polars or pyarrow table, Hugging Face ``Dataset``, or dict of columns.
     prompt : str or None, default="prompt"
-        Column of the prompts, strings or conversations. Without it, only the shared messages of
-        conversations are prompts.
+        Column of the prompts, strings or conversations, which come before the shared messages
+        unless these hold them. Without it, only the shared messages of conversations are prompts.
     chosen, rejected : str, default="chosen" and "rejected"
         Columns of the better and the worse responses. A cell of `rejected` may be a list of
         several responses, each of which makes a row.

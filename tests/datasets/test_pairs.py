@@ -162,6 +162,25 @@ SYSTEM = {"role": "system", "content": "Be kind."}
             {"prompt": [SYSTEM]},
             ("system: Be kind.\n\nuser: q", "x", "y"),
         ),
+        # the first question of whole conversations, after a system message or before their turns
+        (
+            [SYSTEM, user("q"), bot("a"), user("r"), bot("x")],
+            [SYSTEM, user("q"), bot("a"), user("r"), bot("y")],
+            {"prompt": "q"},
+            ("system: Be kind.\n\nuser: q\n\nassistant: a\n\nuser: r", "x", "y"),
+        ),
+        (
+            [user("q"), bot("a"), user("r"), bot("x")],
+            [user("q"), bot("a"), user("r"), bot("y")],
+            {"prompt": [SYSTEM, user("q")]},
+            ("system: Be kind.\n\nuser: q\n\nassistant: a\n\nuser: r", "x", "y"),
+        ),
+        (
+            [user("r"), bot("x")],
+            [user("r"), bot("y")],
+            {"prompt": [user("q"), bot("a")]},
+            ("user: q\n\nassistant: a\n\nuser: r", "x", "y"),
+        ),
     ],
 )
 def test_conversations_by_hand(chosen, rejected, prompt, expected):
