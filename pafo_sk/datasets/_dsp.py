@@ -34,8 +34,9 @@ Rows: the users are simulated. A user belongs to a domain and prefers its respon
 other domains in `against`; (query, other domain) pairs are drawn for each user without
 replacement while there are enough; each label is flipped with probability `noise`, and the sides
 are random. The groups of two domains label a pair of their responses oppositely. Pairs against
-"normal" are left out unless `against` names it, because length alone tells who wins (51 words
-against 110 on average).
+"normal" are left out unless `against` names it, because length alone tells who wins (in the public
+queries, "normal" responses have 57.8 words on average, and the others 122.0). Domains may share a
+response: {n_equal} of the {n_rows} rows compare two equal texts, and their labels say nothing.
 """
 
 
@@ -183,7 +184,7 @@ def load_dsp(
         filename : str
             The file read.
         DESCR : str
-            Source, licence, and how the rows were made.
+            Source, licence, how the rows were made, and how many compare two equal texts.
 
     Raises
     ------
@@ -239,8 +240,14 @@ def load_dsp(
     if labels == "majority":
         is_majority = frame["domain"] == max(counts, key=counts.__getitem__)
         frame["group"] = np.where(is_majority, "majority", "minority")
+    n_equal = int((frame["winner"] == frame["loser"]).sum())
     return text_bunch(
-        frame, rng=rng, descr=_DESCR, noise=noise, n_queries=len(prompts), filename=str(file)
+        frame,
+        rng=rng,
+        descr=_DESCR.format(n_equal=n_equal, n_rows=len(frame)),
+        noise=noise,
+        n_queries=len(prompts),
+        filename=str(file),
     )
 
 

@@ -66,6 +66,16 @@ def test_the_winner_is_of_the_users_domain(file):
     assert not data.frame.isna().any().any()
 
 
+def test_rows_of_equal_responses_are_counted(tmp_path):
+    items = make_items(10)
+    for item in items[:3]:
+        item["responses"]["business"] = item["responses"]["academy"]
+    path = write(tmp_path, items)
+    data = load_dsp(path, users={"academy": 2}, n_comparisons=30, random_state=0)
+    assert (data.X["response_a"] == data.X["response_b"]).sum() == 6
+    assert "6 of the 60 rows compare two equal texts" in " ".join(data.DESCR.split())
+
+
 def test_default_population(file):
     data = load_dsp(file, random_state=0)
     assert len(data.X) == len(data.y) == len(data.groups) == len(data.users) == 3800
