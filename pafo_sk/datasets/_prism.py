@@ -197,7 +197,7 @@ def _prompts(said: pd.DataFrame) -> pd.Series:
     chosen = chosen.sort_values(["conversation_id", "turn"])
     step = "user: " + chosen["user_prompt"] + "\n\nassistant: " + chosen["model_response"] + "\n\n"
     talks = step.groupby(chosen["conversation_id"], sort=False)
-    chosen["past"] = talks.transform(lambda talk: list(accumulate(talk)))
+    chosen["past"] = talks.transform(lambda talk: list(accumulate(talk))).astype(step.dtype)
     # The past of a turn is that of the turn before it.
     past = chosen.assign(turn=chosen["turn"] + 1)[["conversation_id", "turn", "past"]]
     past = said[["conversation_id", "turn"]].merge(past, how="left")["past"].set_axis(said.index)

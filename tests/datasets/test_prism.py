@@ -101,6 +101,9 @@ def test_turns_that_are_not_read_need_no_chosen_response(tmp_path):
     data = load_prism(tmp_path, max_turns=1, random_state=0)
     assert set(data.X["prompt"]) == {"q0"}
     assert set(data.users) == {"user0", "user1"}
+    write(tmp_path, rows[-8:])
+    assert set(load_prism(tmp_path, max_turns=1, random_state=0).X["prompt"]) == {"q0"}
+    write(tmp_path, rows)
     with pytest.raises(ValueError, match=r"2 turns have several .* chosen responses"):
         load_prism(tmp_path, random_state=0)
     rows[-3]["if_chosen"] = False  # the other one of the second turn stays chosen
