@@ -267,6 +267,6 @@ def _check_folder(db: Database) -> None:
             f"Pass a new folder, for instance cache={str(db.folder / 'embeddings')!r}."
         )
     paths = [db.folder, *db.files()]
-    # another process may remove a database this moment
-    if any(path.exists() and not os.access(path, os.W_OK) for path in paths):
+    # another process may remove a database this moment, so whether it is there is asked last
+    if any(not os.access(path, os.W_OK) and path.exists() for path in paths):
         raise PermissionError("it is read-only")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,3 +159,19 @@ def test_three_processes_while_a_fourth_clears(tmp_path):
     assert failed.empty(), failed.get()
     assert n_cleared > 5
     np.testing.assert_array_equal(encoded(tmp_path), EXPECTED)
+
+
+def test_a_database_that_vanishes_while_it_is_looked_at_is_not_read_only(tmp_path, monkeypatch):
+    """Another process clears between two looks; seen once in a run of the test above."""
+    encoded(tmp_path)
+    access = os.access
+
+    def after_a_removal(path, mode):
+        if Path(path).suffix == ".sqlite":
+            Path(path).unlink(missing_ok=True)
+        return access(path, mode)
+
+    monkeypatch.setattr(os, "access", after_a_removal)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(encoded(tmp_path), EXPECTED)
