@@ -102,9 +102,8 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
             Between 0 and 1.
         """
         check_is_fitted(self)
-        _, (counted,) = counted_columns(sample_weight, y=y)
-        read_y(counted, None, self.classes_)
         weight, (y, predicted) = counted_columns(sample_weight, y=y, X=self.predict(X))
+        read_y(y, None, self.classes_)
         return float(accuracy_score(y, predicted, sample_weight=weight))
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -119,10 +119,8 @@ def item_weights(comparisons: Comparisons, weight: np.ndarray | None) -> np.ndar
     return np.repeat(weight, 2) if weight is not None and isinstance(comparisons, Pairs) else None
 
 
-def rows_that_count(weight: np.ndarray, repeated: bool) -> np.ndarray:
-    """Rows without those of weight zero, each as often as it counts where ``repeated``."""
-    if not repeated:
-        return np.flatnonzero(weight)
+def repeated_rows(weight: np.ndarray) -> np.ndarray:
+    """Each row as often as it counts; ValueError for weights that are not whole."""
     times = np.rint(weight).astype(np.int64)
     if (times != weight).any():
         raise ValueError(

@@ -16,7 +16,7 @@ from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.links import pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
-from pafo_sk._comparisons.weights import counted_columns, rows_that_count, whole
+from pafo_sk._comparisons.weights import counted_columns, repeated_rows, whole
 from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk.metrics._correct import correct_predictions, read_winners, warn_without_group
@@ -245,21 +245,32 @@ def _judge(
     first = next((model for model in models.values() if hasattr(model, "predict")), None)
     if first is not None and X is None:
         raise ValueError("X is None, and an estimator among the models needs it to predict.")
-    correct = {name: _correct(model, X, truth, sample_weight) for name, model in models.items()}
     n = len(truth)
-    group, user = groups_of(first, X, groups), users_of(first, X, users)
     prompt = None
     if isinstance(X, ComparisonTable):
         prompt = None if X.prompts is None else np.asarray(X.prompts)
     elif is_frame(X) and "prompt" in (columns := Columns(X)):
         prompt = np.asarray(columns.labels("prompt"))
-    _, (group, user, prompt) = counted_columns(
-        sample_weight, groups=group, users=user, prompt=prompt
+    predicts = [hasattr(model, "predict") for model in models.values()]
+    given = {
+        f"predictions of {name!r}": model.predict(X) if own else model
+        for (name, model), own in zip(models.items(), predicts, strict=True)
+    }
+    _, (*counted, group, user, prompt) = counted_columns(
+        sample_weight,
+        **given,
+        groups=groups_of(first, X, groups),
+        users=users_of(first, X, users),
+        prompt=prompt,
     )
+    correct = {
+        name: correct_predictions(truth, values if own else _winners(values, truth))
+        for name, values, own in zip(models, counted, predicts, strict=True)
+    }
     if group is None:
         group = check_labels([EVERYBODY] * n, "groups")
     warn_without_group(pd.isna(group))
-    rows = np.arange(n) if weight is None else rows_that_count(weight, repeated=user is None)
+    rows = np.arange(n) if weight is None or user is not None else repeated_rows(weight)
     sizes = {"y": n, "groups": len(group), "users": n if user is None else len(user)}
     sizes |= {f"predictions of {name!r}": len(right) for name, right in correct.items()}
     if len(set(sizes.values())) > 1:
@@ -279,13 +290,8 @@ def _judge(
     )
 
 
-def _correct(model: Any, X: Any, truth: np.ndarray, sample_weight: Any) -> np.ndarray:
-    """1.0 where a model, given as estimator, predicted winners or margins, is right."""
-    predicts = hasattr(model, "predict")
-    given = model.predict(X) if predicts else model
-    _, (given,) = counted_columns(sample_weight, predictions=given)
-    if predicts:
-        return correct_predictions(truth, given)
+def _winners(given: Any, truth: np.ndarray) -> np.ndarray:
+    """Winners, which are given as such or as margins."""
     given = np.asarray(unmixed(given, "predictions"))
     labels = np.unique(truth)
     if given.dtype.kind == "f" and not np.isin(given, labels).all():
@@ -295,4 +301,4 @@ def _correct(model: Any, X: Any, truth: np.ndarray, sample_weight: Any) -> np.nd
                 "Pass predicted winners instead, as model.predict(X) gives them."
             )
         given = labels[(given > 0).astype(np.int64)]
-    return correct_predictions(truth, given)
+    return given

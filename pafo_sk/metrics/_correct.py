@@ -11,7 +11,6 @@ from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import first_rows, in_rows
-from pafo_sk._comparisons.weights import read_weight
 from pafo_sk._comparisons.winners import in_order, unmixed
 from pafo_sk._warnings import warn_caller
 
@@ -127,22 +126,19 @@ def group_user_pairs(group: Coded, user: Coded | None) -> np.ndarray:
 
 
 def rows_with_weight(
-    sample_weight: Any, correct: np.ndarray, *labels: Coded | None
+    weight: np.ndarray | None, correct: np.ndarray, *labels: Coded | None
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray, list[Coded | None]]:
-    """Weights, correctness and labels of the rows that count.
-
-    Rows of weight zero do not, nor do rows without a label.
+    """Weights, correctness and labels of the rows that have every label.
 
     Returns
     -------
     rows : ndarray of int, shape (n_rows,), or None
-        Where these rows are; None: all count.
+        Where these rows are; None: all of them.
     weight : ndarray of shape (n_rows,), or None
     correct : ndarray of shape (n_rows,)
     labels : list of Coded or None
     """
-    weight = read_weight(sample_weight, len(correct))
-    counts = np.ones(len(correct), dtype=bool) if weight is None else weight > 0
+    counts = np.ones(len(correct), dtype=bool)
     for some in labels:
         counts &= True if some is None else some.codes >= 0
     if counts.all():

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from pafo_sk._comparisons.labels import as_objects
-from pafo_sk._comparisons.weights import counted_columns, rows_that_count, whole
+from pafo_sk._comparisons.weights import counted_columns, repeated_rows, whole
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import check_one_group_a_user
 from pafo_sk._sklearn_compat import Interval, validate_params
@@ -183,10 +183,10 @@ def fairness_report(
 
     correct = (predicted == winner).astype(np.float64)
     forecasts = None if proba is None else Forecasts(proba, winner)
-    if weight is not None:
-        rows = rows_that_count(weight, repeated=user is None)
-        correct, weight = correct[rows], None if user is None else weight[rows]
-        group, user = (None if some is None else some.of_rows(rows) for some in (group, user))
+    if weight is not None and user is None:
+        rows = repeated_rows(weight)
+        correct, weight = correct[rows], None
+        group = None if group is None else group.of_rows(rows)
         forecasts = None if forecasts is None else forecasts.of_rows(rows)
     unit = np.arange(len(correct)) if user is None else user.codes
     units = Units.of(unit, correct, forecasts, n_bins, weight)
