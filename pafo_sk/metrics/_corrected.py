@@ -58,13 +58,10 @@ class Means:
     def of_accuracy(cls, accuracy: np.ndarray, n_rows: np.ndarray, group: np.ndarray) -> Means:
         """Take the mean accuracy of each group.
 
-        Where all users of a group have the same accuracy, often 1, the error is that of as many
-        comparisons, and one right and one wrong more, because it is not zero.
+        See `accuracies`.
         """
-        means = cls.of(accuracy, group)
-        rows, noise = np.bincount(group, n_rows), np.bincount(group, 1 / n_rows)
-        error = binomial(means.mean, rows, noise, means.n)
-        return cls(means.mean, np.where(means.error > 1e-12, means.error, error), means.n)
+        by_group, n = np.argsort(group, kind="stable"), np.bincount(group)
+        return cls(*accuracies(accuracy[by_group], n_rows[by_group], n), n)
 
     def several(self) -> Means:
         """Return the groups of two users or more."""
@@ -121,17 +118,33 @@ class Means:
         return Corrected(corrected, max(low, 0.0), min(max(high, corrected), 1.0))
 
 
-def binomial(mean: np.ndarray, n_rows: np.ndarray, noise: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Return the error of the mean accuracy of ``n`` users, if chance alone sets them apart.
+def accuracies(
+    accuracy: np.ndarray, n_rows: np.ndarray, size: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean accuracy of every group and its error, along the last axis.
+
+    Where all users of a group have the same accuracy, often 1, the error is that of as many
+    comparisons, and one right and one wrong more, because it is not zero. It is infinite for a
+    group of one user.
 
     Parameters
     ----------
-    mean, n_rows, noise, n : ndarray
-        Of every group: mean accuracy, sum of the users' numbers of comparisons and of their
-        inverses, and number of users.
+    accuracy, n_rows : ndarray of shape (..., n_users)
+        In the order of the groups.
+    size : ndarray of int, shape (n_groups,)
     """
-    p = (mean * n_rows + 1) / (n_rows + 2)
-    return np.asarray(np.sqrt(p * (1 - p) * noise) / n)
+    first = np.cumsum(size) - size
+    total, square, rows, noise = (
+        np.add.reduceat(values, first, axis=-1)
+        for values in (accuracy, accuracy**2, n_rows, 1 / n_rows)
+    )
+    mean = total / size
+    variance = (square - size * mean**2) / np.maximum(size - 1, 1) / size
+    p = (mean * rows + 1) / (rows + 2)
+    by_chance = p * (1 - p) * noise / size**2
+    # rounding errors are no variance
+    error = np.sqrt(np.where(variance > 1e-15, variance, by_chance))
+    return mean, np.where(size > 1, error, np.inf)
 
 
 def chance_of_groups(
@@ -151,18 +164,11 @@ def chance_of_groups(
     rng = bootstrap.rng()
     by_group = np.argsort(group, kind="stable")
     size = np.bincount(group)
-    first = np.cumsum(size) - size
 
     def apart(draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Statistics of users in the order of their groups, along the last axis."""
-        x, n = accuracy[draw], n_rows[draw]
-        mean, square, rows, noise = (
-            np.add.reduceat(values, first, axis=-1) for values in (x, x**2, n, 1 / n)
-        )
-        mean = mean / size
-        spread = (square - size * mean**2) / np.maximum(size - 1, 1) / size
-        error2 = np.where(spread > 1e-12, spread, binomial(mean, rows, noise, size) ** 2)
-        error2 = np.where(size > 1, error2, np.inf)
+        mean, error = accuracies(accuracy[draw], n_rows[draw], size)
+        error2 = error**2
         pairs = (
             np.abs(mean - mean[:, [i]]) / np.sqrt(error2 + error2[:, [i]]) for i in range(len(size))
         )
