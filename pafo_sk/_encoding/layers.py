@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pafo_sk._encoding.fingerprint import encoder_facts
+
 # transformers notes in this attribute that its hooks are there.
 _HOOKS_INSTALLED = "_output_capturing_hooks_installed"
 # Depth of the hidden states that "auto" takes beside the last layer.
@@ -181,8 +183,11 @@ def layer_blocks(model: Any, layers: tuple[int, ...], normalize: bool) -> Iterat
     before = transformer.config.output_hidden_states
     hooks = [(module, set(module._forward_hooks)) for module in transformer.modules()]
     known = set(vars(transformer))
-    kinds = _kinds(transformer)
-    _make_known(kinds)
+    facts = encoder_facts[model]
+    if "kinds" not in facts:
+        facts["kinds"] = _kinds(transformer)
+        _make_known(facts["kinds"])
+    kinds = facts["kinds"]
     hook = model.register_forward_hook(LayerBlocks(layers, n_layers(model), normalize, kinds))
     transformer.config.output_hidden_states = True
     try:
