@@ -20,6 +20,17 @@ RELATIVE = {
     "atkinson of 2": (partial(metrics.atkinson, epsilon=2), 0),
     "jain": (metrics.jain, 1),
 }
+# value where one of n has everything, beyond which nothing is
+EXTREME = {
+    "gini": lambda n: (n - 1) / n,
+    "half squared variation": lambda n: (n - 1) / 2,
+    "entropy of 3": lambda n: (n**2 - 1) / 6,
+    "theil": np.log,
+    "atkinson": lambda n: 1 - 1 / n,
+    "atkinson of 1": lambda n: n > 1,
+    "atkinson of 2": lambda n: n > 1,
+    "jain": lambda n: 1 / n,
+}
 relative = pytest.mark.parametrize(("measure", "equal"), RELATIVE.values(), ids=RELATIVE)
 numbers = st.integers(0, 100).map(lambda k: k / 100)
 vectors = st.lists(numbers, min_size=1, max_size=12)
@@ -79,15 +90,14 @@ def test_replication_does_not_matter(measure, equal, x, times):
     assert measure(x * times) == pytest.approx(measure(x), abs=1e-9)
 
 
-@relative
+@pytest.mark.parametrize("name", RELATIVE)
 @given(x=vectors)
 @example(x=[0.0, 0.0, 1.0])  # the least equal of three
-def test_range(measure, equal, x):
-    found = measure(x)
-    if equal:
-        assert 1 / len(x) - 1e-12 <= found <= 1
-    else:
-        assert found >= 0
+def test_range(name, x):
+    (measure, equal), extreme = RELATIVE[name], float(EXTREME[name](len(x)))
+    low, high = sorted([equal, extreme])
+    assert low - 1e-12 <= measure(x) <= high + 1e-12
+    assert measure([0.0] * (len(x) - 1) + [1.0]) == pytest.approx(extreme, abs=1e-12)
 
 
 @given(x=st.lists(st.integers(1, 100), min_size=2, max_size=9), data=st.data())
