@@ -105,7 +105,7 @@ class Judged:
         return float(self.gains[-1].mean.min())
 
     def least_no_harm(self, no_harm: float) -> float:
-        """The smallest tolerance that admits the option; zero if ``no_harm`` admits it."""
+        """The smallest tolerance by which no group is harmed; zero if ``no_harm`` is enough."""
         return max(float(clear_losses(gain, no_harm).max()) for gain in self.gains)
 
 
@@ -215,16 +215,21 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     preferred = judge.preferred(candidates[0])
     if no_harm is None:
         return _verdict(judge, preferred, [preferred], no_harm)
-    chosen, seen = preferred, [preferred]
+    seen = [preferred]
     harms = bool(preferred.least_no_harm(no_harm))
     if harms or preferred.worst_gain < 0:
         others = map(judge.preferred, candidates[1:] if harms else ())
         seen = [mixture for plain in (preferred, *others) for mixture in judge.mixtures(plain)]
-        harmless = [mixture for mixture in seen if not mixture.least_no_harm(no_harm)]
-        chosen = _of_thin_evidence(harmless) if harmless else judge.pooled(candidates[0])
-    if not judge.tells_from_pooled(chosen):
-        chosen = judge.pooled(candidates[0])
-    return _verdict(judge, chosen, seen, no_harm)
+    return _verdict(judge, _choose(judge, seen, no_harm), seen, no_harm)
+
+
+def _choose(judge: Judge, seen: Sequence[Judged], no_harm: float) -> Judged:
+    """The best harmless option, or the pooled model if it cannot be told from that."""
+    harmless = [option for option in seen if not option.least_no_harm(no_harm)]
+    chosen = _of_thin_evidence(harmless) if harmless else None
+    if chosen and judge.tells_from_pooled(chosen):
+        return chosen
+    return judge.pooled(seen[0].option.candidate)
 
 
 def _of_thin_evidence(harmless: Sequence[Judged]) -> Judged:
@@ -257,7 +262,7 @@ def _verdict(
         _by_length(judge, chosen),
         options,
         _status(chosen.option, report, judge, harms)
-        + _refused(chosen, seen[0], judge.groups, no_harm)
+        + _refused(judge, chosen, seen, no_harm)
         + judge.groups.note,
     )
 
@@ -298,22 +303,26 @@ def _options(groups: Groups, seen: Sequence[Judged], no_harm: float | None) -> p
     return pd.DataFrame(rows)
 
 
-def _refused(chosen: Judged, first: Judged, groups: Groups, no_harm: float | None) -> str:
-    """What was given up, and the tolerance that would admit it."""
-    if chosen.option == first.option:
+def _refused(judge: Judge, chosen: Judged, seen: Sequence[Judged], no_harm: float | None) -> str:
+    """What was given up, and the tolerance by which it would be chosen."""
+    first = seen[0]
+    if no_harm is None or chosen.option == first.option:
         return ""
-    needed = 0.0 if no_harm is None else first.least_no_harm(no_harm)
-    thin = chosen.option.pooled_share >= 1 and not needed
-    if not needed and not thin:
+    needed = first.least_no_harm(no_harm)
+    if not needed and chosen.option.pooled_share < 1:
         return ""
-    admits = "None" if thin else f"{np.ceil(needed * 1000) / 1000:g}"
+    enough = np.ceil(needed * 1000) / 1000
+    # the options that would be looked at with this tolerance
+    its = seen if first.worst_gain < 0 else [first]
+    its = [option for option in its if option.option.candidate == first.option.candidate]
+    takes = f"{enough:g}" if _choose(judge, its, enough).option == first.option else "None"
     changes = ", ".join(
         f"{gain:+.1%} for {name}"
-        for name, gain in zip(groups.labels[:5], first.gains[-1].mean[:5], strict=True)
+        for name, gain in zip(judge.groups.labels[:5], first.gains[-1].mean[:5], strict=True)
     )
     return (
-        ". Refused: the model without a share of the pooled one, which changes accuracy by "
-        f"{changes}; no_harm={admits} admits it"
+        f". Refused: the model that was chosen first, which changes accuracy by {changes}; "
+        f"no_harm={takes} takes it"
     )
 
 

@@ -3,7 +3,7 @@ import pytest
 from judged import judged, margin_with
 
 from pafo_sk._groups import Groups
-from pafo_sk._no_harm import LENGTHS, Judge, ensure_no_harm
+from pafo_sk._no_harm import LENGTHS, Judge, Option, ensure_no_harm
 from pafo_sk._student.training import Candidate
 
 FIRST, SECOND, THIRD = (Candidate(k, 0) for k in range(3))
@@ -107,7 +107,7 @@ def test_harm_with_short_histories_is_harm():
 def test_the_status_says_what_was_refused_and_who_would_get_it():
     pooled, unified = margin_with([8] * 15 + [3] * 5), 9 * margin_with([7] * 15 + [9] * 5)
     found = mended(pooled, unified, 0.005)
-    assert "-10.0% for most, +60.0% for few; no_harm=0.1 admits it" in found.status
+    assert "-10.0% for most, +60.0% for few; no_harm=0.1 takes it" in found.status
     assert mended(pooled, unified, 0.1).option.pooled_share == 0
     assert found.options["most"].iloc[0] == pytest.approx(-0.1)
     assert found.options["least_no_harm"].iloc[0] == pytest.approx(0.1)
@@ -150,7 +150,7 @@ def test_a_model_that_cannot_be_told_from_pooled_gives_way_to_it():
     assert found.status.startswith(
         "fell back to the pooled model: held-out comparisons are too few"
     )
-    assert "no_harm=None admits it" in found.status
+    assert "no_harm=None takes it" in found.status
     assert mended(pooled, unified, None).option.pooled_share == 0
 
 
@@ -161,3 +161,20 @@ def test_what_is_refused_is_the_candidate_as_it_is():
     assert found.options["pooled_groups"].iloc[0] == ()
     assert found.options["most"].iloc[0] == pytest.approx(-0.2)
     assert "accuracy by -20.0% for most, +60.0% for few" in found.status
+
+
+@pytest.mark.parametrize("no_harm", [0.0, 0.02])
+def test_the_tolerance_that_is_named_takes_what_was_refused(no_harm):
+    """Also where the evidence is thin, or where the model cannot be told from the pooled one."""
+    rng, named = np.random.default_rng(0), set()
+    for _ in range(16):
+        pooled = margin_with([8] * 15 + [3] * 5)
+        unified = margin_with([*rng.integers(5, 9, size=15), *rng.integers(2, 10, size=5)])
+        unified *= rng.choice([0.3, 3, 9])
+        status = mended(pooled, unified, no_harm).status
+        if "Refused" in status:
+            number = status.split("no_harm=")[1].split(" ")[0]
+            named.add(number == "None")
+            again = mended(pooled, unified, None if number == "None" else float(number))
+            assert again.option == Option(FIRST)
+    assert named == {True, False}
