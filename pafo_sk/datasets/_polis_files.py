@@ -61,7 +61,10 @@ def read_groups(folder: Path) -> pd.Series:
     name = next((name for name in _GROUP_FILES if (folder / name).is_file()), _GROUP_FILES[0])
     table = _read(folder, name, ["participant", "group-id"])
     table = table.dropna(subset=["group-id"]).drop_duplicates("participant")
-    return "group_" + table.set_index("participant")["group-id"].astype(int).astype(str)
+    label = table.set_index("participant")["group-id"]
+    if pd.api.types.is_numeric_dtype(label):  # a missing one has turned the others into floats
+        label = label.astype(int)
+    return "group_" + label.astype(str)
 
 
 def _check_sign(folder: Path, votes: pd.DataFrame, statements: pd.DataFrame) -> None:
@@ -71,6 +74,13 @@ def _check_sign(folder: Path, votes: pd.DataFrame, statements: pd.DataFrame) -> 
     """
     distance_as_given = distance_flipped = 0.0
     if {"agrees", "disagrees"} <= set(statements.columns):
+        for name, column in statements[["agrees", "disagrees"]].items():
+            bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+            if len(bad):
+                raise ValueError(
+                    f"{folder / 'comments.csv'}: {name!r} holds {bad.iloc[0]!r}, which is no "
+                    "number. Correct it, or pass agree=1 (or -1) to do without the counts."
+                )
         counted = statements["agrees"] - statements["disagrees"]
         summed = votes.groupby("comment-id")["vote"].sum().reindex(counted.index, fill_value=0)
         distance_as_given = (counted - summed).abs().sum()

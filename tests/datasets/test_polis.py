@@ -268,6 +268,22 @@ def test_without_counts_the_sign_is_an_assumption(tmp_path, counts):
     assert winners_and_losers(data) == [[7, 8]]
 
 
+def test_counts_that_are_no_numbers_are_named(tmp_path):
+    counts = {"agrees": ["1,000", "0", "0", "0"], "disagrees": [0, 1, 0, 0]}
+    folder = write(tmp_path, VOTES, TEXTS, counted=False, **counts)
+    with pytest.raises(ValueError, match=r"comments.csv: 'agrees' holds '1,000'.*agree=1"):
+        load_polis(folder, min_votes=1, groups=None)
+    data = load_polis(folder, min_votes=1, groups=None, agree=-1)
+    assert winners_and_losers(data) == [[7, 8]]
+
+
+@pytest.mark.parametrize(("labels", "name"), [([1.0, None], "group_1"), (["b", None], "group_b")])
+def test_groups_of_the_file_may_be_letters(tmp_path, labels, name):
+    folder = write(tmp_path, VOTES, TEXTS, dict(zip([0, 1], labels, strict=True)), **COUNTS)
+    data = load_polis(folder, min_votes=1, groups="file", agree=-1)
+    assert data.groups.tolist() == [name]
+
+
 def test_rejected_statements_are_kept_or_left_out(tmp_path):
     votes = [(0, 7, 0, 1), (0, 8, 0, -1), (0, 9, 0, -1)]
     folder = write(tmp_path, votes, TEXTS, moderated=[1, -1, 0, 1])
