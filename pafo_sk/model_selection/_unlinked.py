@@ -43,8 +43,8 @@ class UnlinkedKFold(BaseCrossValidator):
     Parameters
     ----------
     n_splits : int, default=5
-        Number of folds, at least 2. Of a user whose rows share many responses, a share of about
-        ``1 / n_splits`` is tested, and ``(1 - 1 / n_splits) ** 2`` trained on in every fold.
+        Number of folds, at least 2. Of a user whose rows share many responses, every fold
+        tests about ``1 / n_splits ** 2`` of the rows, and trains on ``(1 - 1 / n_splits) ** 2``.
     user : str, int or None, default="user"
         Name of the user column of X (for arrays, its index), as in `PafoRewardEstimator`. Without
         users, all rows count as those of one user.
