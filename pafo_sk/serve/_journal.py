@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -102,7 +101,8 @@ class Journal:
         A key that its user has enrolled before is not new; without a key (None) every one is.
         """
         new = np.zeros(len(users), dtype=bool)
-        with self._transaction():
+        with self._database:
+            self._database.execute("begin immediate")
             for row, (user, key) in enumerate(zip(users, keys, strict=True)):
                 done = self._database.execute(
                     "insert or ignore into enrolments (user, key, statistics) values (?, ?, ?)",
@@ -114,7 +114,8 @@ class Journal:
     def forget(self, users: Sequence[Hashable]) -> None:
         """Delete the enrolments of users, and remember to forget them in the model."""
         texts = [(_text(user),) for user in users]
-        with self._transaction():
+        with self._database:
+            self._database.execute("begin immediate")
             self._database.executemany("delete from enrolments where user = ?", texts)
             self._database.executemany("insert or ignore into forgotten values (?)", texts)
 
@@ -125,27 +126,6 @@ class Journal:
     def close(self) -> None:
         """Close the database; calling it again does nothing."""
         self._database.close()
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._database)
-
-
-class _Transaction:
-    """Commits at the end, and rolls back on errors, of which a full disk is one."""
-
-    def __init__(self, database: sqlite3.Connection):
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("begin immediate")
-
-    def __exit__(self, kind: Any, *error: Any) -> None:
-        try:
-            if kind is None:
-                self._database.execute("commit")
-        finally:
-            if self._database.in_transaction:
-                self._database.execute("rollback")
 
 
 def _text(label: Hashable) -> str:
