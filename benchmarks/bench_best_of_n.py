@@ -37,7 +37,7 @@ from _runs import CODE, Store, environment
 from _scorers import score
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._markdown import markdown_table
+from pafo_sk._blocks import markdown_table
 from pafo_sk.metrics import best_of_n_report
 
 STRATEGIES = {"pooled": "pooled", "PAFO": "pafo"}

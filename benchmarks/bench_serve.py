@@ -35,7 +35,7 @@ from _output import add_output, write_json
 from _runs import environment
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._markdown import markdown_table
+from pafo_sk._blocks import markdown_table
 from pafo_sk.datasets import make_text_preferences
 
 CLIENTS = (1, 8, 64)

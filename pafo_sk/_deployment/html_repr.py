@@ -7,7 +7,8 @@ from typing import Any
 
 from sklearn.utils import estimator_html_repr
 
-from pafo_sk._deployment.model_card import blocks_html, of_groups
+from pafo_sk._blocks import blocks_html
+from pafo_sk._deployment.model_card import of_groups
 
 
 def html_of(estimator: Any) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pafo_sk import __version__
+from pafo_sk._blocks import Block, blocks_html, blocks_markdown, escaped
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._deployment.file_format import encoder_name
-from pafo_sk._markdown import escaped, markdown_table
-
-Block: TypeAlias = str | list[str] | pd.DataFrame
 
 METHODS = {
     "pafo": "One personalised reward model, taught by a specialist for each preference group. It "
@@ -59,8 +57,7 @@ class ModelCard:
         lines.append("---")
         for level, (heading, blocks) in enumerate(self.sections):
             lines += ["", f"{'##' if level else '#'} {escaped(heading)}"]
-            for block in blocks:
-                lines += ["", *_markdown(block)]
+            lines += blocks_markdown(blocks)
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
@@ -218,26 +215,3 @@ def _quoted(value: str) -> str:
     plain = value.replace("-", "").replace("_", "").isalnum() and not value[0].isdigit()
     escaped_value = value.replace("\\", "\\\\").replace('"', '\\"')
     return value if plain and value.isascii() else f'"{escaped_value}"'
-
-
-def _markdown(block: Block) -> list[str]:
-    if isinstance(block, pd.DataFrame):
-        return markdown_table(block)
-    if isinstance(block, list):
-        return [f"- {escaped(point)}" for point in block]
-    return [escaped(block)]
-
-
-def blocks_html(blocks: list[Block]) -> str:
-    """Blocks in HTML, with all texts escaped."""
-    return "".join(map(_html, blocks))
-
-
-def _html(block: Block) -> str:
-    if isinstance(block, pd.DataFrame):
-        with pd.option_context("display.max_colwidth", None):
-            table: str = block.to_html(index=False, border=0, formatters=[str] * block.shape[1])
-        return table
-    if isinstance(block, list):
-        return f"<ul>{''.join(f'<li>{html.escape(point)}</li>' for point in block)}</ul>"
-    return f"<p>{html.escape(block)}</p>"

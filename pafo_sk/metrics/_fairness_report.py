@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._markdown import escaped, markdown_table
+from pafo_sk._blocks import Block, blocks_html, blocks_markdown
 from pafo_sk.metrics._report_page import page_of
 
 # Meaning of the measures that are shown in per cent, and of the others.
@@ -229,10 +228,7 @@ class FairnessReport:
         -------
         str
         """
-        lines = [f"- {escaped(line)}" for line in self.summary().splitlines()]
-        for table in self._tables():
-            lines += ["", *markdown_table(table)]
-        return "\n".join(lines) + "\n"
+        return "\n".join(blocks_markdown(self._blocks())[1:]) + "\n"
 
     def to_html(self, *, title: str = "Fairness report", pictures: bool = True) -> str:
         """Write a whole page: title, date, pictures, summary and tables, group names escaped.
@@ -258,31 +254,25 @@ class FairnessReport:
 
     def _body(self) -> str:
         """Summary and tables in HTML; the tables are those of `pandas.DataFrame.to_html`."""
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in self.summary().splitlines())
-        with pd.option_context("display.max_colwidth", None):  # do not truncate group names
-            tables = "".join(
-                table.to_html(index=False, border=0, formatters=[str] * table.shape[1])
-                for table in self._tables()
-            )
-        return f'<div class="pafo-fairness-report"><ul>{items}</ul>{tables}</div>'
+        return f'<div class="pafo-fairness-report">{blocks_html(self._blocks())}</div>'
 
-    def _tables(self) -> list[pd.DataFrame]:
-        """Frames of texts: the groups, and the measures."""
-        tables = []
+    def _blocks(self) -> list[Block]:
+        """The sentences, and frames of texts: the groups, and the measures."""
+        blocks: list[Block] = [self.summary().splitlines()]
         if self.groups is not None:
-            tables.append(_texts(self.groups, {"group": self.groups.index}))
+            blocks.append(_texts(self.groups, {"group": self.groups.index}))
         if self.attributes is not None:
             index = self.attributes.index
             levels = {name: index.get_level_values(name) for name in index.names}
-            tables.append(_texts(self.attributes, levels))
+            blocks.append(_texts(self.attributes, levels))
         notes = {str(name): note for name, note in self.measures["note"].items()}
         meaning = {**SHARES, **INDICES}
         rows = [
             (name, self._text(name), meaning[name] + (f"; {note}" if note else ""))
             for name, note in notes.items()
         ]
-        tables.append(pd.DataFrame(rows, columns=["measure", "value", "meaning"]))
-        return tables
+        blocks.append(pd.DataFrame(rows, columns=["measure", "value", "meaning"]))
+        return blocks
 
 
 def _texts(groups: pd.DataFrame, names: dict[str, pd.Index]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pafo_sk._markdown import escaped, markdown_table
+from pafo_sk._blocks import escaped, markdown_table
 
 
 def test_tables():
