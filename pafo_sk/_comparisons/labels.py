@@ -53,6 +53,8 @@ class Labels:
             Whether labels may be missing; they become None.
         """
         if isinstance(values, Labels):
+            if not optional:
+                _refuse_missing(values.without_none()[0] < 0, name)
             return values
         if not isinstance(values, np.ndarray | list | tuple) and is_frame(values):
             values = _combinations(as_frame(values, name))
@@ -69,12 +71,9 @@ class Labels:
                 raise not_hashable(values, name) from None
         unique = np.asarray(unique, dtype=object)
         missing = codes < 0
+        if not optional:
+            _refuse_missing(missing, name)
         if missing.any():
-            if not optional:
-                raise ValueError(
-                    f"{name} has no value (None or NaN) {in_rows(missing)}. Drop these rows, or "
-                    "give them a label of their own."
-                )
             codes, unique = np.where(missing, len(unique), codes), as_objects([*unique, None])
         check_distinct(codes, unique, values, name)
         if any(issubclass(kind, tuple) for kind in set(map(type, unique))):
@@ -107,10 +106,14 @@ class Labels:
 
     def categorical(self) -> pd.Categorical:
         """Return the labels as pandas stores them, without an object per row."""
+        codes, unique = self.without_none()
+        categories = pd.Index(unique, dtype=object, tupleize_cols=False)
+        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
+
+    def without_none(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the codes of the rows, -1 where the label is None, and the labels that are not."""
         given = np.array([label is not None for label in self.unique], dtype=bool)
-        unique = pd.Index(self.unique[given], dtype=object, tupleize_cols=False)
-        codes = np.where(given, np.cumsum(given) - 1, -1)[self.codes]
-        return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(unique))
+        return np.where(given, np.cumsum(given) - 1, -1)[self.codes], self.unique[given]
 
     def tolist(self) -> list:
         """Return the label of every row."""
@@ -133,6 +136,14 @@ class Labels:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.unique[self.codes], dtype=dtype)
+
+
+def _refuse_missing(missing: np.ndarray, name: str) -> None:
+    if missing.any():
+        raise ValueError(
+            f"{name} has no value (None or NaN) {in_rows(missing)}. Drop these rows, or give them "
+            "a label of their own."
+        )
 
 
 def unwrapped(values: Any) -> Any:

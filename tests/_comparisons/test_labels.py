@@ -7,6 +7,7 @@ import torch
 
 from pafo_sk import ComparisonTable
 from pafo_sk._comparisons.labels import FEW, Labels
+from pafo_sk.metrics import group_accuracy, user_accuracy
 
 
 @pytest.mark.parametrize(
@@ -127,3 +128,15 @@ def test_truth_values_within_tuples_are_no_numbers(n):
     with pytest.raises(ValueError, match=rf"\(1, 'a'\) in row 0 and \(True, 'a'\) in row {n}"):
         Labels.of([(1, "a")] * n + [(True, "a")], "users")
     assert len(Labels.of([(1, "a"), (2, "a")] * n, "users").unique) == 2
+
+
+@pytest.mark.parametrize("read", [list, pd.Series, lambda groups: groups])
+def test_groups_of_a_table_are_users_only_if_none_is_missing(read, made):
+    X = ComparisonTable(made.item_features, [0, 1, 2], [3, 4, 5], groups=["x", None, "y"])
+    with pytest.raises(ValueError, match=r"users has no value.*in 1 of 3 rows.*\[1\]"):
+        user_accuracy([0, 1, 1], [0, 1, 0], read(X.groups))
+    with pytest.raises(ValueError, match=r"users has no value.*\[1\]"):
+        group_accuracy([0, 1, 1], [0, 1, 0], ["u", "u", "v"], users=read(X.groups))
+    with pytest.raises(ValueError, match=r"users has no value.*\[1\]"):
+        ComparisonTable(made.item_features, [0, 1, 2], [3, 4, 5], users=read(X.groups))
+    assert user_accuracy([0, 1], [0, 0], read(X[[0, 2]].groups)).to_dict() == {"x": 1, "y": 0}
