@@ -12,13 +12,12 @@ from pafo_sk._comparisons.labels import by_size
 from pafo_sk._comparisons.weights import counted_columns
 from pafo_sk.metrics._correct import (
     Coded,
-    code_groups,
     code_labels,
     correct_predictions,
     equal_user_means,
     group_sizes,
-    rows_with_weight,
 )
+from pafo_sk.metrics._group_metrics import read_rows
 from pafo_sk.metrics._tail import cvar
 
 
@@ -54,9 +53,7 @@ def user_accuracy(y_true: Any, y_pred: Any, users: Any, *, sample_weight: Any = 
         sample_weight, y_true=y_true, y_pred=y_pred, users=users
     )
     correct = correct_predictions(y_true, y_pred)
-    coded = code_labels(users, "users", len(correct))
-    _, weight, correct, (user,) = rows_with_weight(weight, correct, coded)
-    assert user is not None
+    user = code_labels(users, "users", len(correct))
     accuracy = equal_user_means(correct, user, user, weight)
     return pd.Series(accuracy, index=user.labels, name="accuracy")
 
@@ -133,7 +130,7 @@ def group_accuracy(
     >>> group_accuracy(y_true, y_pred, groups=["x", "x", "x", "y"], users=users).to_dict()
     {'x': 0.5, 'y': 0.0}
     """
-    correct, group, user, weight = _read(y_true, y_pred, groups, users, sample_weight)
+    correct, group, user, weight, _ = read_rows(y_true, y_pred, groups, users, sample_weight)
     accuracy = equal_user_means(correct, group, user, weight)
     return pd.Series(accuracy, index=group.labels, name="accuracy")
 
@@ -249,7 +246,7 @@ def majority_accuracy(
     >>> majority_accuracy([0, 1, 1], [0, 0, 0], groups=["x", "x", "y"])
     0.5
     """
-    correct, group, user, weight = _read(y_true, y_pred, groups, users, sample_weight)
+    correct, group, user, weight, _ = read_rows(y_true, y_pred, groups, users, sample_weight)
     code = majority_code(group, user, majority, weight)
     return float(equal_user_means(correct, group, user, weight)[code])
 
@@ -290,26 +287,11 @@ def minority_accuracy(
     >>> minority_accuracy([0, 1, 1, 0], [0, 0, 0, 0], groups=["x", "x", "y", "z"])
     0.5
     """
-    correct, group, user, weight = _read(y_true, y_pred, groups, users, sample_weight)
+    correct, group, user, weight, _ = read_rows(y_true, y_pred, groups, users, sample_weight)
     code = majority_code(group, user, majority, weight)
     _check_two_groups(group.labels, "minority_accuracy")
     side = Coded((group.codes != code).astype(np.int64), pd.Index(["majority", "minority"]))
     return float(equal_user_means(correct, side, user, weight)[1])
-
-
-def _read(
-    y_true: Any, y_pred: Any, groups: Any, users: Any, sample_weight: Any
-) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None]:
-    """Correctness, group, user and weight of every row that counts."""
-    weight, (y_true, y_pred, groups, users) = counted_columns(
-        sample_weight, y_true=y_true, y_pred=y_pred, groups=groups, users=users
-    )
-    correct = correct_predictions(y_true, y_pred)
-    coded = code_groups(groups, len(correct))
-    user = None if users is None else code_labels(users, "users", len(correct))
-    _, weight, correct, (group, user) = rows_with_weight(weight, correct, coded, user)
-    assert group is not None
-    return correct, group, user, weight
 
 
 def majority_code(

@@ -125,29 +125,6 @@ def group_user_pairs(group: Coded, user: Coded | None) -> np.ndarray:
     return pd.factorize(group.codes.astype(np.int64) * len(user) + user.codes)[0]
 
 
-def rows_with_weight(
-    weight: np.ndarray | None, correct: np.ndarray, *labels: Coded | None
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray, list[Coded | None]]:
-    """Weights, correctness and labels of the rows that have every label.
-
-    Returns
-    -------
-    rows : ndarray of int, shape (n_rows,), or None
-        Where these rows are; None: all of them.
-    weight : ndarray of shape (n_rows,), or None
-    correct : ndarray of shape (n_rows,)
-    labels : list of Coded or None
-    """
-    counts = np.ones(len(correct), dtype=bool)
-    for some in labels:
-        counts &= True if some is None else some.codes >= 0
-    if counts.all():
-        return None, weight, correct, list(labels)
-    rows = np.flatnonzero(counts)
-    parts = [None if some is None else some.of_rows(rows) for some in labels]
-    return rows, None if weight is None else weight[rows], correct[rows], parts
-
-
 def equal_user_weights(
     group: Coded, user: Coded | None, weight: np.ndarray | None = None
 ) -> np.ndarray:

@@ -17,7 +17,6 @@ from pafo_sk.metrics._correct import (
     equal_user_means,
     equal_user_weights,
     group_sizes,
-    rows_with_weight,
 )
 
 if TYPE_CHECKING:
@@ -84,8 +83,8 @@ def group_metrics(
     0     x              2       1.0      0.29               0.25
     1     y              1       0.0      1.39               0.75
     """
-    correct, group, user, weight, forecasts = _read(
-        y_true, y_pred, proba, groups, users, labels, sample_weight
+    correct, group, user, weight, forecasts = read_rows(
+        y_true, y_pred, groups, users, sample_weight, proba, labels
     )
     columns: dict[str, np.ndarray] = {}
     if user is not None:
@@ -100,22 +99,29 @@ def group_metrics(
     return pd.DataFrame(columns, index=group.labels)
 
 
-def _read(
-    y_true: Any, y_pred: Any, proba: Any, groups: Any, users: Any, labels: Any, sample_weight: Any
+def read_rows(
+    y_true: Any,
+    y_pred: Any,
+    groups: Any,
+    users: Any,
+    sample_weight: Any,
+    proba: Any = None,
+    labels: Any = None,
 ) -> tuple[np.ndarray, Coded, Coded | None, np.ndarray | None, Forecasts | None]:
-    """Correctness, group, user, weight and forecast of every row that counts."""
+    """Correctness, group, user, weight and forecast of every row that counts and has a group."""
     weight, (y_true, y_pred, proba, groups, users) = counted_columns(
         sample_weight, y_true=y_true, y_pred=y_pred, proba=proba, groups=groups, users=users
     )
     correct = correct_predictions(y_true, y_pred)
-    n = len(correct)
-    coded = code_groups(groups, n)
-    user = None if users is None else code_labels(users, "users", n)
+    group = code_groups(groups, len(correct))
+    user = None if users is None else code_labels(users, "users", len(correct))
     forecasts = None if proba is None else read_forecasts(y_true, proba, labels)
-    rows, weight, correct, (group, user) = rows_with_weight(weight, correct, coded, user)
-    if forecasts is not None and rows is not None:
-        forecasts = forecasts.of_rows(rows)
-    assert group is not None
+    if (group.codes < 0).any():
+        rows = np.flatnonzero(group.codes >= 0)
+        correct, group = correct[rows], group.of_rows(rows)
+        user = None if user is None else user.of_rows(rows)
+        weight = None if weight is None else weight[rows]
+        forecasts = None if forecasts is None else forecasts.of_rows(rows)
     return correct, group, user, weight, forecasts
 
 
@@ -182,8 +188,8 @@ def group_frame(
             y_true, value, labels=[0, 1], n_bins=n_bins, sample_weight=sample_weight
         )
 
-    correct, group, user, counts, forecasts = _read(
-        y_true, y_pred, proba, groups, users, labels, sample_weight
+    correct, group, user, counts, forecasts = read_rows(
+        y_true, y_pred, groups, users, sample_weight, proba, labels
     )
     # MetricFrame slices these by group and hands them to the metrics
     values: dict[str, np.ndarray] = {"accuracy": correct}
