@@ -139,20 +139,17 @@ def _facts(estimator: Any, info: dict[str, Any] | None) -> pd.DataFrame:
 
 def of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:
     """The Pareto report, in words and as a table."""
-    model = next(m for m in ("unified", "balanced", "group_dro", "pooled") if m in report)
+    gains = zip(*(report[f"unified_{end}"] for end in ("gain", "low", "high")), strict=True)
     table = pd.DataFrame(
         {
             "group": [str(name) for name in report.index],
             "users": report["n_users"].astype(str).tolist(),
             "comparisons": [f"{n:g}" for n in report["n_comparisons"]],
             "pooled model": [_percent(value) for value in report["pooled"]],
+            "this model": [_percent(value) for value in report["unified"]],
+            "gain, with 95 % interval": [_gain(*gain) for gain in gains],
         }
     )
-    if model != "pooled":
-        table["this model"] = [_percent(value) for value in report[model]]
-        ends = (f"{model}_gain", f"{model}_low", f"{model}_high")
-        gains = zip(*(report[end] for end in ends), strict=True)
-        table["gain, with 95 % interval"] = [_gain(*gain) for gain in gains]
     if "reads_as" in report:
         table["reads as"] = report["reads_as"].tolist()
     status = str(estimator.pareto_status_)

@@ -162,15 +162,14 @@ def _at_fit(report: pd.DataFrame | None, name: Any, groups: Any) -> tuple[float,
     """Accuracy of a group at fit, or of all without groups, and of how many users."""
     if report is None or len(report) == 0:
         return np.nan, np.nan
-    model = next(m for m in ("unified", "balanced", "group_dro", "pooled") if m in report)
     n_users = report["n_users"].to_numpy(dtype=float)
     if groups is None:
-        return float(np.average(report[model], weights=n_users)), float(n_users.sum())
+        return float(np.average(report["unified"], weights=n_users)), float(n_users.sum())
     labels = report.index.tolist()
     if name not in labels:
         return np.nan, np.nan
     row = labels.index(name)
-    return float(report[model].iloc[row]), float(n_users[row])
+    return float(report["unified"].iloc[row]), float(n_users[row])
 
 
 def _by_user(users: Labels, right: np.ndarray, at_fit: np.ndarray) -> pd.DataFrame:
