@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import stdtrit
 
-from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.labels import pair_codes
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.labels import pair_codes
 from pafo_sk._groups import Groups, largest_first
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._warnings import warn_caller

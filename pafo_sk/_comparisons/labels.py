@@ -177,6 +177,15 @@ def numbered(values: list) -> tuple[np.ndarray, np.ndarray]:
     return np.array(codes, dtype=np.intp), as_objects(list(position))
 
 
+def pair_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Number the pairs of two codes in the order of their appearance.
+
+    ``first`` may be negative, and is repeated to the length of ``second``.
+    """
+    first, second = np.resize(first, len(second)).astype(np.int64), second.astype(np.int64)
+    return pd.factorize(first * (second.max(initial=0) + 1) + second)[0]
+
+
 def check_labels(values: Any, name: str, *, optional: bool = False) -> np.ndarray:
     """Return hashable labels, one per row, as an array of objects; see `Labels.of`."""
     return np.asarray(Labels.of(values, name, optional=optional))

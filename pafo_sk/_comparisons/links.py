@@ -11,8 +11,8 @@ linked to it, whichever fold they are in.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
+from pafo_sk._comparisons.labels import pair_codes
 from pafo_sk._comparisons.repeats import codes_of_repeats
 from pafo_sk._comparisons.table import ComparisonTable
 
@@ -145,11 +145,3 @@ def reference_item(a: np.ndarray, b: np.ndarray, user: np.ndarray) -> int | None
     if rows.mean() <= MAX_WITH_ONE_ITEM or len(np.unique(user[rows])) < MIN_USERS:
         return None
     return item
-
-
-def pair_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Number the distinct pairs; ``first`` is repeated to the length of ``second``."""
-    first = np.tile(first, len(second) // len(first)).astype(np.int64)
-    second = second.astype(np.int64)
-    codes, _ = pd.factorize((first - first.min()) * (second.max() + 1) + second)
-    return codes

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._base import ComparisonClassifier
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._student.reward import PersonalisedReward
@@ -120,7 +119,7 @@ class RewardMethods(ComparisonClassifier):
         for one in labels:
             if len(one) != len(reward):
                 raise ValueError(f"by has {len(one)} labels for {len(reward)} items.")
-            code = pair_codes(code, one.codes.astype(np.int64))
+            code = pair_codes(code, one.codes)
         return ranks_within(reward, code)
 
     def item_vectors(self, items: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from pafo_sk._comparisons.labels import pair_codes
 from pafo_sk._comparisons.messages import check_rows
 from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._users import split_rows
@@ -64,8 +65,8 @@ def score_bunch(
         item = pd.MultiIndex.from_arrays([user, text])
         leaks = (split == 1) & item.isin(item[split == 0])
         kept, repeated = np.flatnonzero(~leaks), int(leaks.sum())
-    part = pd.factorize(2 * user + split)[0]
-    unit = _renumbered(part, _codes(table, NEAR))
+    part = pair_codes(user, split)
+    unit = pair_codes(part, _codes(table, NEAR))
     winner, loser, tied, n_tied = _pairs(
         kept, unit, part, text, table["score"].to_numpy(), n_pairs, ties, tie_margin, rng
     )
@@ -113,13 +114,8 @@ def _codes(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     codes = np.zeros(len(table), dtype=np.intp)
     for name in names:
         if name in table:
-            codes = _renumbered(codes, pd.factorize(table[name])[0])
+            codes = pair_codes(codes, pd.factorize(table[name])[0])
     return codes
-
-
-def _renumbered(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Number the pairs of two codes in the order of their appearance."""
-    return pd.factorize(one * (two.max(initial=0) + 1) + two)[0]
 
 
 def _check_groups(table: pd.DataFrame) -> None:
@@ -145,7 +141,7 @@ def _split(
         held = _codes(table, ["prompt" if "prompt" in table else "within"])
         one_only = pd.Series(held).groupby(user).transform("nunique").to_numpy() == 1
         held = np.where(one_only, held.max() + 1 + text, held)
-    unit = _renumbered(user, held)
+    unit = pair_codes(user, held)
     first = np.unique(unit, return_index=True)[1]
     part = split_rows(pd.Series(user[first]), test_size, rng)
     return (part == "test").astype(np.intp)[unit]

@@ -13,8 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.messages import in_rows
 from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import is_frame

@@ -12,8 +12,7 @@ import pandas as pd
 
 from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import check_labels
-from pafo_sk._comparisons.links import pair_codes
+from pafo_sk._comparisons.labels import check_labels, pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import counted_columns, repeated_rows, whole

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.labels import check_labels, pair_codes
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._comparisons.winners import in_order, unmixed
 from pafo_sk._warnings import warn_caller
@@ -122,7 +122,7 @@ def group_user_pairs(group: Coded, user: Coded | None) -> np.ndarray:
     """Code of every row's pair of group and user; without users, every row is a pair."""
     if user is None:
         return np.arange(len(group.codes))
-    return pd.factorize(group.codes.astype(np.int64) * len(user) + user.codes)[0]
+    return pair_codes(group.codes, user.codes)
 
 
 def equal_user_weights(

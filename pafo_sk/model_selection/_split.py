@@ -13,7 +13,7 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, St
 from sklearn.utils import check_random_state
 
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.labels import check_labels, pair_codes
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
@@ -141,7 +141,7 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         label, group = self._labels(y, groups)
         codes, labels = pd.factorize(group)  # -1 for no group, which is spread like the others
         names = pd.Index(labels, tupleize_cols=False)
-        stratum = pd.factorize(codes * (label.max() + 1) + label)[0]
+        stratum = pair_codes(codes, label)
         unit = self._units(X, len(label))
         self._check_sizes(names, codes, unit)
         fold = self._folds(stratum, unit, names, codes)

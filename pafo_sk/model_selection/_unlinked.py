@@ -16,8 +16,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.links import history_keys, pair_codes, without_idle_prompts
+from pafo_sk._comparisons.labels import Labels, pair_codes
+from pafo_sk._comparisons.links import history_keys, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
