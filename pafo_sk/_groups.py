@@ -83,7 +83,7 @@ def read_groups(
         raise ValueError(
             f"{name} has {len(values)} labels for {len(label)} rows of X; give one label per row."
         )
-    codes, labels = split_missing(values)
+    codes, labels = values.without_none()
     known = codes >= 0
     if len(labels) < 2:
         holds = f"the single group {labels[0]!r}" if len(labels) else "no group"
@@ -96,12 +96,6 @@ def read_groups(
     _check_sides(codes[known], labels, label[known], name)
     found = largest_first(labels, codes, user, name, weight)
     return found if known.all() else _with_note(found, name, user)
-
-
-def split_missing(values: Labels) -> tuple[np.ndarray, np.ndarray]:
-    """Codes of the rows, -1 where the label is None, and the labels that are not."""
-    given = np.array([label is not None for label in values.unique], dtype=bool)
-    return np.where(given, np.cumsum(given) - 1, -1)[values.codes], values.unique[given]
 
 
 def _with_note(groups: Groups, name: str, user: np.ndarray) -> Groups:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.labels import check_labels, pair_codes
+from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._comparisons.winners import in_order, unmixed
 from pafo_sk._warnings import warn_caller
@@ -63,12 +63,12 @@ def warn_without_group(missing: np.ndarray) -> None:
 
 def code_labels(values: Any, name: str, n: int, *, optional: bool = False) -> Coded:
     """Users or groups, one label for each of ``n`` rows."""
-    labels = check_labels(values, name, optional=optional)
+    labels = Labels.of(values, name, optional=optional).compact()
     if len(labels) != n:
         raise ValueError(
             f"{name} has {len(labels)} labels for {n} comparisons; give one label per comparison."
         )
-    codes, unique = pd.factorize(labels)
+    codes, unique = labels.without_none()
     # without tupleize_cols, labels that are tuples would become the levels of a MultiIndex
     return Coded(codes, pd.Index(unique, dtype=object, tupleize_cols=False, name=name.rstrip("s")))
 
