@@ -18,7 +18,7 @@ from pafo_sk._comparisons.conversations import (
 )
 from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
-from pafo_sk.datasets._bunch import text_bunch
+from pafo_sk.datasets._bunch import bunch_of_sides
 from pafo_sk.datasets._tables import check_columns, check_present, to_pandas
 
 _WINNERS = {
@@ -31,7 +31,7 @@ _WINNERS = {
 }
 _SIDES = ("conversation_a", "conversation_b")
 # Columns of the table that are read, or would be taken for what is made of it.
-_READ = {*_SIDES, "winner", "prompt", "response_a", "response_b", "y"}
+_READ = {*_SIDES, "winner", "prompt"}
 _DESCR = """\
 Arena votes
 
@@ -170,11 +170,7 @@ def from_arena(
     again = np.repeat(np.arange(len(y)), np.where(y == 0.5, 2, 1))
     second = np.r_[False, again[1:] == again[:-1]]
     label = np.where(y[again] == 0.5, second, y[again] == 1)
-    made = texts.iloc[again].reset_index(drop=True)
-    # text_bunch puts the winner on the side that `b_won` names, which is where it was
-    made["winner"] = made["response_b"].where(label, made["response_a"])
-    made["loser"] = made["response_a"].where(label, made["response_b"])
-    made = made.drop(columns=["response_a", "response_b"])
+    made = texts.iloc[again].reset_index(drop=True).assign(y=label.astype(np.intp))
     for role, name in used.items():
         made[role] = table[name].to_numpy()[rows][again]
     made["row"] = rows[again]
@@ -195,7 +191,7 @@ def from_arena(
         n_equal=int((equal & short).sum()),
         filtered=filtered,
     )
-    data = text_bunch(pd.concat([made, others], axis=1), b_won=label, descr=descr, shuffle=False)
+    data = bunch_of_sides(pd.concat([made, others], axis=1), descr=descr)
     data.sample_weight = data.frame["weight"].to_numpy() if ties == "half" else None
     return data
 

@@ -1,10 +1,10 @@
-"""Turn winners and losers into the Bunch that loaders return."""
+"""Turn comparisons into the Bunch that loaders return."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch
 
 _TEXT_COLUMNS = ("prompt", "response_a", "response_b", "user")
 
@@ -13,13 +13,12 @@ def text_bunch(
     frame: pd.DataFrame,
     *,
     descr: str,
-    rng: np.random.RandomState | None = None,
-    b_won: np.ndarray | None = None,
+    rng: np.random.RandomState,
     noise: float | None = None,
     shuffle: bool = True,
     **extra: Any,
 ) -> Bunch:
-    """Put the winner of every row on a random side, or on that which `b_won` names.
+    """Put the winner of every row on a random side.
 
     Parameters
     ----------
@@ -27,11 +26,8 @@ def text_bunch(
         Columns `winner` and `loser`, and possibly `prompt`, `user` and `group`. Every other column
         is kept in `Bunch.frame`.
     descr : str
-    rng : RandomState or None, default=None
-        Draws the sides, the order of rows and the noise. Not needed if `b_won` is given and rows
-        are neither shuffled nor flipped.
-    b_won : ndarray of bool or None, default=None
-        Whether the winner is `response_b`, in rows that keep their order.
+    rng : RandomState
+        Draws the order of rows, the sides and the noise.
     noise : float or None, default=None
         Probability that a label is flipped; the labels before that are kept as `y_clean`.
     shuffle : bool, default=True
@@ -39,28 +35,27 @@ def text_bunch(
     **extra
         Further entries of the Bunch.
     """
-    n_rows = len(frame)
-    rng = check_random_state(rng)
     if shuffle:
-        frame = frame.iloc[rng.permutation(n_rows)].reset_index(drop=True)
-    clean = rng.randint(2, size=n_rows) if b_won is None else b_won.astype(np.intp)
-    b_won = clean == 1
-    columns: dict[str, Any] = {name: frame[name] for name in ("prompt",) if name in frame}
-    columns["response_a"] = frame["loser"].where(b_won, frame["winner"])
-    columns["response_b"] = frame["winner"].where(b_won, frame["loser"])
-    columns |= {name: frame[name] for name in ("user", "group") if name in frame}
-    taken = {"winner", "loser", "y", *columns}
-    columns |= {name: frame[name] for name in frame.columns if name not in taken}
-    y = clean
+        frame = frame.iloc[rng.permutation(len(frame))].reset_index(drop=True)
+    y = rng.randint(2, size=len(frame))
+    winner, loser, b_won = frame["winner"], frame["loser"], y == 1
+    frame = frame.drop(columns=["winner", "loser"]).assign(
+        response_a=loser.where(b_won, winner), response_b=winner.where(b_won, loser), y=y
+    )
     if noise is not None:
-        y = clean ^ (rng.random_sample(n_rows) < noise)
-        columns["y_clean"] = clean
-    columns["y"] = y
-    full = pd.DataFrame(columns, index=frame.index)
+        frame = frame.assign(y_clean=y, y=y ^ (rng.random_sample(len(frame)) < noise))
+    return bunch_of_sides(frame, descr=descr, **extra)
+
+
+def bunch_of_sides(frame: pd.DataFrame, *, descr: str, **extra: Any) -> Bunch:
+    """Make the Bunch of rows with `response_a`, `response_b`, `y`, and the rest of `text_bunch`."""
+    first = [name for name in (*_TEXT_COLUMNS, "group") if name in frame]
+    rest = [name for name in frame.columns if name not in {*first, "y"}]
+    full = frame[[*first, *rest, "y"]].copy()
     return Bunch(
         frame=full,
         X=full[[name for name in _TEXT_COLUMNS if name in full]].copy(),
-        y=y.astype(np.intp),
+        y=full["y"].to_numpy(dtype=np.intp, copy=True),
         groups=full["group"].to_numpy(dtype=object) if "group" in full else None,
         users=full["user"].to_numpy() if "user" in full else None,
         DESCR=descr,

@@ -57,6 +57,14 @@ def test_votes(convert):
     assert "2 ties were left out" in data.DESCR
 
 
+def test_a_column_of_the_table_may_be_called_loser():
+    losers = [f"loser {row}" for row in range(len(ROWS["winner"]))]
+    data = from_arena({**ROWS, "loser": losers, "row_id": losers})
+    assert data.frame["loser"].to_list() == [losers[row] for row in data.frame["row"]]
+    assert list(data.frame.columns[-3:]) == ["loser", "row_id", "y"]
+    assert data.frame["response_a"].to_list() == from_arena(ROWS).X["response_a"].to_list()
+
+
 def test_ties_are_half_a_win_for_either():
     data = from_arena(ROWS, ties="half")
     assert data.frame["row"].to_list() == [0, 1, 2, 2, 3, 3, 4]
