@@ -24,7 +24,7 @@ def forget_users(estimator: Any, users: Any) -> None:
     gone = list(labels.unique)
 
     def change(history: Histories) -> Histories:
-        history.known.check_kinds(gone, history.known.find(gone, len(history)))
+        history.check_kinds(gone)
         unknown = history.codes(labels, len(labels)) < 0
         if unknown.any():
             warn_caller(

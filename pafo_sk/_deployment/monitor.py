@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,16 +74,13 @@ def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> Monitor
     right = correct(model.margins(table, history), label)
     pooled = None
     if estimator.strategy in ("pafo", "pooled"):
-        module = copy.copy(model.module)
-        module.pooled_share = 1.0  # as in the no-harm step
-        pooled = correct(replace(model, module=module).margins(table, history), label)
+        pooled = correct(model.pooled().margins(table, history), label)
     groups = groups_of(estimator, X, groups)
     group = code_groups([EVERYBODY] * len(label) if groups is None else groups, len(label))
     # a row is a user of its own where there are no users
     users = given.users or Labels.of(np.arange(len(label)), "users")
     users = users.compact()
-    every = Labels(np.arange(len(users.unique)), users.unique)
-    known = history.codes(every, len(every)) >= 0
+    known = history.find(users.unique) >= 0
     if given.users is None or not model.module.personal:
         known[:] = True  # everybody is served alike
     prompt = None if table.prompts is None else table.prompts.codes

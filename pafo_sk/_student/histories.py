@@ -125,7 +125,7 @@ class Histories:
         ValueError
             If one of the users cannot be told from a known one.
         """
-        position = self.known.find(users, len(self))
+        position = self.find(users)
         self.known.check_kinds(users, position)
         new = np.flatnonzero(position < 0)
         position[new] = len(self) + np.arange(len(new))
@@ -151,7 +151,7 @@ class Histories:
 
         Users who are not known are ignored.
         """
-        gone = self.known.find(users, len(self))
+        gone = self.find(users)
         kept = np.ones(len(self), dtype=bool)
         kept[gone[gone >= 0]] = False
         names = list(compress(self.known.first(len(self)), kept))
@@ -162,8 +162,16 @@ class Histories:
         if users is None:
             return np.full(n, -1)
         if n < len(users.unique):
-            return self.known.find(users, len(self))
-        return self.known.find(users.unique, len(self))[users.codes]
+            return self.find(users)
+        return self.find(users.unique)[users.codes]
+
+    def find(self, users: Iterable[Hashable]) -> np.ndarray:
+        """Position of every user, -1 where unknown."""
+        return self.known.find(users, len(self))
+
+    def check_kinds(self, users: Iterable[Hashable]) -> None:
+        """Raise ValueError if one of ``users`` cannot be told from a known one."""
+        self.known.check_kinds(users, self.find(users))
 
     def of(self, codes: np.ndarray) -> np.ndarray:
         """Sums of the users at ``codes``; zeros, the empty history, for -1."""

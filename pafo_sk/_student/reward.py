@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -57,6 +58,12 @@ class PersonalisedReward:
         nobody = torch.zeros(1, self.module.n_statistics, dtype=torch.float64)
         object.__setattr__(self, "weight", None if weight is None else weight * self.item_scale)
         object.__setattr__(self, "population", self.module.coefficients(nobody).numpy()[0])
+
+    def pooled(self) -> PersonalisedReward:
+        """The pooled model of the same fit; strategies "balanced" and "group_dro" keep none."""
+        module = copy.copy(self.module)
+        module.pooled_share = 1.0  # as in the no-harm step
+        return replace(self, module=module)
 
     def margins(self, comparisons: Comparisons, histories: Histories) -> np.ndarray:
         """Margins ``r(b) - r(a)`` of every comparison for its user, (n_comparisons,)."""

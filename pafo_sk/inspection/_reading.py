@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,8 @@ def pooled_and_unified(estimator: Any, X: Any, caller: str) -> dict[str, np.ndar
             "compare with. Fit one with strategy='pooled', and pass the predictions of both to "
             "from_predictions."
         )
-    # with this share the module gives the pooled reward alone, as in the no-harm step
-    module = copy.copy(estimator.model_.module)
-    module.pooled_share = 1.0
     pooled = copy.copy(estimator)
-    pooled.model_ = replace(estimator.model_, module=module)
+    pooled.model_ = estimator.model_.pooled()
     return {"pooled": pooled.predict(X), "unified": estimator.predict(X)}
 
 

@@ -99,8 +99,7 @@ def n_unknown_users(estimator: Any, users: Any) -> int | None:
     if users is None or not getattr(module, "personal", False):
         return None
     labels = Labels.of(users, "users").compact()
-    every = Labels(np.arange(len(labels.unique)), labels.unique)
-    return int((final.history_.codes(every, len(every)) < 0).sum())
+    return int((final.history_.find(labels.unique) < 0).sum())
 
 
 def _in_pipeline(estimator: Any) -> bool:

@@ -84,8 +84,7 @@ class ServedModel:
         Raises ValueError before anything is written if a user cannot be told from a known one.
         """
         estimator, users = self.estimator, [choice.user for choice in choices]
-        history = estimator.history_
-        history.known.check_kinds(users, history.known.find(users, len(history)))
+        estimator.history_.check_kinds(users)
         given = estimator.reader_.read(self.comparisons(choices), estimator)
         label = np.array([choice.winner == "b" for choice in choices], dtype=np.float64)
         statistics = estimator.model_.statistics(given, label)
@@ -104,8 +103,7 @@ class ServedModel:
         Raises ValueError before anything is written if a user cannot be told from a known one, and
         NotErased if the database cannot be written after the users were forgotten.
         """
-        history = self.estimator.history_
-        history.known.check_kinds(users, history.known.find(users, len(history)))
+        self.estimator.history_.check_kinds(users)
         self._journal.forget(users)
         self._forget(users)
         try:
@@ -123,7 +121,7 @@ class ServedModel:
             hashed = isinstance(history.known, HashedUsers)
             first = [] if hashed else history.known.first(min(LISTED, len(history)))
             users = [user for user in first if is_label(user)]
-        counts = history.of(history.known.find(users, len(history)))[:, 0]
+        counts = history.of(history.find(users))[:, 0]
         return list(zip(users, counts.tolist(), strict=True))
 
     def close(self) -> None:
