@@ -39,15 +39,15 @@ def check_unmasked(values: Any, name: str) -> None:
         )
 
 
-def check_numeric(X: Any, name: str = "X") -> None:
+def check_numeric(X: Any) -> None:
     """Raise if an array or a frame holds complex numbers, dates, lists or texts.
 
     Conversion would drop the imaginary part, count nanoseconds, or say nothing of the column.
     """
-    columns = {name: X}
+    columns = {"X": X}
     if is_pandas(X):
         doubtful = X.columns[[dtype.kind not in NUMBERS for dtype in X.dtypes]]
-        columns = {f"Column {column!r} of {name}": X[column] for column in doubtful}
+        columns = {f"Column {column!r} of X": X[column] for column in doubtful}
     for of, values in columns.items():
         kind = getattr(getattr(values, "dtype", None), "kind", "")
         if kind in ("m", "M"):

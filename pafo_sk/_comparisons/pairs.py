@@ -14,7 +14,6 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.table import ComparisonTable
-from pafo_sk._encoding.truncation import join_prompts
 
 Join = Callable[[list[str], list[str], np.ndarray], list[str]]
 
@@ -111,7 +110,7 @@ def encode_items(
     responses: Sequence[Labels],
     prompts: Labels | None,
     encode: Callable[[list[str]], np.ndarray],
-    join: Join = join_prompts,
+    join: Join,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Encode the distinct pairs of prompt and response.
 
@@ -122,7 +121,7 @@ def encode_items(
     prompts : Labels of n texts, or None
     encode : callable
         Maps a list of unique texts to vectors.
-    join : callable, default=join_prompts
+    join : callable
         Maps the prompts and the responses of items, and the position of every response among them,
         (n_columns, n), to the texts of the items.
 

@@ -28,13 +28,6 @@ def join_prompt(prompt: str, response: str) -> str:
     return f"{prompt}\n{response}" if prompt else response
 
 
-def join_prompts(
-    prompts: Sequence[str], responses: Sequence[str], index: np.ndarray | None = None
-) -> list[str]:
-    """Return the texts that are encoded for responses to prompts, however long they are."""
-    return list(map(join_prompt, prompts, responses))
-
-
 def window_of(model: Any, encode_params: dict[str, Any] | None = None) -> int | None:
     """Return the number of tokens that an encoder reads of a text, None if it does not say."""
     params = check_params(encode_params)
@@ -66,7 +59,7 @@ def within_window(
     longer : ndarray of bool, shape (n_texts,)
         Which of them are longer than the window.
     """
-    texts = join_prompts(prompts, responses)
+    texts = list(map(join_prompt, prompts, responses))
     longer = np.zeros(len(texts), dtype=bool)
     window = window_of(model, encode_params)
     if window is None:

@@ -56,9 +56,7 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], source: str) -> N
             )
 
 
-def read_columns(
-    table: pd.DataFrame, columns: dict[str, str | None], source: str = "frame"
-) -> dict[str, pd.Series]:
+def read_columns(table: pd.DataFrame, columns: dict[str, str | None]) -> dict[str, pd.Series]:
     """Return the columns by what they are for, leaving out those whose name is None.
 
     Each must exist once and serve one purpose; `within` and `split_by` may be any column.
@@ -67,15 +65,13 @@ def read_columns(
     roles: dict[str, str] = {}
     for role, name in used.items():
         if name not in table.columns:
-            check_columns(table, [name], f"{role}={name!r}: {source}")
+            check_columns(table, [name], f"{role}={name!r}: frame")
         if name in roles and role not in ("within", "split_by"):
-            raise ValueError(
-                f"{source}: the column {name!r} cannot be both {roles[name]} and {role}."
-            )
+            raise ValueError(f"frame: the column {name!r} cannot be both {roles[name]} and {role}.")
         roles.setdefault(name, role)
-        check_columns(table, [name], source)
+        check_columns(table, [name], "frame")
     if table.empty:
-        raise ValueError(f"{source} has no rows.")
+        raise ValueError("frame has no rows.")
     return {role: table[name] for role, name in used.items()}
 
 

@@ -28,15 +28,18 @@ def test_items_scatter_back(rows):
         assert len(set(zip(unique, range(len(unique)), strict=True))) == len(unique)
         return np.array([[hash(text)] for text in unique])
 
+    def join(prompts, responses, index):
+        return list(map(join_prompt, prompts, responses))
+
     responses = np.concatenate([first, second])
     columns = [texts(first), texts(second)]
-    vectors, index = encode_items(columns, texts(prompts), encode)
+    vectors, index = encode_items(columns, texts(prompts), encode, join)
     expected = [
         hash(join_prompt(p, r)) for p, r in zip(np.tile(prompts, 2), responses, strict=True)
     ]
     assert vectors[index, 0].tolist() == expected
     assert len(vectors) == len(set(zip(np.tile(prompts, 2), responses, strict=True)))
-    vectors, index = encode_items(columns, None, encode)
+    vectors, index = encode_items(columns, None, encode, join)
     assert vectors[index, 0].tolist() == [hash(r) for r in responses]
     assert len(vectors) == len(set(responses))
 
