@@ -116,7 +116,7 @@ class CandidateFits:
         trainer, known = self.trainer, self.one.groups.known
         shuffled = np.random.RandomState(trainer.seed).permutation(len(trainer))
         place = np.empty(len(trainer), dtype=np.int64)
-        place[shuffled] = place_of_rows(trainer.user[shuffled] + 1)
+        place[shuffled] = place_of_rows(trainer.user[shuffled])
         kept = place[:, None] < np.array([*lengths, np.inf])
         margins = np.empty(kept.shape)
         modules = self.fitted([(candidate, fold) for fold in range(trainer.n_folds)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 
 def sampled_rows(
@@ -63,8 +64,4 @@ def _rows_of_group(
 
 def place_of_rows(user: np.ndarray) -> np.ndarray:
     """Place of every row among the rows of its user, counted from zero."""
-    count = np.bincount(user)
-    place = np.empty(len(user), dtype=np.int64)
-    by_user = np.argsort(user, kind="stable")
-    place[by_user] = np.arange(len(user)) - np.repeat(np.cumsum(count) - count, count)
-    return place
+    return pd.Series(user).groupby(user, sort=False).cumcount().to_numpy()
