@@ -349,7 +349,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                     fits.judged.groups,
                     fits.longest_history(),
                 )
-                verdict = ensure_no_harm(judge, list(ranked), self.no_harm)
+                verdict = ensure_no_harm(judge, ranked, self.no_harm)
                 module = fits.final(
                     verdict.option.candidate,
                     one.sample(trainer.config.max_taught),

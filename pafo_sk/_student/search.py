@@ -97,13 +97,10 @@ def most_trained(
     return len({*first, *rivals}) * n_folds + n_final
 
 
-def rank_candidates(fits: CandidateFits) -> dict[Candidate, np.ndarray]:
-    """Held-out margins of the ways to train the unified model, the best one first.
+def rank_candidates(fits: CandidateFits) -> list[Candidate]:
+    """Ways to train the unified model, with the distillation weight asked for.
 
-    Returns
-    -------
-    dict of ndarray of shape (n_comparisons,)
-        By candidate, of the distillation weight asked for; those after the first by rising loss.
+    The best one is the first; the others follow by rising loss.
     """
     options, config = fits.one.options, fits.one.config
     first = structures(options, config, fits.one.student is not None)
@@ -113,8 +110,7 @@ def rank_candidates(fits: CandidateFits) -> dict[Candidate, np.ndarray]:
         best = race.run(round_, best)
     automatic = isinstance(options.distill_weight, str)
     allowed = [c for c in race.losses if automatic or c.distill_weight == best.distill_weight]
-    ranked = sorted(allowed, key=lambda c: (c != best, race.mean_loss(c)))
-    return {candidate: race.margins[candidate] for candidate in ranked}
+    return sorted(allowed, key=lambda c: (c != best, race.mean_loss(c)))
 
 
 @dataclass
