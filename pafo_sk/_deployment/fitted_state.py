@@ -138,7 +138,6 @@ def model_state(model: PersonalisedReward) -> dict[str, Any] | PersonalisedRewar
     assert isinstance(module, HistoryMixture)
     return {
         "head": type(module.reference).__name__,
-        "dropout": float(getattr(getattr(module.reference, "dropout", None), "p", 0.0)),
         "tensors": {name: value.numpy() for name, value in module.state_dict().items()},
         "personal": module.personal,
         "pooled_share": float(module.pooled_share),
@@ -151,13 +150,12 @@ def model_state(model: PersonalisedReward) -> dict[str, Any] | PersonalisedRewar
 
 def foreign_parts(module: nn.Module) -> list[str]:
     """Names of the classes of a model that are not the library's."""
-    known = (HistoryMixture, LinearHead, MLPHead, nn.Dropout)
+    known = (HistoryMixture, LinearHead, MLPHead)
     return sorted({type(part).__name__ for part in module.modules() if type(part) not in known})
 
 
 def model_from(
     head: str,
-    dropout: float,
     tensors: dict[str, np.ndarray],
     personal: bool,
     pooled_share: float,
@@ -174,9 +172,9 @@ def model_from(
             f"the weights {name!r} are not in double precision",
         )
         _require(np.isfinite(value).all(), f"the weights {name!r} hold NaN or infinity")
-    numbers = (dropout, pooled_share, direction_penalty, item_scale)
+    numbers = (pooled_share, direction_penalty, item_scale)
     _require(all(type(n) is float and 0 <= n < np.inf for n in numbers), "a number is out of range")
-    _require(type(personal) is bool and pooled_share <= 1 and dropout < 1, "a number is no share")
+    _require(type(personal) is bool and pooled_share <= 1, "a number is no share")
     n_prototypes = tensors["log_share"].size
     if prototype_groups is not None:
         typed = isinstance(prototype_groups, list) and all(type(c) is int for c in prototype_groups)
@@ -196,7 +194,7 @@ def model_from(
             hidden = tensors["reference.bias"].shape[-1]
             fits = tensors[f"{name}.inner"].shape == (n_rewards, hidden, width)
             _require(fits and hidden > 0, "weights are absent")
-            parts.append(MLPHead(width, n_rewards, hidden, dropout))
+            parts.append(MLPHead(width, n_rewards, hidden))
     prototypes, reference = parts
     taste = LinearHead(width, len(directions))
     module = HistoryMixture(prototypes, reference, taste, personal=personal).double()
