@@ -25,14 +25,8 @@ from pafo_sk._training.calibration import temperature
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.heads import LinearHead, emptied, select_rewards
 from pafo_sk._training.losses import DistillationLoss
-from pafo_sk._training.net import (
-    RewardNet,
-    as_tensor,
-    draw_from,
-    finished,
-    seeded,
-)
-from pafo_sk._training.preconditioning import remove
+from pafo_sk._training.net import RewardNet, as_tensor, draw_from, seeded, trained
+from pafo_sk._training.preconditioning import Preconditioner
 from pafo_sk._training.threads import threads_for
 
 
@@ -261,15 +255,18 @@ class CandidateTrainer:
             fitted.module_.train().requires_grad_(True)
             fitted.module_.reference.requires_grad_(False)
             if trainer.preconditioner and fitted.can_be_preconditioned():
-                width = data.items.shape[1]
-                for head in fitted.module_.children():
-                    reads_items = type(head) is LinearHead and head.weight.shape[1] == width
-                    if reads_items and head is not fitted.module_.reference:
-                        trainer.preconditioner.apply(head, 1 / data.total_weight())
-            fitted.partial_fit(data)
-            remove(fitted.module_)
-        trained: HistoryModel = finished(fitted.module_)
-        return trained
+                precondition(trainer.preconditioner, fitted.module_, data)
+            module: HistoryModel = trained(fitted, data)
+        return module
+
+
+def precondition(preconditioner: Preconditioner, module: HistoryModel, data: StudentSet) -> None:
+    """Let the linear heads that read items and are trained be trained in its coordinates."""
+    width = data.items.shape[1]
+    for head in module.children():
+        trains = head is not module.reference
+        if trains and type(head) is LinearHead and head.weight.shape[1] == width:
+            preconditioner.apply(head, 1 / data.total_weight())
 
 
 def student_net(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -13,14 +15,17 @@ from torch import nn
 
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._training.config import TrainingConfig
+from pafo_sk._training.data import TrainingSet
 from pafo_sk._training.fit_cache import FitCache, Memo
 from pafo_sk._training.head_grid import HeadGrid
+from pafo_sk._training.heads import LinearHead, check_head, takes_generator
 from pafo_sk._training.item_tensors import ItemTensors
 from pafo_sk._training.losses import BradleyTerryLoss
-from pafo_sk._training.net import RewardNet, train_heads
+from pafo_sk._training.net import RewardNet, as_tensor, draw_from, positive, seeded, trained
 from pafo_sk._training.preconditioning import Preconditioner
 from pafo_sk._training.scoring import gather_margins, score_items
 from pafo_sk._training.subsample import sampled_rows
+from pafo_sk._training.threads import threads_for
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
 # A table with a larger share of the items than this costs more to make than it saves.
@@ -203,8 +208,64 @@ class Trainer:
         anchor: nn.Module | None = None,
         start: nn.Module | None = None,
     ) -> nn.Module:
-        """One head per column of ``row_weight_by_head``; see `train_heads`."""
-        return train_heads(self, pairs, row_weight_by_head, penalty, anchor=anchor, start=start)
+        """Train one head per column of ``row_weight_by_head``, all of them as one problem.
+
+        Parameters
+        ----------
+        pairs : WeightedPairs
+            Which of the items are compared, and how often.
+        row_weight_by_head : ndarray of shape (n_blocks, n_heads)
+            How much the rows of a block count for a head.
+        penalty : ndarray of shape (n_heads,)
+            Weight of half the squared size (or distance from the anchor).
+        anchor : nn.Module with n_heads rewards, or None
+            What the parameters are shrunk towards; None: zero.
+        start : nn.Module with n_heads rewards, or None
+            Where training starts; None: as the module initialises itself.
+
+        Returns
+        -------
+        nn.Module with n_heads rewards, on the CPU
+        """
+        net, items, device = self.net, self.comparisons.items, self.device
+        dtype = torch.float64 if items.dtype == np.float64 else torch.float32
+        tensor = partial(as_tensor, dtype=dtype, device=device)
+        data = TrainingSet(
+            items=self.tables.of(items, device),
+            scale=self.comparisons.scale,
+            a=tensor(pairs.a, dtype=torch.int64),
+            b=tensor(pairs.b, dtype=torch.int64),
+            target=tensor(pairs.target)[:, None],
+            weight=tensor(pairs.weight)[:, None],
+            block=tensor(pairs.block, dtype=torch.int64),
+            row_weight_by_head=tensor(row_weight_by_head),
+            penalty=tensor(penalty),
+            anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
+        )
+        with (
+            seeded(self.seed, device, everything=net.draws_globally()) as generator,
+            threads_for(data.items.numel() + len(pairs) * len(penalty)),
+        ):
+            data = replace(data, generator=generator)
+            fitted = net.resolved(torch.finfo(dtype).eps).set_params(
+                module__n_features=items.shape[1],
+                module__n_rewards=len(penalty),
+                device=str(device),
+            )
+            if takes_generator(net.module):
+                fitted.set_params(module__generator=generator)
+            fitted.initialize()
+            draw_from(generator, fitted.module_)
+            check_head(fitted.module_, len(penalty))
+            fitted.module_.to(dtype)
+            if start is not None:
+                fitted.module_.load_state_dict(start.state_dict())
+            linear = type(fitted.module_) is LinearHead
+            if self.preconditioner and linear and fitted.can_be_preconditioned():
+                curvature = data.penalty / positive(data.total_weight())
+                self.preconditioner.apply(fitted.module_, curvature[:, None])
+            heads: nn.Module = trained(fitted, data)
+        return heads
 
     def held_out_margins(self, heads: HeadGrid) -> np.ndarray:
         """Margin of every row by each head that lacks its fold, (n_comparisons, n_ways).

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from inspect import signature, unwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +13,10 @@ from sklearn.base import clone
 from skorch import NeuralNet
 from torch import Tensor, nn
 
-from pafo_sk._training.data import IndexIterator, PairData, TrainingSet
-from pafo_sk._training.heads import LinearHead, check_head, takes_generator
+from pafo_sk._training.data import IndexIterator, PairData
+from pafo_sk._training.heads import LinearHead, takes_generator
 from pafo_sk._training.losses import BradleyTerryLoss
 from pafo_sk._training.preconditioning import remove
-from pafo_sk._training.threads import threads_for
-from pafo_sk._training.weighted_pairs import WeightedPairs
-
-if TYPE_CHECKING:
-    from pafo_sk._training.cross_fitting import Trainer
 
 
 class _LBFGS(torch.optim.LBFGS):
@@ -210,7 +202,7 @@ class RewardNet(NeuralNet):
         return self
 
     def fit_loop(self, X: PairData, y: None = None, **kwargs: Any) -> RewardNet:
-        self.total_weight_ = _positive(X.total_weight())
+        self.total_weight_ = positive(X.total_weight())
         return super().fit_loop(X, y, **kwargs)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -247,82 +239,9 @@ def _shown(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else repr(value)
 
 
-def _positive(total: Tensor) -> Tensor:
+def positive(total: Tensor) -> Tensor:
     """Summed weights; a head without comparisons is its anchor, not a division by zero."""
     return torch.where(total > 0, total, 1.0)
-
-
-def train_heads(
-    trainer: Trainer,
-    pairs: WeightedPairs,
-    row_weight_by_head: np.ndarray,
-    penalty: np.ndarray,
-    *,
-    anchor: nn.Module | None = None,
-    start: nn.Module | None = None,
-) -> nn.Module:
-    """Train one head per column of ``row_weight_by_head``, all of them as one problem.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        Whose items are compared, and how its net is trained.
-    pairs : WeightedPairs
-        Which of the items are compared, and how often.
-    row_weight_by_head : ndarray of shape (n_blocks, n_heads)
-        How much the rows of a block count for a head.
-    penalty : ndarray of shape (n_heads,)
-        Weight of half the squared size (or distance from the anchor).
-    anchor : nn.Module with n_heads rewards, or None
-        What the parameters are shrunk towards; None: zero.
-    start : nn.Module with n_heads rewards, or None
-        Where training starts; None: as the module initialises itself.
-
-    Returns
-    -------
-    nn.Module with n_heads rewards, on the CPU
-    """
-    net, comparisons, device = trainer.net, trainer.comparisons, trainer.device
-    items = comparisons.items
-    dtype = torch.float64 if items.dtype == np.float64 else torch.float32
-    tensor = partial(as_tensor, dtype=dtype, device=device)
-    data = TrainingSet(
-        items=trainer.tables.of(items, device),
-        scale=comparisons.scale,
-        a=tensor(pairs.a, dtype=torch.int64),
-        b=tensor(pairs.b, dtype=torch.int64),
-        target=tensor(pairs.target)[:, None],
-        weight=tensor(pairs.weight)[:, None],
-        block=tensor(pairs.block, dtype=torch.int64),
-        row_weight_by_head=tensor(row_weight_by_head),
-        penalty=tensor(penalty),
-        anchor=None if anchor is None else copy.deepcopy(anchor).to(device, dtype),
-    )
-    with (
-        seeded(trainer.seed, device, everything=net.draws_globally()) as generator,
-        threads_for(data.items.numel() + len(pairs) * len(penalty)),
-    ):
-        data = replace(data, generator=generator)
-        fitted = net.resolved(torch.finfo(dtype).eps).set_params(
-            module__n_features=items.shape[1],
-            module__n_rewards=len(penalty),
-            device=str(device),
-        )
-        if takes_generator(net.module):
-            fitted.set_params(module__generator=generator)
-        fitted.initialize()
-        draw_from(generator, fitted.module_)
-        check_head(fitted.module_, len(penalty))
-        fitted.module_.to(dtype)
-        if start is not None:
-            fitted.module_.load_state_dict(start.state_dict())
-        linear = type(fitted.module_) is LinearHead
-        if trainer.preconditioner and linear and fitted.can_be_preconditioned():
-            curvature = data.penalty / _positive(data.total_weight())
-            trainer.preconditioner.apply(fitted.module_, curvature[:, None])
-        fitted.partial_fit(data)
-        remove(fitted.module_)
-    return finished(fitted.module_)
 
 
 def as_tensor(array: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -330,9 +249,14 @@ def as_tensor(array: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor
     return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
 
 
-def finished(module: Any) -> Any:
-    """A trained module on the CPU and without gradients, so that its pickle is small."""
-    module = module.to("cpu").eval().requires_grad_(False)
+def trained(net: RewardNet, data: PairData) -> Any:
+    """The module of an initialised net, trained on data, in its own coordinates.
+
+    It is on the CPU and without gradients, so that its pickle is small.
+    """
+    net.partial_fit(data)
+    remove(net.module_)
+    module = net.module_.to("cpu").eval().requires_grad_(False)
     draw_from(None, module)
     for parameter in module.parameters():
         parameter.grad = None

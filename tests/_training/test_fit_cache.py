@@ -14,8 +14,9 @@ from sklearn.base import clone
 
 from pafo_sk import LinearHead, MLPHead, RewardNet
 from pafo_sk._student.training import CandidateTrainer
-from pafo_sk._training import cross_fitting, fit_cache
+from pafo_sk._training import fit_cache
 from pafo_sk._training.config import TrainingConfig
+from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.fit_cache import FitCache, Memo
 from pafo_sk.datasets import make_preferences
 
@@ -50,14 +51,14 @@ def data():
 def trainings(monkeypatch):
     """Names of what was trained, by the functions that train."""
     made = []
-    for module, name in ((cross_fitting, "train_heads"), (CandidateTrainer, "train_student")):
-        train = getattr(module, name)
+    for owner, name in ((Trainer, "train"), (CandidateTrainer, "train_student")):
+        train = getattr(owner, name)
 
         def counted(*args, _train=train, _name=name, **kwargs):
             made.append(_name)
             return _train(*args, **kwargs)
 
-        monkeypatch.setattr(module, name, counted)
+        monkeypatch.setattr(owner, name, counted)
     return made
 
 
@@ -88,7 +89,7 @@ def test_what_fits_agree_on_is_trained_once(data, quick, trainings):
     def count(**settings):
         trainings.clear()
         fitted(quick, data, settings)
-        return trainings.count("train_heads"), trainings.count("train_student")
+        return trainings.count("train"), trainings.count("train_student")
 
     heads, students = count()
     assert min(heads, students) > 0
@@ -115,7 +116,7 @@ def test_nothing_is_trained_for_teachers_that_nobody_asks(data, quick, trainings
     def count(**settings):
         trainings.clear()
         fitted(quick, data, settings)
-        return trainings.count("train_heads")
+        return trainings.count("train")
 
     # the pooled model, with its penalties before, and two specialists
     assert count(distill_weight=0.0) == 2 + 2
@@ -141,11 +142,11 @@ def test_other_data_are_other_models(data, quick, trainings):
     other = data.y.copy()
     other[0] = 1 - other[0]
     quick(**cached).fit(data.X, other, groups=data.groups)
-    assert "train_heads" in trainings
+    assert "train" in trainings
     trainings.clear()
     groups = np.where(data.users % 2, "odd", "even")
     quick(**cached).fit(data.X, data.y, groups=groups)  # the same pooled model
-    assert "train_heads" in trainings
+    assert "train" in trainings
     again = quick(**cached).fit(data.X, data.y, groups=data.groups)
     check_same(again, fitted(quick, data, {}), data.X)
 
@@ -161,7 +162,7 @@ def test_seeds(data, quick, trainings):
     fitted(quick, data, {**cached, "random_state": None})
     trainings.clear()
     fitted(quick, data, {**cached, "random_state": None})
-    assert "train_heads" in trainings
+    assert "train" in trainings
 
 
 def test_a_net_that_cannot_be_compared_is_not_shared(data, quick, trainings):
@@ -172,7 +173,7 @@ def test_a_net_that_cannot_be_compared_is_not_shared(data, quick, trainings):
     one = fitted(quick, data, settings)
     trainings.clear()
     two = fitted(quick, data, settings)
-    assert "train_heads" in trainings
+    assert "train" in trainings
     check_same(one, two, data.X)
 
 
@@ -232,7 +233,7 @@ def test_numbers_of_an_ablation_are_other_models(data, quick, trainings, monkeyp
     config = TrainingConfig(penalties=(1.0, 10.0))
     monkeypatch.setattr(type(model), "_training_config", config)
     fitted(quick, data, cached)
-    assert "train_heads" in trainings
+    assert "train" in trainings
 
 
 def test_a_bound_on_what_is_kept(data, quick, monkeypatch):
@@ -273,7 +274,7 @@ def test_nothing_is_shared_without_a_cache(data, quick, trainings):
     loaded.fit(data.X, data.y, groups=data.groups)
     trainings.clear()
     fitted(quick, data, {})
-    assert "train_heads" in trainings
+    assert "train" in trainings
 
 
 def test_threads_get_the_same_model():

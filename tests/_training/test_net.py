@@ -17,7 +17,7 @@ from torch import nn
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.data import TrainingSet
-from pafo_sk._training.net import seeded, train_heads
+from pafo_sk._training.net import seeded
 from pafo_sk._training.scoring import margins_of
 from pafo_sk._training.threads import threads_for
 from pafo_sk._training.weighted_pairs import WeightedPairs
@@ -50,7 +50,7 @@ def train(
     n = len(label)
     rows = WeightedPairs(comparisons.a, comparisons.b, label, np.ones(n), np.arange(n))
     trainer = trainer_of(comparisons, label, net, seed)
-    return train_heads(trainer, rows, weight, np.array(penalty), anchor=anchor, start=start)
+    return trainer.train(rows, weight, np.array(penalty), anchor=anchor, start=start)
 
 
 def training_set(comparisons, label, n_heads=1):

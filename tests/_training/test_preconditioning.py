@@ -8,7 +8,6 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, RewardNet
 from pafo_sk._training.cross_fitting import Trainer
-from pafo_sk._training.net import train_heads
 from pafo_sk._training.preconditioning import MAX_FEATURES, Preconditioner, remove
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
@@ -44,7 +43,7 @@ def train(items, rows, preconditioner, net=None, **options):
     row_weight = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
     penalty = np.array([0.5, 2.0, 8.0])
     trainer = trainer_of(items, rows, preconditioner, RewardNet(**EXACT) if net is None else net)
-    return train_heads(trainer, rows, row_weight, penalty, **options)
+    return trainer.train(rows, row_weight, penalty, **options)
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -117,7 +116,7 @@ def test_a_head_without_comparisons_is_its_anchor():
     start.weight.data += torch.arange(12.0)
     trainer = trainer_of(items, rows, preconditioner_of(items, rows), RewardNet())
     row_weight = np.array([[1.0, 0.0], [1.0, 0.0]])
-    head = train_heads(trainer, rows, row_weight, np.array([1.0, 1.0]), start=start)
+    head = trainer.train(rows, row_weight, np.array([1.0, 1.0]), start=start)
     assert head.weight[0].abs().max() > 0.1
     np.testing.assert_allclose(head.weight[1], 0, atol=1e-3)
 
@@ -126,7 +125,7 @@ def test_a_head_is_trained_as_it_is_alone_beside_one_without_comparisons():
     items, rows = problem()
     trainer = trainer_of(items, rows, preconditioner_of(items, rows), RewardNet(**EXACT))
     row_weight = np.array([[1.0, 0.0], [1.0, 0.0]])
-    both = train_heads(trainer, rows, row_weight, np.array([1.0, 1.0]))
-    alone = train_heads(trainer, rows, row_weight[:, :1], np.array([1.0]))
+    both = trainer.train(rows, row_weight, np.array([1.0, 1.0]))
+    alone = trainer.train(rows, row_weight[:, :1], np.array([1.0]))
     np.testing.assert_allclose(both.weight[0], alone.weight[0], atol=1e-5)
     assert alone.weight.abs().max() > 0.1
