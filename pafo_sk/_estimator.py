@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from sklearn.utils import check_random_state
 
-from pafo_sk._base import fitted_afresh
 from pafo_sk._baselines import most_trained_by, one_reward
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.weights import counted_rows, item_weights
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._deployment.classifier import fitted_afresh
 from pafo_sk._deployment.lifecycle import Lifecycle
 from pafo_sk._deployment.reward_methods import RewardMethods
 from pafo_sk._distillation import Teachers

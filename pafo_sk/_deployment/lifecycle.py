@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from pafo_sk._base import ComparisonClassifier
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Comparisons
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.weights import counted_rows
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._deployment.classifier import ComparisonClassifier
 from pafo_sk._deployment.enrolled_keys import EnrolledKeys
 from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._groups import Groups

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from pafo_sk._base import ComparisonClassifier
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.tabular import is_frame
+from pafo_sk._deployment.classifier import ComparisonClassifier
 from pafo_sk._deployment.reward_scale import RewardScale
 from pafo_sk._student.reward import PersonalisedReward
 from pafo_sk._training.scoring import with_ties

@@ -8,7 +8,7 @@ from pathlib import Path
 import joblib
 
 from pafo_sk import PafoRewardEstimator, RewardNet
-from pafo_sk._base import PICKLE_FORMAT
+from pafo_sk._deployment.classifier import PICKLE_FORMAT
 from pafo_sk._deployment.file_format import FORMAT
 from pafo_sk.datasets import make_preferences
 
