@@ -9,11 +9,10 @@ from pafo_sk._estimator import PafoRewardEstimator
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 from pafo_sk._training.heads import LinearHead, MLPHead
 from pafo_sk._training.net import RewardNet
+from pafo_sk._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from pafo_sk import datasets, distributed, inspection, metrics, model_selection, rewards
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ComparisonTable",

@@ -21,7 +21,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from pafo_sk import __version__
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._deployment import plain_json
 from pafo_sk._deployment.fitted_state import (
@@ -36,6 +35,7 @@ from pafo_sk._encoding.loading import holds_model
 from pafo_sk._student.model import HistoryMixture
 from pafo_sk._training.heads import LinearHead, MLPHead
 from pafo_sk._training.net import RewardNet
+from pafo_sk._version import __version__
 
 FORMAT = 1
 # Parameters that belong to a machine; a loaded model has their defaults.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk import __version__
 from pafo_sk._blocks import Block, blocks_html, blocks_markdown, escaped
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._deployment.file_format import encoder_name
+from pafo_sk._version import __version__
 
 METHODS = {
     "pafo": "One personalised reward model, taught by a specialist for each preference group. It "

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from pafo_sk import PafoRewardEstimator
+from pafo_sk._estimator import PafoRewardEstimator
 from pafo_sk.metrics._given import groups_of, users_of
 
 # Models of a report, in the order in which they are drawn.
