@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from pafo_sk._comparisons.labels import Labels
+from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.metrics._given import n_unknown_users
 
 if TYPE_CHECKING:
@@ -80,14 +80,6 @@ class Display:
         # of a subfigure: the figure that holds it, which can be saved
         self.ax_, self.figure_ = ax, ax.figure.figure
         return ax
-
-
-def require_matplotlib(caller: str) -> None:
-    """Raise if matplotlib is not installed, before anything slow is computed."""
-    try:
-        import_module("matplotlib")
-    except ImportError as error:
-        raise ImportError(f'{caller} needs matplotlib: pip install "pafo_sk[plot]".') from error
 
 
 def styles_of(names: list, reference: Any = None) -> dict[Any, dict[str, Any]]:

@@ -10,6 +10,7 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels, check_labels
 from pafo_sk._comparisons.messages import listed
+from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     LETTER,
     LINES,
@@ -17,7 +18,6 @@ from pafo_sk.inspection._drawing import (
     counted,
     label_axes,
     per_cent,
-    require_matplotlib,
     size_of,
     wrapped,
 )

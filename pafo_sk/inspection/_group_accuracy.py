@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     GREY,
     INTERVAL,
@@ -18,7 +19,6 @@ from pafo_sk.inspection._drawing import (
     label_axes,
     legend_above,
     plain,
-    require_matplotlib,
     show_percent,
     size_of,
     styles_of,

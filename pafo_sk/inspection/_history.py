@@ -10,6 +10,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk._student.histories import Histories
 from pafo_sk.inspection._drawing import (
     INTERVAL,
@@ -18,7 +19,6 @@ from pafo_sk.inspection._drawing import (
     Display,
     label_axes,
     legend_above,
-    require_matplotlib,
     show_percent,
 )
 from pafo_sk.inspection._reading import require_reward_estimator

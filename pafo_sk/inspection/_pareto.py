@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._clusters import clustered_means
+from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk._pareto_report import LEVEL
 from pafo_sk.inspection._drawing import (
     BLUE,
@@ -20,7 +21,6 @@ from pafo_sk.inspection._drawing import (
     error_bars,
     label_axes,
     legend_above,
-    require_matplotlib,
     show_percent,
     styles_of,
     wrapped,
@@ -34,7 +34,7 @@ from pafo_sk.inspection._tables import (
     two_sides,
 )
 from pafo_sk.metrics._given import majority_of, users_of
-from pafo_sk.model_selection._front import not_dominated
+from pafo_sk.model_selection import pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -348,9 +348,9 @@ class ParetoDisplay(Display):
         self.candidates_ = ax.scatter(
             points[MAJORITY], points[MINORITY], s=24, color=GREY, label="candidate", zorder=2
         )
-        front = points[not_dominated(points[[MAJORITY, MINORITY]].to_numpy())].sort_values(
-            [MAJORITY, MINORITY]
-        )
+        sides = [MAJORITY, MINORITY]
+        on_front = pareto_front(points.add_prefix("mean_test_"), sides)
+        front = points[on_front].sort_values(sides)
         (self.front_,) = ax.plot(
             front[MAJORITY], front[MINORITY], "--D", color=BLUE, label="Pareto front", zorder=3
         )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import listed
+from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     BLACK,
     BLUE,
@@ -19,7 +20,6 @@ from pafo_sk.inspection._drawing import (
     Display,
     label_axes,
     legend_above,
-    require_matplotlib,
     show_percent,
 )
 from pafo_sk.inspection._reading import required_users

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pafo_sk._matplotlib import require_matplotlib
+
 if TYPE_CHECKING:
     from pafo_sk.metrics._fairness_report import FairnessReport
 
@@ -47,7 +49,6 @@ def _pictures(report: FairnessReport) -> Iterator[tuple[str, str]]:
     """Caption and SVG of every picture that the report has numbers for."""
     # imported here, because inspection stands on metrics
     from pafo_sk.inspection import GroupAccuracyDisplay, UserAccuracyDisplay
-    from pafo_sk.inspection._drawing import require_matplotlib
 
     require_matplotlib("to_html(pictures=True), other than to_html(pictures=False),")
     if (groups := report.groups) is not None:
