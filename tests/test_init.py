@@ -1,7 +1,9 @@
 """The front door: what `import pafo_sk` gives, and what it leaves for later."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,23 @@ def test_submodules_are_imported_when_they_are_first_used():
         [sys.executable, "-c", IN_A_FRESH_PROCESS], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def imported(file):
+    """Modules of the package that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}".split(".") for alias in node.names)
+
+
+def test_no_public_folder_imports_a_private_file_of_another():
+    root = Path(pafo_sk.__file__).parent
+    public = {folder.parent.name for folder in root.glob("[a-z]*/__init__.py")}
+    files = [file for name in public for file in (root / name).glob("*.py")]
+    imports = [(file.parent.name, *name[1:]) for file in files for name in imported(file)]
+    across = [one for one in imports if one[1] in public and one[1] != one[0]]
+    assert ("inspection", "metrics", "gini") in across
+    assert not [one for one in across if one[2].startswith("_")]
 
 
 def test_unknown_name():

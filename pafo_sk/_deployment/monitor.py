@@ -12,9 +12,9 @@ from scipy.stats import binomtest
 from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._judging.correct import code_groups
+from pafo_sk._judging.given import groups_of
 from pafo_sk._pareto_report import clear_losses, correct
-from pafo_sk.metrics._correct import code_groups
-from pafo_sk.metrics._given import groups_of
 
 CONFIDENCE = 0.95
 # An interval that reaches further than this from the accuracy says too little.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from pafo_sk._comparisons.labels import Labels
+from pafo_sk._judging.given import n_unknown_users
 from pafo_sk._matplotlib import require_matplotlib
-from pafo_sk.metrics._given import n_unknown_users
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

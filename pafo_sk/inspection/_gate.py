@@ -10,6 +10,7 @@ import torch
 
 from pafo_sk._comparisons.labels import Labels, check_labels
 from pafo_sk._comparisons.messages import listed
+from pafo_sk._judging.correct import warn_without_group
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     LETTER,
@@ -26,7 +27,6 @@ from pafo_sk.inspection._reading import (
     required_groups,
     required_users,
 )
-from pafo_sk.metrics._correct import warn_without_group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._judging.correct import code_groups
+from pafo_sk._judging.given import users_of
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     GREY,
@@ -26,8 +28,6 @@ from pafo_sk.inspection._drawing import (
 )
 from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
 from pafo_sk.inspection._tables import accuracy_table
-from pafo_sk.metrics._correct import code_groups
-from pafo_sk.metrics._given import users_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

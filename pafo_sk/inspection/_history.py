@@ -10,6 +10,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.winners import read_y
+from pafo_sk._judging.given import majority_of
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk._student.histories import Histories
 from pafo_sk.inspection._drawing import (
@@ -23,7 +24,6 @@ from pafo_sk.inspection._drawing import (
 )
 from pafo_sk.inspection._reading import require_reward_estimator
 from pafo_sk.inspection._tables import accuracy_table, two_sides
-from pafo_sk.metrics._given import majority_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._clusters import clustered_means
+from pafo_sk._judging.given import majority_of, users_of
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk._pareto_report import LEVEL
 from pafo_sk.inspection._drawing import (
@@ -33,7 +34,6 @@ from pafo_sk.inspection._tables import (
     sides_of_report,
     two_sides,
 )
-from pafo_sk.metrics._given import majority_of, users_of
 from pafo_sk.model_selection import pareto_front
 
 if TYPE_CHECKING:

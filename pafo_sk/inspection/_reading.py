@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._estimator import PafoRewardEstimator
-from pafo_sk.metrics._given import groups_of, users_of
+from pafo_sk._judging.given import groups_of, users_of
 
 # Models of a report, in the order in which they are drawn.
 MODELS = ["pooled", "specialist", "unified"]

@@ -10,10 +10,9 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import as_objects, check_labels
 from pafo_sk._comparisons.winners import unmixed
+from pafo_sk._judging.correct import Coded, code_groups, code_labels, majority_code
 from pafo_sk._pareto_report import paired_interval
 from pafo_sk.metrics import user_accuracy
-from pafo_sk.metrics._accuracy import majority_code
-from pafo_sk.metrics._correct import Coded, code_groups, code_labels
 
 MAJORITY, MINORITY = "majority", "minority"
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import listed
+from pafo_sk._judging.given import final_estimator, majority_of
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     BLACK,
@@ -25,7 +26,6 @@ from pafo_sk.inspection._drawing import (
 from pafo_sk.inspection._reading import required_users
 from pafo_sk.inspection._tables import two_sides
 from pafo_sk.metrics import gini, support_slope, user_accuracy
-from pafo_sk.metrics._given import final_estimator, majority_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.labels import by_size
 from pafo_sk._comparisons.weights import counted_columns
-from pafo_sk.metrics._correct import (
+from pafo_sk._judging.correct import (
     Coded,
     code_labels,
     correct_predictions,
     equal_user_means,
-    group_sizes,
+    majority_code,
 )
 from pafo_sk.metrics._group_metrics import read_rows
 from pafo_sk.metrics._tail import cvar
@@ -292,22 +291,6 @@ def minority_accuracy(
     _check_two_groups(group.labels, "minority_accuracy")
     side = Coded((group.codes != code).astype(np.int64), pd.Index(["majority", "minority"]))
     return float(equal_user_means(correct, side, user, weight)[1])
-
-
-def majority_code(
-    group: Coded, user: Coded | None, majority: Hashable, weight: np.ndarray | None = None
-) -> int:
-    """Code of the majority: the group named, or the one with most users."""
-    if majority is None:
-        return by_size(group_sizes(group, user, weight), group.labels)[0]
-    code = group.labels.get_indexer(pd.Index([majority], dtype=object, tupleize_cols=False))[0]
-    if code < 0:
-        raise ValueError(
-            f"majority={majority!r} is none of the groups that occur, "
-            f"{group.labels[:5].tolist()!r}. Name one of these or, in cross-validation, split so "
-            "that every fold has comparisons of every group: StratifiedKFold().split(X, groups)."
-        )
-    return int(code)
 
 
 def _check_two_groups(labels: pd.Index, name: str) -> None:

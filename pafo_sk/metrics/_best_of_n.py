@@ -17,10 +17,10 @@ from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.messages import in_rows
 from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import is_frame
+from pafo_sk._judging.correct import warn_without_group
+from pafo_sk._judging.given import groups_of, users_of
 from pafo_sk._sklearn_compat import Interval, validate_params
 from pafo_sk._training.scoring import with_ties
-from pafo_sk.metrics._correct import warn_without_group
-from pafo_sk.metrics._given import groups_of, users_of
 
 EVERYBODY = "all"
 

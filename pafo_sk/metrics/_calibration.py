@@ -12,7 +12,7 @@ from pafo_sk._comparisons.messages import first_rows
 from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.weights import counted_columns
 from pafo_sk._comparisons.winners import both_labels
-from pafo_sk.metrics._correct import read_winners
+from pafo_sk._judging.correct import read_winners
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import counted_columns, repeated_rows, whole
 from pafo_sk._comparisons.winners import unmixed
+from pafo_sk._judging.correct import correct_predictions, read_winners, warn_without_group
+from pafo_sk._judging.given import groups_of, users_of
 from pafo_sk._sklearn_compat import Interval, validate_params
-from pafo_sk.metrics._correct import correct_predictions, read_winners, warn_without_group
-from pafo_sk.metrics._given import groups_of, users_of
 
 EVERYBODY = "all"
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.weights import counted_columns, whole
-from pafo_sk.metrics._calibration import Forecasts, calibration_error, read_forecasts
-from pafo_sk.metrics._correct import (
+from pafo_sk._judging.correct import (
     Coded,
     code_groups,
     code_labels,
@@ -18,6 +17,7 @@ from pafo_sk.metrics._correct import (
     equal_user_weights,
     group_sizes,
 )
+from pafo_sk.metrics._calibration import Forecasts, calibration_error, read_forecasts
 
 if TYPE_CHECKING:
     from fairlearn.metrics import MetricFrame

@@ -13,13 +13,8 @@ from pafo_sk._comparisons.labels import as_objects
 from pafo_sk._comparisons.weights import counted_columns, repeated_rows, whole
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import check_one_group_a_user
-from pafo_sk._sklearn_compat import Interval, validate_params
-from pafo_sk.metrics._accuracy import majority_code
-from pafo_sk.metrics._bootstrap import Bootstrap
-from pafo_sk.metrics._calibration import Forecasts
-from pafo_sk.metrics._correct import Coded, code_labels
-from pafo_sk.metrics._fairness_report import FairnessReport
-from pafo_sk.metrics._given import (
+from pafo_sk._judging.correct import Coded, code_labels, majority_code
+from pafo_sk._judging.given import (
     attributes_of,
     final_estimator,
     groups_of,
@@ -27,6 +22,10 @@ from pafo_sk.metrics._given import (
     n_unknown_users,
     users_of,
 )
+from pafo_sk._sklearn_compat import Interval, validate_params
+from pafo_sk.metrics._bootstrap import Bootstrap
+from pafo_sk.metrics._calibration import Forecasts
+from pafo_sk.metrics._fairness_report import FairnessReport
 from pafo_sk.metrics._report_measures import (
     MeasureTable,
     Units,

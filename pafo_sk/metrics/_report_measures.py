@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.weights import whole
+from pafo_sk._judging.correct import Coded
 from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._calibration import Forecasts
-from pafo_sk.metrics._correct import Coded
 from pafo_sk.metrics._corrected import (
     Corrected,
     Means,

@@ -9,6 +9,7 @@ from typing import Any
 
 from sklearn import config_context
 
+from pafo_sk._judging.given import final_estimator, groups_of, majority_of, users_of
 from pafo_sk._sklearn_compat import Scorer
 from pafo_sk.metrics._accuracy import (
     group_gap,
@@ -17,7 +18,6 @@ from pafo_sk.metrics._accuracy import (
     user_cvar,
     worst_group_accuracy,
 )
-from pafo_sk.metrics._given import final_estimator, groups_of, majority_of, users_of
 
 
 class _GroupScorer(Scorer):

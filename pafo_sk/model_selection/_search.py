@@ -22,10 +22,10 @@ from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._comparisons.weights import read_weight
+from pafo_sk._judging.given import final_estimator, groups_of, name_in
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
-from pafo_sk.metrics._given import final_estimator, groups_of, name_in
 from pafo_sk.model_selection._unlinked import UnlinkedKFold
 
 _SCORING = [

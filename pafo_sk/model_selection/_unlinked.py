@@ -21,8 +21,8 @@ from pafo_sk._comparisons.links import history_keys, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
+from pafo_sk._judging.given import users_of
 from pafo_sk._sklearn_compat import Interval, num_samples, validate_params
-from pafo_sk.metrics._given import users_of
 
 
 class UnlinkedKFold(BaseCrossValidator):

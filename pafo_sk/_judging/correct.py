@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import column_or_1d
 
-from pafo_sk._comparisons.labels import Labels, pair_codes
+from pafo_sk._comparisons.labels import Labels, by_size, pair_codes
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._comparisons.winners import in_order, unmixed
 from pafo_sk._warnings import warn_caller
@@ -163,3 +164,19 @@ def group_sizes(group: Coded, user: Coded | None, weight: np.ndarray | None = No
         return np.bincount(group.codes, weight)
     first = pd.Series(group_user_pairs(group, user)).drop_duplicates().index
     return np.bincount(group.codes[first])
+
+
+def majority_code(
+    group: Coded, user: Coded | None, majority: Hashable, weight: np.ndarray | None = None
+) -> int:
+    """Code of the majority: the group named, or the one with most users."""
+    if majority is None:
+        return by_size(group_sizes(group, user, weight), group.labels)[0]
+    code = group.labels.get_indexer(pd.Index([majority], dtype=object, tupleize_cols=False))[0]
+    if code < 0:
+        raise ValueError(
+            f"majority={majority!r} is none of the groups that occur, "
+            f"{group.labels[:5].tolist()!r}. Name one of these or, in cross-validation, split so "
+            "that every fold has comparisons of every group: StratifiedKFold().split(X, groups)."
+        )
+    return int(code)
