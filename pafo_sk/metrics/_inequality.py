@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import boxcox, inv_boxcox
 from scipy.stats import pmean
 
 from pafo_sk._comparisons.messages import first_rows
 from pafo_sk.metrics._values import read_values
+
+# So near to an exponent at which a formula divides by zero, its rounding error, which is divided by
+# this distance, is larger than that of (x^p - 1) / p in one step, which boxcox computes.
+NEAR = 0.1
 
 
 def gini(values: Any) -> float:
@@ -68,7 +73,7 @@ def generalized_entropy(values: Any, alpha: float = 2) -> float:
     values : array-like of shape (n,)
         As in `gini`.
     alpha : float, default=2
-        The smaller it is, the more differences among the smallest values count.
+        Finite. The smaller it is, the more differences among the smallest values count.
 
     Returns
     -------
@@ -78,8 +83,8 @@ def generalized_entropy(values: Any, alpha: float = 2) -> float:
     Raises
     ------
     ValueError
-        As `gini`; or where a value is zero and ``alpha`` is not positive, because the index is then
-        infinite.
+        As `gini`; for ``alpha`` that is not finite; or where a value is zero and ``alpha`` is not
+        positive, because the index is then infinite.
 
     References
     ----------
@@ -93,6 +98,8 @@ def generalized_entropy(values: Any, alpha: float = 2) -> float:
     >>> generalized_entropy([0.0, 1.0])
     0.5
     """
+    if not np.isfinite(alpha):
+        raise ValueError(f"alpha={alpha!r} must be a finite number, such as 2.")
     x = read_values(values)
     if alpha <= 0 and (x == 0).any() and x.any():
         raise ValueError(
@@ -105,10 +112,10 @@ def generalized_entropy(values: Any, alpha: float = 2) -> float:
 def generalized_entropy_of(x: np.ndarray, alpha: float) -> np.ndarray:
     """`generalized_entropy` along the last axis."""
     ratio = _relative_to_mean(x)
-    if alpha == 0:
-        index = -np.log(ratio).mean(axis=-1)
-    elif alpha == 1:
-        index = (ratio * np.log(np.where(ratio > 0, ratio, 1))).mean(axis=-1)
+    if abs(alpha) < NEAR:
+        index = boxcox(ratio, alpha).mean(axis=-1) / (alpha - 1)
+    elif abs(alpha - 1) < NEAR:  # the mean of ratio - 1 is zero
+        index = (ratio * boxcox(np.where(ratio > 0, ratio, 1), alpha - 1)).mean(axis=-1) / alpha
     else:
         index = (ratio**alpha - 1).mean(axis=-1) / (alpha * (alpha - 1))
     return np.maximum(index, 0)  # rounding may take equality below zero
@@ -196,9 +203,13 @@ def atkinson_of(x: np.ndarray, epsilon: float) -> np.ndarray:
     # relative to the lowest, or large powers overflow
     lowest = x.min(axis=-1, keepdims=True)
     scale = np.where(lowest > 0, lowest, 1.0)
-    mean = scale[..., 0] * pmean(x / scale, 1 - epsilon, axis=-1)
+    x, power = x / scale, 1 - epsilon
+    if abs(power) < NEAR:
+        mean = inv_boxcox(boxcox(x, power).mean(axis=-1), power)
+    else:
+        mean = pmean(x, power, axis=-1)
     # rounding may take equality below zero
-    return np.maximum(1 - mean, 0)
+    return np.maximum(1 - scale[..., 0] * mean, 0)
 
 
 def jain(values: Any) -> float:

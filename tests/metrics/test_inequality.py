@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pafo_sk import metrics
+from pafo_sk.metrics._inequality import NEAR
 
 # value where all are equal
 RELATIVE = {
@@ -66,6 +67,41 @@ def test_by_hand(found, by_hand):
     assert isinstance(found, float)
 
 
+@pytest.mark.parametrize("k", range(4, 17))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_beside_the_limits(sign, k):
+    step = sign * 10.0**-k
+    close = partial(pytest.approx, rel=2 * 10.0**-k + 1e-12, abs=1e-15)
+    entropy, atkinson = metrics.generalized_entropy, metrics.atkinson
+    for x in ([1, 2, 3], [0.8, 0.81, 0.79, 0.8], [0.1] * 3, [0.0] * 3):
+        for limit in (0, 1):
+            assert entropy(x, limit + step) == close(entropy(x, limit))
+        assert atkinson(x, 1 + step) == close(atkinson(x, 1))
+    # a zero: Theil's index log(2), and a geometric mean of zero
+    assert entropy([0, 1], 1 + step) == close(np.log(2))
+    assert atkinson([0, 1], 1 + step) == 1
+
+
+def test_formulas_agree_where_they_meet():
+    x = [0.2, 0.9, 0.5, 1.0]
+    for at in (-NEAR, NEAR, 1 - NEAR, 1 + NEAR):
+        below, above = (metrics.generalized_entropy(x, at + step) for step in (-1e-9, 1e-9))
+        assert below == pytest.approx(above, rel=1e-8)
+    for at in (1 - NEAR, 1 + NEAR):
+        below, above = (metrics.atkinson(x, at + step) for step in (-1e-9, 1e-9))
+        assert below == pytest.approx(above, rel=1e-8)
+
+
+def test_near_a_limit_by_hand():
+    # ratios to the mean 5: 1/5 and 9/5
+    for alpha in (0.05, -0.05, 0.95, 1.05):
+        by_hand = ((1 / 5) ** alpha / 2 + (9 / 5) ** alpha / 2 - 1) / (alpha * (alpha - 1))
+        assert metrics.generalized_entropy([1, 9], alpha) == pytest.approx(by_hand, rel=1e-12)
+    for epsilon in (0.95, 1.05):
+        by_hand = 1 - ((1 + 9 ** (1 - epsilon)) / 2) ** (1 / (1 - epsilon)) / 5
+        assert metrics.atkinson([1, 9], epsilon) == pytest.approx(by_hand, rel=1e-12)
+
+
 @relative
 @given(value=numbers, n=st.integers(1, 9))
 def test_equality(measure, equal, value, n):
@@ -117,6 +153,12 @@ def test_infinite_entropy_is_an_error():
     with pytest.raises(ValueError, match=r"positions \[0\]. Use a positive alpha"):
         metrics.generalized_entropy([0.0, 1.0], alpha=0)
     assert metrics.generalized_entropy([0.0, 0.0], alpha=0) == 0
+
+
+@pytest.mark.parametrize("alpha", [np.nan, np.inf, -np.inf])
+def test_bad_alpha(alpha):
+    with pytest.raises(ValueError, match=r"alpha=.* must be a finite number"):
+        metrics.generalized_entropy([0.5, 1.0], alpha=alpha)
 
 
 @pytest.mark.parametrize("epsilon", [0, -1, np.nan, np.inf])
