@@ -104,9 +104,9 @@ def error_bars(low: Any, middle: Any, high: Any, accuracy: Any = None) -> np.nda
     return np.where(np.isfinite(lengths), np.clip(lengths, 0, np.maximum(room, 0)), np.nan)
 
 
-def counted(users: int) -> str:
+def counted(number: int, what: str = "user") -> str:
     """A number of users in brackets, to be written behind a name."""
-    return f"({users} user{'' if users == 1 else 's'})"
+    return f"({number} {what}{'' if number == 1 else 's'})"
 
 
 def per_cent(share: float, position: Any = None) -> str:

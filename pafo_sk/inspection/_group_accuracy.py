@@ -27,7 +27,7 @@ from pafo_sk.inspection._drawing import (
     wrapped,
 )
 from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
-from pafo_sk.inspection._tables import accuracy_table
+from pafo_sk.inspection._tables import accuracy_table, size_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +45,10 @@ class GroupAccuracyDisplay(Display):
     Parameters
     ----------
     report : DataFrame
-        A row per group, indexed by its label. The columns are ``n_users`` (which may be missing),
-        an accuracy in [0, 1] for every model and, where known, ``{model}_gain``, ``{model}_low``
-        and ``{model}_high``: the difference to the reference and its interval. ``pareto_report_``
-        of a fitted model is such a frame.
+        A row per group, indexed by its label. The columns are ``n_users``, or ``n_comparisons``
+        where no users are known (both may be missing), an accuracy in [0, 1] for every model and,
+        where known, ``{model}_gain``, ``{model}_low`` and ``{model}_high``: the difference to the
+        reference and its interval. ``pareto_report_`` of a fitted model is such a frame.
     models : list of str
         Columns to draw.
     reference : str or None, default="pooled"
@@ -65,11 +65,11 @@ class GroupAccuracyDisplay(Display):
 
     Notes
     -----
-    Users count equally. A bar is the 95 % interval of the *difference* to the reference, over users
-    (in ``pareto_report_`` also over prompts), drawn around the model's accuracy, and cut at 0
-    and 100 %. Where it does not reach the mark of the reference, the difference is clear of zero. A
-    group of one user has no bar. The legend stands above the axes, so set a title on the figure
-    (``figure_.suptitle``).
+    Users count equally, or comparisons where no users are known. A bar is the 95 % interval of the
+    *difference* to the reference, over users or comparisons (in ``pareto_report_`` also over
+    prompts), drawn around the model's accuracy, and cut at 0 and 100 %. Where it does not reach the
+    mark of the reference, the difference is clear of zero. A group of one of them has no bar. The
+    legend stands above the axes, so set a title on the figure (``figure_.suptitle``).
 
     Examples
     --------
@@ -222,10 +222,11 @@ class GroupAccuracyDisplay(Display):
             )
         show_percent(ax.xaxis)
         width, height = size_of(ax)
-        users = [counted(n) for n in report.get("n_users", [])] or [""] * n_groups
+        size, unit = size_column(report), "user" if "n_users" in report else "comparison"
+        sizes = [counted(n, unit) for n in report.get(size, [])] or [""] * n_groups
         names = [
             wrapped(group, min(24, 0.4 * width), more, LINES * height / n_groups)
-            for group, more in zip(report.index, users, strict=True)
+            for group, more in zip(report.index, sizes, strict=True)
         ]
         ax.set_yticks(range(n_groups), names)
         ax.set_ylim(n_groups - 0.5, -0.5)

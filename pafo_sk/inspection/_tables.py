@@ -32,16 +32,16 @@ def accuracy_table(
     predictions : mapping of name to array-like of shape (n,)
     groups : array-like of shape (n,)
     users : array-like of shape (n,) or None
-        None: every row counts as a user.
+        None: rows count equally.
     reference : name or None
         Model with which the others are compared.
 
     Returns
     -------
     DataFrame
-        A row per group, the one with most users first. The columns are n_users, n_comparisons, the
-        accuracy of every model and, with a reference, the difference of every other model to it
-        (``_gain``) with its 95 % interval over users (``_low``, ``_high``).
+        A row per group, the one with most users first. The columns are n_users (where there are
+        users), n_comparisons, the accuracy of every model and, with a reference, the difference of
+        every other model to it (``_gain``) with its 95 % interval over users (``_low``, ``_high``).
     """
     if y_true is None:
         raise ValueError("y is None; pass the winners of the comparisons, one per row of X.")
@@ -63,8 +63,10 @@ def accuracy_table(
             name: user_accuracy(truth[in_group], winner[in_group], units[in_group])
             for name, winner in winners.items()
         }
-        n_users = len(next(iter(accuracy.values())))
-        row = {"group": label, "n_users": n_users, "n_comparisons": int(in_group.sum())}
+        row = {"group": label}
+        if users is not None:
+            row["n_users"] = len(next(iter(accuracy.values())))
+        row["n_comparisons"] = int(in_group.sum())
         row |= {name: float(value.mean()) for name, value in accuracy.items()}
         for name in accuracy:
             if reference is not None and name != reference:
@@ -73,7 +75,12 @@ def accuracy_table(
                 row |= {f"{name}_gain": mean, f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     table = pd.DataFrame(rows).set_index("group")
-    return table.sort_values("n_users", ascending=False, kind="stable")
+    return table.sort_values(size_column(table), ascending=False, kind="stable")
+
+
+def size_column(report: pd.DataFrame) -> str:
+    """The column of the units that count equally: users, or comparisons without users."""
+    return "n_users" if "n_users" in report else "n_comparisons"
 
 
 def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarray:
@@ -102,15 +109,16 @@ def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarra
 def sides_of_report(report: pd.DataFrame, models: list[str], majority: Any) -> pd.DataFrame:
     """Accuracy of majority and minority users by model, with intervals where known.
 
-    All minority groups are joined, users counting equally. An interval is that of the difference
-    to the reference, put around the model's accuracy.
+    All minority groups are joined, users (or comparisons without users) counting equally. An
+    interval is that of the difference to the reference, put around the model's accuracy.
     """
     points = pd.DataFrame(index=models, dtype=float)
     labels = pd.Index(report.index.to_list(), dtype=object, tupleize_cols=False)
     group = Coded(np.arange(len(labels)), labels)
     is_majority = group.codes == majority_code(group, None, majority)
     for side, part in {MAJORITY: report[is_majority], MINORITY: report[~is_majority]}.items():
-        weight = part["n_users"] / part["n_users"].sum()
+        size = part[size_column(report)]
+        weight = size / size.sum()
         for model in models:
             accuracy = float(weight @ part[model])
             points.loc[model, side] = accuracy

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from pafo_sk._pareto_report import paired_interval
@@ -36,6 +37,33 @@ def test_marks_and_bars_by_hand(answers):
     assert len(bars(display.containers_["unified"])) == 1
     assert not display.containers_["pooled"].has_xerr
     assert "of the difference to pooled" in display.ax_.get_xlabel()
+
+
+def test_without_users_comparisons_are_counted_and_named(answers, people, quick):
+    of_rows = {**answers, "users": None}
+    display = GroupAccuracyDisplay.from_predictions(**of_rows, reference="pooled")
+    assert "n_users" not in display.report
+    assert display.report["n_comparisons"].tolist() == [4, 2, 2]
+    names = [t.get_text() for t in display.ax_.get_yticklabels()]
+    assert names == ["a (4 comparisons)", "b (2 comparisons)", "c (2 comparisons)"]
+    assert "users" not in display.ax_.get_xlabel()
+    one = GroupAccuracyDisplay.from_predictions(["x", "y"], {"m": ["x", "x"]}, ["a", "b"])
+    assert one.ax_.get_yticklabels()[0].get_text() == "a (1 comparison)"
+
+    X, y, groups = people.X.drop(columns="user"), people.y, people.groups
+    model = quick(user=None).fit(X, y, groups=groups)
+    linear = LogisticRegression().fit(X, y)
+    for drawn in (
+        GroupAccuracyDisplay.from_estimator(model),
+        GroupAccuracyDisplay.from_estimator(model, X, y, groups),
+        GroupAccuracyDisplay.from_estimator({"linear": linear}, X, y, groups),
+    ):
+        shown = [t.get_text().replace("\n", " ") for t in drawn.ax_.get_yticklabels()]
+        rows = [(groups == label).sum() for label in drawn.report.index]
+        assert shown == [
+            f"{label} ({n} comparisons)" for label, n in zip(drawn.report.index, rows, strict=True)
+        ]
+        assert "users" not in drawn.ax_.get_xlabel()
 
 
 def test_models_of_a_group_stand_in_rows_of_their_own(answers):

@@ -72,6 +72,18 @@ def test_report_of_fit(model):
     )
 
 
+def test_without_users_comparisons_count_equally(answers, people, quick):
+    display = ParetoDisplay.from_predictions(**{**answers, "users": None}, reference="pooled")
+    # the first four comparisons are the majority's
+    np.testing.assert_allclose(place(display.markers_["pooled"]), [0.75, 0.25])
+    model = quick(user=None).fit(people.X.drop(columns="user"), people.y, groups=people.groups)
+    minority = model.pareto_report_.drop(index=model.majority_)
+    expected = np.average(minority["unified"], weights=minority["n_comparisons"])
+    assert ParetoDisplay.from_estimator(model).points.loc["unified", "minority"] == pytest.approx(
+        expected
+    )
+
+
 def test_several_estimators(model, people, known):
     X, y, groups = people.X[known], people.y[known], people.groups[known]
     other = LogisticRegression().fit(X, y)
