@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -164,9 +165,16 @@ def label_axes(ax: Axes, x: str, y: str | None = None, note: str = "") -> None:
         ax.set_ylabel(plain(textwrap.fill(y, max(int(0.7 * height), 12))))
 
 
-def legend_above(ax: Axes) -> None:
-    """Put the legend above the axes, where it covers no marks, in as many columns as fit."""
-    handles, labels = ax.get_legend_handles_labels()
+def legend_above(ax: Axes, marks: Iterable[Any] = ()) -> None:
+    """Put the legend above the axes, where it covers no marks, in as many columns as fit.
+
+    ``marks`` are those of models, whose names may begin with "_", for which matplotlib makes no
+    entries of its own.
+    """
+    marks = list(marks)
+    handles = [handle for handle in ax.get_legend_handles_labels()[0] if handle not in marks]
+    handles += marks
+    labels = [str(handle.get_label()) for handle in handles]
     lengths = [max(map(len, label.splitlines())) for label in labels]
     # its letters are smaller, and mark and gap of an entry are as wide as seven of them
     width = BESIDE * size_of(ax)[0] / SMALL
@@ -178,4 +186,7 @@ def legend_above(ax: Axes) -> None:
         n_columns -= 1
     place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
     style: dict[str, Any] = {"frameon": False, "columnspacing": 1.2, "fontsize": "small"}
-    ax.legend(handles, labels, ncols=n_columns, **place, **style)
+    legend = ax.legend(handles, [f" {s}" for s in labels], ncols=n_columns, **place, **style)
+    # written afterwards, because matplotlib 3.9 leaves entries out that begin with "_"
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_text(label)

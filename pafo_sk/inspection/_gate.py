@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pafo_sk._comparisons.labels import Labels, check_labels
+from pafo_sk._comparisons.labels import Labels, as_objects, check_labels
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._judging.correct import warn_without_group
 from pafo_sk._matplotlib import require_matplotlib
@@ -192,7 +192,13 @@ class GateDisplay(Display):
         n_users = by_group.size().sort_values(ascending=False, kind="stable")
         probability = by_group.mean().loc[n_users.index]
         if prior is not None:
-            probability.loc[NO_HISTORY] = np.asarray(prior, dtype=float)
+            # appended, because a group may have this name as well
+            labels = as_objects([*probability.index, NO_HISTORY])
+            probability = pd.DataFrame(
+                np.vstack([probability, np.asarray(prior, dtype=float)]),
+                index=pd.Index(labels, tupleize_cols=False),
+                columns=probability.columns,
+            )
         return cls(probability, n_users, pooled_share=pooled_share).plot(ax)
 
     def plot(self, ax: Axes | None = None, *, cmap: str = "cividis") -> GateDisplay:
@@ -217,10 +223,13 @@ class GateDisplay(Display):
         self.im_ = ax.imshow(table, cmap=cmap, vmin=0, vmax=1, aspect="auto")
         width, height = size_of(ax)
         lines = LINES * height / n_rows - 1
+        labels = self.probability.index
+        counts = [f"\n{counted(self.n_users[g])}" if g in self.n_users else "" for g in labels]
+        if n_rows > len(self.n_users):
+            counts[-1] = ""  # no group, whatever its label
         names = [
-            wrapped(group, min(24, 0.3 * width), lines=lines)
-            + (f"\n{counted(self.n_users[group])}" if group in self.n_users else "")
-            for group in self.probability.index
+            wrapped(group, min(24, 0.3 * width), lines=lines) + count
+            for group, count in zip(labels, counts, strict=True)
         ]
         longest = max(len(line) for name in names for line in name.splitlines())
         # in letters of the usual size

@@ -237,6 +237,6 @@ class GroupAccuracyDisplay(Display):
         note = f"bars: {INTERVAL}{compared}" if drawn else ""
         label_axes(ax, f"{kind} (%){equally}", note=note)
         if len(self.models) > 1:
-            legend_above(ax)
+            legend_above(ax, self.containers_.values())
         self._write_note()
         return self

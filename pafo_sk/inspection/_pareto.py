@@ -324,7 +324,7 @@ class ParetoDisplay(Display):
             "accuracy, minority users (%)",
             f"bars: {bars}" if drawn else "",
         )
-        legend_above(ax)
+        legend_above(ax, self.markers_.values())
         self._write_note()
         return self
 

@@ -51,6 +51,7 @@ def accuracy_table(
     winners = {name: np.asarray(unmixed(winner, "y_pred")) for name, winner in predictions.items()}
     if reference is not None and reference not in winners:
         raise ValueError(f"reference={reference!r} is none of the models {list(winners)}.")
+    _check_columns_differ(list(winners))
     sizes = {"y_true": len(truth), "groups": len(groups), "users": len(units)}
     sizes |= {f"predictions of {name!r}": len(winner) for name, winner in winners.items()}
     if len(set(sizes.values())) > 1:
@@ -76,6 +77,18 @@ def accuracy_table(
         rows.append(row)
     table = pd.DataFrame(rows).set_index("group")
     return table.sort_values(size_column(table), ascending=False, kind="stable")
+
+
+def _check_columns_differ(models: list) -> None:
+    columns = ["group", "n_users", "n_comparisons", *models]
+    columns += [f"{model}_{end}" for model in models for end in ("gain", "low", "high")]
+    twice = [column for column in dict.fromkeys(columns) if columns.count(column) > 1]
+    if twice:
+        raise ValueError(
+            f"With models named {models} the report would have the columns {twice} twice, because "
+            "it also has group, n_users, n_comparisons and, for every model, {model}_gain, "
+            "{model}_low and {model}_high. Rename these models."
+        )
 
 
 def size_column(report: pd.DataFrame) -> str:

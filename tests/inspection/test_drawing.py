@@ -157,6 +157,18 @@ def test_names_are_no_formulas(answers):
     display.figure_.draw_without_rendering()
 
 
+def test_names_that_begin_with_an_underscore_are_in_the_legend(answers, tmp_path):
+    pooled, unified = answers["y_pred"].values()
+    answers["y_pred"] = {"_base": pooled, "_": unified, "own": unified, "_child0": pooled}
+    for kind in (GroupAccuracyDisplay, ParetoDisplay):
+        for reference in (None, "_base", "own"):
+            display = kind.from_predictions(**answers, reference=reference)
+            entries = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+            shaded = [f"better than {reference} for both"] if reference else []
+            assert entries == [*(shaded if kind is ParetoDisplay else []), *answers["y_pred"]]
+            display.figure_.savefig(tmp_path / "picture.png")
+
+
 def test_matplotlib_is_imported_when_something_is_drawn():
     check = (
         "import sys\n"

@@ -33,6 +33,26 @@ def test_means_by_hand():
     assert display.im_.get_clim() == (0, 1)
 
 
+def test_a_group_named_no_history():
+    groups = ["no history", "no history", "a"]
+    display = GateDisplay.from_predictions(GATE, groups, prior=[0.5, 0.5])
+    np.testing.assert_allclose(display.im_.get_array(), [[0.2, 0.8], [1.0, 0.0], [0.5, 0.5]])
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert names == ["no history\n(2 users)", "a\n(1 user)", "no history"]
+    alone = GateDisplay.from_predictions(GATE, groups)
+    names = [label.get_text() for label in alone.ax_.get_yticklabels()]
+    assert names == ["no history\n(2 users)", "a\n(1 user)"]
+
+
+@pytest.mark.parametrize("labels", [(("b", 1), ("a", 2)), (2, 1), ("b", 1)])
+def test_labels_of_groups_stay_as_they_are(labels):
+    groups = [labels[0], labels[0], labels[1]]
+    display = GateDisplay.from_predictions(GATE, groups, prior=[0.5, 0.5])
+    assert display.probability.index.tolist() == [*labels, "no history"]
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert names == [f"{labels[0]}\n(2 users)", f"{labels[1]}\n(1 user)", "no history"]
+
+
 def test_numbers_are_read_on_their_cells():
     display = GateDisplay.from_predictions(GATE, GROUPS)
     colors = {text.get_text(): text.get_color() for text in display.text_}

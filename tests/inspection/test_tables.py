@@ -1,10 +1,12 @@
 """Tables that displays draw: they agree with the metrics."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pafo_sk.inspection import UserAccuracyDisplay
+from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.inspection._tables import accuracy_table, two_sides
 from pafo_sk.metrics import group_accuracy
 
@@ -19,6 +21,27 @@ def test_accuracies_are_those_of_the_metrics(answers):
         assert table[name].to_dict() == expected.to_dict()
     np.testing.assert_allclose(table["unified_gain"], table["unified"] - table["pooled"])
     assert "pooled_gain" not in table
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        (["pooled", "pooled_gain"], ["pooled_gain"]),
+        (["pooled", "pooled_high"], ["pooled_high"]),
+        (["n_users", "n_comparisons"], ["n_users", "n_comparisons"]),
+        (["group", "pooled"], ["group"]),
+        (["pooled", 0, "0"], ["0_gain", "0_low", "0_high"]),
+    ],
+)
+@pytest.mark.parametrize("reference", [True, False])
+def test_names_of_models_that_are_columns_of_the_report(answers, names, twice, reference):
+    y_true, y_pred, groups, users = answers.values()
+    winners = dict.fromkeys(names, y_pred["pooled"])
+    for display in (GroupAccuracyDisplay, ParetoDisplay):
+        with pytest.raises(ValueError, match=re.escape(f"the columns {twice} twice")):
+            display.from_predictions(
+                y_true, winners, groups, users=users, reference=names[0] if reference else None
+            )
 
 
 def test_sides(answers):
