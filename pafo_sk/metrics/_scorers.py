@@ -20,7 +20,7 @@ from pafo_sk.metrics._accuracy import (
 )
 
 
-class _GroupScorer(Scorer):
+class GroupScorer(Scorer):
     """Scorer of a metric that reads groups or users.
 
     scikit-learn's own class does the rest: it shares predictions between scorers and routes
@@ -69,20 +69,30 @@ class _GroupScorer(Scorer):
         sample_weight: Any = None,
     ) -> float:
         taken = signature(self._score_func).parameters
+        metric = getattr(self._score_func, "__name__", repr(self._score_func))
         known: dict[str, Any] = {}
         if sample_weight is not None:
             known["sample_weight"] = sample_weight
         if "users" in taken:
             known["users"] = users_of(estimator, X, users)
-            if known["users"] is None and taken["users"].default is taken["users"].empty:
-                raise ValueError(_no_users(self._score_func.__name__, estimator))
+            if known["users"] is None and self.needs("users"):
+                raise ValueError(_no_users(metric, estimator))
         if "groups" in taken:
             known["groups"] = groups_of(estimator, X, groups)
-            if known["groups"] is None:
-                raise ValueError(_no_groups(self._score_func.__name__, estimator))
-        if "majority" in taken and "majority" not in self._kwargs:
+            if known["groups"] is None and self.needs("groups"):
+                raise ValueError(_no_groups(metric, estimator))
+        if "majority" in taken and known.get("groups") is not None and not self._has_majority():
             known["majority"] = majority_of(estimator, known["groups"])
         return super()._score(method_caller, estimator, X, y_true, **known)
+
+    def needs(self, name: str) -> bool:
+        """Whether the metric takes groups or users, and cannot do without."""
+        taken = signature(self._score_func).parameters
+        return name in taken and taken[name].default is taken[name].empty
+
+    def _has_majority(self) -> bool:
+        """Whether the majority was given with the metric."""
+        return "majority" in self._kwargs or "majority" in getattr(self._score_func, "keywords", {})
 
 
 def _no_groups(metric: str, estimator: Any) -> str:
@@ -108,7 +118,7 @@ def _no_users(metric: str, estimator: Any) -> str:
 
 def make_group_scorer(
     score_func: Callable[..., float], *, greater_is_better: bool = True, **kwargs: Any
-) -> _GroupScorer:
+) -> GroupScorer:
     """Make a scorer from a metric that takes groups or users.
 
     It works like `sklearn.metrics.make_scorer`, and also passes what the signature of the metric
@@ -122,7 +132,8 @@ def make_group_scorer(
     ----------
     score_func : callable
         ``score_func(y_true, y_pred, groups=..., users=..., sample_weight=..., **kwargs)``; it may
-        do without any of these names. A search hands on weights if the function takes them.
+        do without any of these names, and gets None for groups or users that are not known and that
+        have a default. A search hands on weights if the function takes them.
     greater_is_better : bool, default=True
         False: the score is the negative of the metric, so that a search minimises it.
     **kwargs
@@ -141,7 +152,7 @@ def make_group_scorer(
     >>> make_group_scorer(user_cvar, alpha=0.2)
     make_scorer(user_cvar, response_method='predict', alpha=0.2)
     """
-    scorer = _GroupScorer(score_func, 1 if greater_is_better else -1, kwargs, "predict")
+    scorer = GroupScorer(score_func, 1 if greater_is_better else -1, kwargs, "predict")
     with config_context(enable_metadata_routing=True):
         weighted = "sample_weight" in signature(score_func).parameters
         scorer.set_score_request(groups=True, sample_weight=weighted)
@@ -157,7 +168,7 @@ _SCORERS = {
 }
 
 
-def get_scorer(name: str) -> _GroupScorer:
+def get_scorer(name: str) -> GroupScorer:
     """Get a scorer of groups or users by name.
 
     `make_group_scorer` says where it finds groups and users. Where X has a user column, users count

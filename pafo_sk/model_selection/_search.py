@@ -237,7 +237,9 @@ class _GroupSearch(BaseSearchCV):
             )
 
     def _check_scorers_need_none(self) -> None:
-        if _takes_groups(self._get_scorers()[0]):
+        scoring = _by_name(self.scoring)
+        scorers = list(scoring.values()) if isinstance(scoring, dict) else [scoring]
+        if any(_takes_groups(s) and not _does_without_groups(s) for s in scorers):
             raise ValueError(
                 f"{type(self).__name__}.fit got no groups, and scoring needs them. Pass "
                 "fit(X, y, groups=groups), or name a column of X that holds them: "
@@ -254,6 +256,11 @@ class _GroupSearch(BaseSearchCV):
 def _takes_groups(scorer: Any) -> bool:
     """Whether one or several scorers ask for groups."""
     return "groups" in get_routing_for_object(scorer).consumes("score", ["groups"])
+
+
+def _does_without_groups(scorer: Any) -> bool:
+    """Whether it is a group scorer whose metric has a default for groups."""
+    return hasattr(scorer, "needs") and not scorer.needs("groups")
 
 
 def _by_name(scoring: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -223,6 +224,56 @@ def test_own_metric(fitted, data):
     wide = make_group_scorer(metrics.user_cvar, alpha=1.0)
     by_user = metrics.user_accuracy(data.y, fitted.predict(data.X), data.X["user"])
     assert wide(fitted, data.X, data.y) == pytest.approx(by_user.mean())
+
+
+def optional_groups(y_true, y_pred, groups=None, users=None, majority=None):
+    right = np.mean(np.asarray(y_true) == y_pred)
+    return right if groups is None else right + len(set(groups)) + 10 * (majority is not None)
+
+
+def test_groups_with_a_default_are_optional(fitted, data):
+    linear = LogisticRegression().fit(data.X, data.y)
+    right = (linear.predict(data.X) == data.y).mean()
+    scorer = make_group_scorer(optional_groups)
+    assert scorer(linear, data.X, data.y) == pytest.approx(right)
+    assert scorer(linear, data.X, data.y, groups=data.groups) == pytest.approx(right + 2)
+    right = (fitted.predict(data.X) == data.y).mean()
+    assert scorer(fitted, with_groups(data), data.y) == pytest.approx(right + 12)
+
+
+class OwnAccuracy:
+    def __call__(self, y_true, y_pred, groups, users):
+        return metrics.worst_group_accuracy(y_true, y_pred, groups, users)
+
+    def __repr__(self):
+        return "OwnAccuracy()"
+
+
+@pytest.mark.parametrize(
+    ("metric", "named"),
+    [
+        (partial(metrics.worst_group_accuracy), "worst_group_accuracy"),
+        (OwnAccuracy(), r"OwnAccuracy\(\)"),
+    ],
+)
+def test_metrics_without_a_name(fitted, data, metric, named):
+    scorer = make_group_scorer(metric)
+    expected = get_scorer("worst_group_accuracy")(fitted, with_groups(data), data.y)
+    assert scorer(fitted, with_groups(data), data.y) == expected
+    with pytest.raises(ValueError, match=f"The scorer of .*{named}.* got no groups"):
+        scorer(fitted, data.X, data.y)
+    linear = LogisticRegression().fit(data.X, data.y)
+    of_users = make_group_scorer(partial(metrics.user_cvar, alpha=0.2))
+    with pytest.raises(ValueError, match=r"The scorer of .*user_cvar.* needs users"):
+        of_users(linear, data.X, data.y)
+
+
+def test_the_majority_of_a_partial_is_kept(fitted, data):
+    few = make_group_scorer(partial(metrics.majority_accuracy, majority="group_1"))
+    same = make_group_scorer(metrics.majority_accuracy, majority="group_1")
+    X = with_groups(data)
+    assert few(fitted, X, data.y) == same(fitted, X, data.y)
+    assert few(fitted, X, data.y) != get_scorer("majority_accuracy")(fitted, X, data.y)
 
 
 def test_bad_input(fitted, data):

@@ -24,7 +24,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk.metrics import get_scorer, minority_accuracy
+from pafo_sk.metrics import get_scorer, make_group_scorer, minority_accuracy
 from pafo_sk.model_selection import (
     FitCache,
     GroupGridSearchCV,
@@ -318,6 +318,22 @@ def test_it_is_an_estimator_of_scikit_learn(data, quick):
 def test_bad_groups(change, message, data, quick):
     with pytest.raises((ValueError, TypeError), match=message):
         make(quick()).fit(data.X, data.y, groups=change(data.groups))
+
+
+def accuracy_of_known_groups(y_true, y_pred, groups=None):
+    known = slice(None) if groups is None else groups == "group_1"
+    return (y_true == y_pred)[known].mean()
+
+
+def test_scorers_that_need_no_groups(data, quick):
+    scoring = {"own": make_group_scorer(accuracy_of_known_groups), "cvar": get_scorer("user_cvar")}
+    search = make(quick(strategy="pooled"), {"n_folds": [3]}, scoring=scoring, refit="own")
+    search.fit(data.X, data.y)
+    for fold, (train, test) in enumerate(FOLDS.split(data.X)):
+        model = quick(strategy="pooled").fit(data.X.iloc[train], data.y[train])
+        right = (model.predict(data.X.iloc[test]) == data.y[test]).mean()
+        assert search.cv_results_[f"split{fold}_test_own"][0] == pytest.approx(right)
+    search.set_params(scoring="user_cvar", refit=True).fit(data.X, data.y)
 
 
 def test_no_groups(data, quick):
