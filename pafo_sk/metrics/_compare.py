@@ -58,8 +58,9 @@ def compare(
     models : dict, or list of dict
         Fitted estimators by name. Instead of an estimator, an array of predicted winners, or of
         margins (numbers that are not labels in y; a positive one means that the second of the
-        sorted labels wins), of shape (n_comparisons,). A list of dictionaries with the same names:
-        one for every seed, and then all columns are lists as well.
+        sorted labels wins), of shape (n_comparisons,). Whole numbers are margins only if one of
+        them is negative. A list of dictionaries with the same names: one for every seed, and then
+        all columns are lists as well.
     X : comparisons, or list of them
         None is allowed where no model is an estimator.
     y : array-like of shape (n_comparisons,), or list of them
@@ -293,7 +294,13 @@ def _winners(given: Any, truth: np.ndarray) -> np.ndarray:
     """Winners, which are given as such or as margins."""
     given = np.asarray(unmixed(given, "predictions"))
     labels = np.unique(truth)
-    if given.dtype.kind == "f" and not np.isin(given, labels).all():
+    if _are_margins(given, labels):
+        if given.dtype.kind != "f" and given.min() >= 0:
+            raise ValueError(
+                f"The whole numbers {np.unique(given)[:5].tolist()} can be margins, or labels that "
+                f"y does not hold; it holds {labels.tolist()}. Name the winners as in y, or pass "
+                "margins as floats."
+            )
         if len(labels) != 2 or not np.isfinite(given).all():
             raise ValueError(
                 f"Margins must be finite and y must hold two labels; it holds {labels.tolist()}. "
@@ -301,3 +308,10 @@ def _winners(given: Any, truth: np.ndarray) -> np.ndarray:
             )
         given = labels[(given > 0).astype(np.int64)]
     return given
+
+
+def _are_margins(given: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether numbers are no labels; whole ones may be the second label of a y that holds one."""
+    if given.dtype.kind not in "fiu" or np.isin(given, labels).all():
+        return False
+    return given.dtype.kind == "f" or len({*labels.tolist(), *np.unique(given).tolist()}) > 2

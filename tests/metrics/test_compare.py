@@ -80,6 +80,26 @@ def test_forms_of_a_model_give_the_same():
     np.testing.assert_allclose(turned["low"], -expected["high"])
 
 
+@pytest.mark.parametrize("labels", [[0, 1], [-1, 1], ["a", "b"], [False, True]])
+@pytest.mark.parametrize("kind", [np.int64, np.int8, np.float64])
+def test_margins_that_are_whole_numbers(labels, kind):
+    y = np.array(labels)[[0, 1, 1, 0]]
+    margins = {"base": np.array([3, -2, 2, -5], dtype=kind), "new": np.array([-3, 4, 2, 0], kind)}
+    (row,) = compare(margins, None, y).itertuples()
+    assert (row.accuracy, row.reference) == (1, 0.5)
+
+
+def test_whole_numbers_that_may_be_labels():
+    # a model may name a winner that y happens to lack
+    (row,) = compare({"base": [0, 1, 0], "new": [1, 1, 1]}, None, [1, 1, 1]).itertuples()
+    assert (row.accuracy, row.reference) == (1, pytest.approx(1 / 3))
+    for given in ([1, 2, 1], [0, 5, 3], np.array([4, 5, 6], dtype=np.uint8)):
+        with pytest.raises(ValueError, match=r"can be margins, or labels.*\[0, 1\].*as floats"):
+            compare({"base": [0, 1, 0], "new": given}, None, [0, 1, 0])
+    with pytest.raises(ValueError, match="y must hold two labels"):
+        compare({"base": [1, 1], "new": [3, -2]}, None, [1, 1])
+
+
 def test_names_of_several_types():
     seed = {"new": [1, 1, 0], 3: [0, 1, 1]}
     found = compare([seed, seed], [None] * 2, [[1, 1, 1]] * 2)
