@@ -270,7 +270,8 @@ def _by_name(scoring: Any) -> Any:
             return get_scorer(scoring)
         scorer = sklearn_scorer(scoring)
         weighted = "sample_weight" in signature(scorer._score_func).parameters
-        return scorer.set_score_request(sample_weight=weighted)
+        with config_context(enable_metadata_routing=True):
+            return scorer.set_score_request(sample_weight=weighted)
     if isinstance(scoring, dict):
         return {name: _by_name(scorer) for name, scorer in scoring.items()}
     # a name that is given twice is scikit-learn's to explain

@@ -144,6 +144,18 @@ def test_grid_search_of_scikit_learn_gives_the_same(data, quick, by_hand):
 
 
 @pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("scoring", ["accuracy", BOTH, {"own": "roc_auc"}, None])
+def test_routing_can_be_read_with_any_setting(routing, scoring, quick):
+    """As that of scikit-learn's searches."""
+    search = make(quick(), scoring=scoring)
+    with config_context(enable_metadata_routing=routing):
+        router = search.get_metadata_routing()
+        assert sklearn.get_config()["enable_metadata_routing"] is routing
+    assert router.consumes("fit", ["groups"]) == {"groups"}
+    assert router.consumes("score", ["sample_weight"]) == {"sample_weight"}
+
+
+@pytest.mark.parametrize("routing", [False, True])
 def test_setting_after_an_error(routing, data, quick):
     with config_context(enable_metadata_routing=routing):
         search = make(quick(n_folds=-1))
