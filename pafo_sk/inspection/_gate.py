@@ -23,6 +23,7 @@ from pafo_sk.inspection._drawing import (
     wrapped,
 )
 from pafo_sk.inspection._reading import (
+    require_one_group_a_user,
     require_reward_estimator,
     required_groups,
     required_users,
@@ -124,7 +125,8 @@ class GateDisplay(Display):
         TypeError
             If the estimator is not a PafoRewardEstimator.
         ValueError
-            If it has no gate between prototypes, or does not know a user.
+            If it has no gate between prototypes, or does not know a user, or if a user has rows in
+            several groups.
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
@@ -132,6 +134,7 @@ class GateDisplay(Display):
         gate = _gate_of(estimator)
         users = required_users(estimator, X, users, caller)
         groups = required_groups(estimator, X, groups, caller)
+        require_one_group_a_user(groups, users)
         first = ~pd.Series(users).duplicated().to_numpy()
         users, groups = users[first], groups[first]
         histories = estimator.history_

@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from pafo_sk._estimator import PafoRewardEstimator
+from pafo_sk._groups import check_one_group_a_user
+from pafo_sk._judging.correct import code_labels
 from pafo_sk._judging.given import groups_of, users_of
 
 # Models of a report, in the order in which they are drawn.
@@ -66,6 +68,13 @@ def required_users(estimator: Any, X: Any, users: Any, caller: str) -> np.ndarra
             "one label per row of X."
         )
     return found
+
+
+def require_one_group_a_user(groups: Any, users: np.ndarray) -> None:
+    """Raise if a user has rows in several groups, because each user is drawn once."""
+    group = code_labels(groups, "groups", len(users), optional=True)
+    user = code_labels(users, "users", len(users))
+    check_one_group_a_user(group.codes, group.labels, user.codes, user.labels, "groups")
 
 
 def required_groups(estimator: Any, X: Any, groups: Any, caller: str) -> np.ndarray:

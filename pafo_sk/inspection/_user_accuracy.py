@@ -23,7 +23,7 @@ from pafo_sk.inspection._drawing import (
     legend_above,
     show_percent,
 )
-from pafo_sk.inspection._reading import required_users
+from pafo_sk.inspection._reading import require_one_group_a_user, required_users
 from pafo_sk.inspection._tables import two_sides
 from pafo_sk.metrics import gini, support_slope, user_accuracy
 
@@ -122,7 +122,8 @@ class UserAccuracyDisplay(Display):
         Raises
         ------
         ValueError
-            If there are no users, or no support rates for ``kind="support"``.
+            If there are no users, or no support rates for ``kind="support"``, or if a user has rows
+            in several groups.
         """
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
@@ -169,12 +170,18 @@ class UserAccuracyDisplay(Display):
         Returns
         -------
         UserAccuracyDisplay
+
+        Raises
+        ------
+        ValueError
+            If a user has rows in several groups.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         users = check_labels(users, "users")
         accuracy = user_accuracy(y_true, y_pred, users)
         side = None
         if groups is not None:
+            require_one_group_a_user(groups, users)
             sides = two_sides(groups, users, majority)
             side = pd.Series(sides, index=users).groupby(level=0, sort=False).first()
         return cls(accuracy, support_rate=support_rate, side=side).plot(ax, kind=kind)

@@ -128,6 +128,10 @@ def test_clear_errors(model, people, known):
         GateDisplay.from_estimator(model, people.X, people.groups)
     with pytest.raises(ValueError, match="needs groups"):
         GateDisplay.from_estimator(model, people.X[known])
+    groups = people.groups[known].astype(object)
+    groups[1] = "group_1" if groups[1] == "group_0" else "group_0"
+    with pytest.raises(ValueError, match=r"a user belongs to one group.*differ from"):
+        GateDisplay.from_estimator(model, people.X[known], groups)
     with pytest.raises(ValueError, match="2 labels for 3 users"):
         GateDisplay.from_predictions(GATE, ["a", "b"])
     with pytest.raises(TypeError, match="needs a fitted PafoRewardEstimator, got str"):

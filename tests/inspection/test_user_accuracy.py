@@ -66,6 +66,16 @@ def test_sides_have_marks_of_their_own(answers):
     assert labels(display)[:2] == ["2 majority users", "2 minority users"]
 
 
+@pytest.mark.parametrize(("other", "named"), [("b", "'a' and 'b'"), (None, "'a' and no group")])
+def test_a_user_in_two_groups_is_an_error(answers, other, named):
+    y_true, y_pred = answers["y_true"], answers["y_pred"]["pooled"]
+    groups = ["a", other, *answers["groups"][2:]]
+    with pytest.raises(ValueError, match=f"'p' appears in {named}.*groupby"):
+        UserAccuracyDisplay.from_predictions(
+            y_true, y_pred, answers["users"], groups=groups, kind="lorenz"
+        )
+
+
 def test_fitted_model(model, people, known):
     X, y, groups = people.X[known], people.y[known], people.groups[known]
     display = UserAccuracyDisplay.from_estimator(model, X, y, groups)
