@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -235,18 +236,19 @@ def _one_dimensional(values: Any, name: str) -> Any:
     return _without_arrays(values.astype(object, copy=False))
 
 
-def value_of(label: Any) -> Any:
-    """Return the value in an array or tensor that holds one, and anything else as it is.
-
-    Two tensors are two labels though they hold the same value, and arrays have no hash.
-    """
-    return label.item() if _is_array(type(label)) and label.ndim == 0 else label
-
-
 def _without_arrays(values: np.ndarray) -> np.ndarray:
-    """Return an array of objects with their `value_of`."""
-    wrapped = any(map(_is_array, set(map(type, values))))
-    return as_objects(list(map(value_of, values))) if wrapped else values
+    """Return an array of objects, of which arrays and tensors of one value are that value.
+
+    Two tensors are two labels though they hold the same values. Larger ones become lists, which
+    have no hash, so that they are refused.
+    """
+    if not any(map(_is_array, set(map(type, values)))):
+        return values
+    return as_objects([_value_of(v) if _is_array(type(v)) else v for v in values])
+
+
+def _value_of(array: Any) -> Any:
+    return array.item() if math.prod(array.shape) == 1 else array.tolist()
 
 
 def _is_array(kind: type) -> bool:

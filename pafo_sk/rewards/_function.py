@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pafo_sk._comparisons.conversations import read_conversations, render_all
-from pafo_sk._comparisons.labels import value_of
+from pafo_sk._comparisons.labels import Labels
 
 
 class RewardFunction:
@@ -72,8 +72,11 @@ class RewardFunction:
         ------
         ValueError
             If the user column is absent, or lengths differ.
+        TypeError
+            If a column is one string, or a user is no label, such as a list.
         """
         n = len(completions)
+        _check_length("completions", completions, n)
         if n == 0:
             return []
         frame: dict[str, list] = {"response": _texts(completions, "completions")}
@@ -98,11 +101,11 @@ class RewardFunction:
                     "it to the data set, or pass user_column=None to as_reward_func for the "
                     "population's reward."
                 )
-            users = list(map(value_of, columns[self.user_column]))
-            _check_length(self.user_column, users, n)
+            given = columns[self.user_column]
+            _check_length(self.user_column, given, n)
+            users = Labels.of(list(given), self.user_column, optional=True).tolist()
         nobody = object()
-        missing = [pd.api.types.is_scalar(user) and pd.isna(user) for user in users]
-        return [nobody if no else user for user, no in zip(users, missing, strict=True)]
+        return [nobody if user is None else user for user in users]
 
 
 def _texts(values: Sequence, name: str) -> list[str]:
@@ -117,5 +120,10 @@ def _texts(values: Sequence, name: str) -> list[str]:
 
 
 def _check_length(name: str, values: Sequence, n: int) -> None:
+    if isinstance(values, str):
+        raise TypeError(
+            f"{name} is the string {values[:100]!r}; pass a list with one value for each of the "
+            f"{n} completions."
+        )
     if len(values) != n:
         raise ValueError(f"{name} has {len(values)} values for {n} completions; give one for each.")

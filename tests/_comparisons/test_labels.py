@@ -57,9 +57,14 @@ def test_few_rows_are_numbered_as_many_are(values, n):
 
 
 @pytest.mark.parametrize("n", [3, FEW + 3])
-@pytest.mark.parametrize("wrap", [torch.tensor, np.array])
-def test_an_array_of_one_value_is_its_value(wrap, n):
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_an_array_of_one_value_is_its_value(kind, shape, n):
     """Rows of a data set in the format of torch hold such, which would differ from one another."""
+
+    def wrap(value):
+        return kind(value).reshape(shape)
+
     expected = [row % 3 for row in range(n)]
     rows = [*map(wrap, expected)]
     column = pd.Series(rows, dtype=object)
@@ -71,6 +76,16 @@ def test_an_array_of_one_value_is_its_value(wrap, n):
     assert both.unique.tolist() == [(0, "x"), (1, "x"), (2, "x")]
     missing = Labels.of([wrap(1), None, wrap(float("nan"))], "groups", optional=True)
     assert missing.tolist() == [1, None, None]
+
+
+@pytest.mark.parametrize("n", [3, FEW + 3])
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_an_array_of_several_values_is_no_label(kind, n):
+    rows = [kind([1, 2]) for _ in range(n)]
+    frame = pd.DataFrame({"a": pd.Series(rows, dtype=object), "b": "x"})
+    for values in (rows, frame[["a"]], frame):
+        with pytest.raises(TypeError, match=rf"users must hold hashable labels.*in {n} of {n}"):
+            Labels.of(values, "users")
 
 
 def test_compact_numbers_what_is_there_in_its_order():

@@ -77,11 +77,25 @@ def test_users_in_arrays_of_one_value(texts, quick, text_model):
         assert reward(PROMPTS, ANSWERS, user=wrap(users)) == expected
         values = [wrap(1.0), wrap(2.0), wrap(float("nan"))]
         assert reward(PROMPTS, ANSWERS, user=values) == expected
+        column = wrap([[user] for user in users])  # of shape (3, 1)
+        assert reward(PROMPTS, ANSWERS, user=column) == expected
+        assert reward(PROMPTS, ANSWERS, user=list(column)) == expected
+        with pytest.raises(TypeError, match=r"user must hold hashable labels.*in 3 of 3 rows"):
+            reward(PROMPTS, ANSWERS, user=wrap([[1, 2]] * 3))
 
 
 def test_an_absent_column_is_named(text_model):
     with pytest.raises(ValueError, match=r"no column 'who'; it has \['user'\].*user_column=None"):
         text_model.as_reward_func("who")(PROMPTS, ANSWERS, user=USERS)
+
+
+def test_one_string_is_no_column(text_model):
+    """Its letters would be the users of the rows."""
+    reward = text_model.as_reward_func()
+    with pytest.raises(TypeError, match="user is the string 'abc'; pass a list with one value"):
+        reward(PROMPTS, ANSWERS, user="abc")
+    with pytest.raises(TypeError, match="completions is the string 'abc'"):
+        reward(PROMPTS, "abc", user=USERS)
 
 
 def test_lengths(text_model):
