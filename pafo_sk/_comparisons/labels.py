@@ -19,6 +19,9 @@ from pafo_sk._comparisons.tabular import as_frame, is_frame
 FEW = 64
 # Values of these types are not missing.
 PRESENT = {str, int, bool, tuple}
+# Labels of other types than the built-in ones that hold a value of theirs, and tuples of such.
+BUILTIN = {str, int, float, bool}
+HOLDERS = (np.generic, str, int, float, tuple)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +80,9 @@ class Labels:
         if missing.any():
             codes, unique = np.where(missing, len(unique), codes), as_objects([*unique, None])
         check_distinct(codes, unique, values, name)
-        if any(issubclass(kind, tuple) for kind in set(map(type, unique))):
+        if any(issubclass(kind, HOLDERS) for kind in set(map(type, unique)) - BUILTIN):
             # tuples with NaN differ from one another, and would be several labels of one look
-            merged, unique = numbered(list(map(with_one_nan, unique)))
+            merged, unique = numbered([with_one_nan(_builtin(label)) for label in unique])
             codes = merged[codes]
         return cls(codes, unique)
 
@@ -185,6 +188,26 @@ def pair_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     first, second = np.resize(first, len(second)).astype(np.int64), second.astype(np.int64)
     return pd.factorize(first * (second.max(initial=0) + 1) + second)[0]
+
+
+def _builtin(label: Any) -> Any:
+    """Return a number or string of numpy, or of a subclass, as Python's own, also within tuples.
+
+    A saved model holds these, so that labels are the same before and after.
+    """
+    if isinstance(label, tuple):
+        return tuple(map(_builtin, label))
+    if isinstance(label, np.datetime64):
+        return pd.Timestamp(label)
+    if isinstance(label, np.timedelta64):
+        return pd.Timedelta(label)
+    if isinstance(label, np.generic):
+        label = label.item()
+    if isinstance(label, str):
+        return str.__str__(label)  # of an enumeration its value
+    if isinstance(label, int) and not isinstance(label, bool):
+        return int(label)
+    return float(label) if isinstance(label, float) else label
 
 
 def check_labels(values: Any, name: str, *, optional: bool = False) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Labels are numbered once, come back as they were given, and act as an array of them."""
 
+from enum import Enum
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from pafo_sk import ComparisonTable
-from pafo_sk._comparisons.labels import FEW, Labels
+from pafo_sk._comparisons.labels import FEW, Labels, as_objects
 from pafo_sk.metrics import group_accuracy, user_accuracy
 
 
@@ -129,6 +131,33 @@ def test_dates_are_the_same_in_every_unit(unit):
 def test_identifiers_that_floats_do_not_tell_apart(values, kind):
     with pytest.raises(ValueError, match=r"users holds.*numbers of \d+ or more.*rows.*\[0\]"):
         Labels.of(kind(values), "users")
+
+
+class Colour(str, Enum):  # noqa: UP042 - StrEnum is its value already
+    RED = "red"
+
+
+@pytest.mark.parametrize("n", [2, FEW + 2])
+@pytest.mark.parametrize(
+    ("label", "held"),
+    [
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (Colour.RED, "red"),
+        (("a", (np.int64(3), Colour.RED)), ("a", (3, "red"))),
+        (("a", np.float32("nan")), ("a", float("nan"))),
+        (np.datetime64("2020-01-01", "ns"), pd.Timestamp("2020-01-01")),
+        (np.timedelta64(3, "ns"), pd.Timedelta(3)),
+    ],
+)
+def test_labels_are_the_values_that_they_hold(label, held, n):
+    """A saved model holds these, and its journal knows it by them."""
+    given = as_objects([label] * n)
+    for values in (given, pd.Categorical.from_codes([0] * n, pd.Index(given[:1], dtype=object))):
+        unique = Labels.of(values, "users").unique.tolist()
+        assert repr(unique) == repr([held])
 
 
 @pytest.mark.parametrize("n", [2, 100])

@@ -111,6 +111,24 @@ def test_enrolments_are_not_added_to_a_model_that_has_them(model, database, tmp_
     assert model.known_users_["new"] == after.known_users_["new"] == 2
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [np.int64, lambda user: np.str_(f"u{user}"), lambda user: ("u", np.int64(user))],
+    ids=["numbers", "strings", "tuples"],
+)
+def test_users_of_numpy_are_the_same_in_the_saved_file(
+    kind, texts, quick, text_model, database, tmp_path
+):
+    users = pd.Series([kind(user) for user in texts.users], dtype=object)
+    model = quick(encoder=text_model.encoder, strategy="pooled")
+    model.fit(texts.X.assign(user=users), texts.y).save(tmp_path / "reward.pafo")
+    saved = type(model).load(tmp_path / "reward.pafo", encoder=model.encoder)
+    with TestClient(create_app(model, database)) as client:
+        ok(client.post("/enroll", json={"comparisons": choices(2)}))
+    with TestClient(create_app(saved, database)):
+        assert saved.known_users_["new"] == 2
+
+
 def test_forgetting_survives(model, text_model, database):
     with TestClient(create_app(model, database)) as client:
         ok(client.post("/enroll", json={"comparisons": choices(2)}))
