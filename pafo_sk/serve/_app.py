@@ -54,7 +54,7 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
     ValueError
         If the model is not one of texts.
     RuntimeError
-        If another service has the database, or it belongs to another model.
+        If the database cannot be written, another service has it, or it belongs to another model.
 
     Notes
     -----

@@ -35,7 +35,8 @@ class Journal:
     Raises
     ------
     RuntimeError
-        If another process has the database, or it belongs to another model or another program.
+        If the database cannot be written, another process has it, or it belongs to another model
+        or another program.
     """
 
     def __init__(self, file: Path, digest: str):
@@ -55,12 +56,15 @@ class Journal:
             saved = self._database.execute("select digest from model").fetchone()
             if saved is None:
                 self._database.execute("insert into model values (?)", (digest,))
+            else:  # a write that fails here if every later one would, and keeps the lock
+                self._database.execute("update model set digest = digest")
             self._database.execute("commit")
         except sqlite3.DatabaseError as error:
             self.close()
             raise RuntimeError(
-                f"The database {str(file)!r} cannot be used ({error}). If another service has it, "
-                "stop that one, or pass another file as database."
+                f"The database {str(file)!r} cannot be used ({error}). It and its folder must be "
+                "writable. If another service has it, stop that one, or pass another file as "
+                "database."
             ) from None
         if saved is not None and saved[0] != digest:
             self.close()

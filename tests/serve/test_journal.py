@@ -1,7 +1,11 @@
 """The journal: what was acknowledged is on the disk, once, and for one service."""
 
 import contextlib
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +59,22 @@ def test_one_service_at_a_time(database):
         Journal(database, "model")
     journal.close()
     Journal(database, "model").close()
+
+
+def test_a_database_that_cannot_be_written(database):
+    """It is refused at the start, because nothing could be enrolled and others would share it."""
+    Journal(database, "model").close()
+    database.chmod(0o444)
+    code = "import sys; from pafo_sk.serve._journal import Journal; Journal(sys.argv[1], 'model')"
+    command = [sys.executable, "-c", code, str(database)]
+    if os.geteuid() == 0:  # who may write whatever the mode is
+        if shutil.which("setpriv") is None:
+            pytest.skip("setpriv is not installed, and root writes everything")
+        capabilities = "-dac_override,-dac_read_search"
+        command = ["setpriv", f"--bounding-set={capabilities}", *command]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "cannot be used (attempt to write a readonly database). It and its" in found.stderr
+    assert repr(str(database)) in found.stderr
 
 
 def test_another_model(database):
