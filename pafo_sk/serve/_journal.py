@@ -40,10 +40,13 @@ class Journal:
     """
 
     def __init__(self, file: Path, digest: str):
-        # one thread writes, but not always the one that opens
-        self._database = sqlite3.connect(
-            file, timeout=0, isolation_level=None, check_same_thread=False
-        )
+        try:
+            # one thread writes, but not always the one that opens
+            self._database = sqlite3.connect(
+                file, timeout=0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.DatabaseError as error:
+            raise _unusable(file, error) from None
         try:
             self._refuse_other_programs(file)
             self._database.execute("pragma locking_mode = exclusive")
@@ -61,11 +64,7 @@ class Journal:
             self._database.execute("commit")
         except sqlite3.DatabaseError as error:
             self.close()
-            raise RuntimeError(
-                f"The database {str(file)!r} cannot be used ({error}). It and its folder must be "
-                "writable. If another service has it, stop that one, or pass another file as "
-                "database."
-            ) from None
+            raise _unusable(file, error) from None
         if saved is not None and saved[0] != digest:
             self.close()
             raise RuntimeError(
@@ -130,6 +129,14 @@ class Journal:
     def close(self) -> None:
         """Close the database; calling it again does nothing."""
         self._database.close()
+
+
+def _unusable(file: Path, error: sqlite3.Error) -> RuntimeError:
+    return RuntimeError(
+        f"The database {str(file)!r} cannot be used ({error}). It and its folder must be there and "
+        "be writable. If another service has it, stop that one, or pass another file as database "
+        "(--database)."
+    )
 
 
 def _text(label: Hashable) -> str:

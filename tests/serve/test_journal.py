@@ -73,8 +73,7 @@ def test_a_database_that_cannot_be_written(database):
         capabilities = "-dac_override,-dac_read_search"
         command = ["setpriv", f"--bounding-set={capabilities}", *command]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "cannot be used (attempt to write a readonly database). It and its" in found.stderr
-    assert repr(str(database)) in found.stderr
+    assert f"{str(database)!r} cannot be used (attempt to write a readonly" in found.stderr
 
 
 def test_another_model(database):
@@ -118,5 +117,5 @@ def test_a_full_disk(database):
 
 
 def test_no_folder(tmp_path):
-    with pytest.raises((RuntimeError, sqlite3.OperationalError), match="unable to open"):
+    with pytest.raises(RuntimeError, match=r"absent/file' cannot.*unable to open.*--database"):
         Journal(tmp_path / "absent" / "file", "model")
