@@ -43,7 +43,8 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         time can have it. Its enrolments are added to the estimator.
     token : str or None, default=None
         Bearer token that every request but ``/`` and ``/health`` must have. None: no token is
-        asked for, so bind to a loopback address only, as ``python -m pafo_sk.serve`` does.
+        asked for, so bind to a loopback address only, as ``python -m pafo_sk.serve`` does. White
+        space around it, such as the end of the line of a file, does not belong to it.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
     Raises
     ------
     ValueError
-        If the model is not one of texts.
+        If the model is not one of texts, or the token is empty or not printable ASCII.
     RuntimeError
         If the database cannot be written, another service has it, or it belongs to another model.
 
@@ -72,6 +73,7 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
     >>> create_app(model, f"{mkdtemp()}/enrolled.sqlite").title
     'pafo_sk'
     """
+    token = None if token is None else _checked(token)
     served = ServedModel(estimator, Path(database))
     # one thread asks the model, so that enrolments and predictions follow one another
     executor = ThreadPoolExecutor(1, thread_name_prefix="pafo_sk-model")
@@ -266,6 +268,18 @@ class _LimitedBody:
             return message
 
         await self._app(scope, limited, send)
+
+
+def _checked(token: str) -> str:
+    """Return the token without white space around it, if the header of a request can hold it."""
+    token = token.strip()
+    if not (token and token.isascii() and token.isprintable()):
+        raise ValueError(
+            "token (the environment variable PAFO_SK_TOKEN) is empty or not printable ASCII, so "
+            "that no header could hold it. Make one, for instance with python -c 'import secrets; "
+            "print(secrets.token_urlsafe())'; for no token pass None, or leave the variable out."
+        )
+    return token
 
 
 def _reward(estimator: Any, standardize: str | None, items: Any) -> Any:

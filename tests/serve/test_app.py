@@ -243,6 +243,22 @@ def test_the_token(model, database):
         ok(client.post("/reward", json=body, headers={"Authorization": "Bearer sesame"}))
 
 
+@pytest.mark.parametrize("token", ["", " \n", "s\u00e9same", "ses\name", "ses\0ame"])
+def test_tokens_that_no_header_holds(token, model, database):
+    with pytest.raises(ValueError, match=r"token .*PAFO_SK_TOKEN.* not printable ASCII"):
+        create_app(model, database, token=token)
+    create_app(model, database)  # nothing has the database
+
+
+def test_a_token_from_a_file_ends_with_its_line(model, database):
+    with TestClient(create_app(model, database, token=" sesame\r\n")) as client:
+        headers = {"Authorization": "Bearer sesame"}
+        ok(client.post("/reward", json={"items": ITEMS}, headers=headers))
+        assert client.post("/users", json={}).status_code == 401
+        headers = {"Authorization": "Bearer"}
+        assert client.post("/users", json={}, headers=headers).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -38,6 +38,14 @@ def test_wrong_databases(model, tmp_path, monkeypatch, capsys):
     assert "is not a database" in capsys.readouterr().err
 
 
+def test_wrong_tokens(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PafoRewardEstimator, "warm_up", lambda self: self)
+    monkeypatch.setenv("PAFO_SK_TOKEN", "\n")
+    model.save(tmp_path / "reward.pafo")
+    assert main([str(tmp_path / "reward.pafo"), "--host", "0.0.0.0"]) == 1
+    assert "PAFO_SK_TOKEN) is empty" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_another_encoder(file, tiny_encoder_path, tmp_path, capsys):
     """It is refused before the service takes a request."""
