@@ -47,8 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
         hosts = ["localhost", "127.0.0.1", "[::1]", given.host]
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     warnings.simplefilter("ignore")  # warnings of the library name users
-    # the access log would have addresses of clients; paths hold no user
-    uvicorn.run(app, host=given.host, port=given.port, access_log=False, log_level="warning")
+    uvicorn.run(
+        app,
+        host=given.host,
+        port=given.port,
+        workers=1,  # whatever WEB_CONCURRENCY says, because one process has the database
+        access_log=False,  # it would have addresses of clients; paths hold no user
+        log_level="warning",
+    )
     return 0
 
 

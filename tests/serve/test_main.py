@@ -72,6 +72,13 @@ def test_other_names_of_this_machine_are_refused(model, tmp_path, monkeypatch):
     assert TestClient(served[1], base_url="http://name.example").get("/health").is_success
 
 
+@pytest.mark.slow
+def test_one_process_whatever_the_environment_asks_for(file, tiny_encoder_path, monkeypatch):
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    with Service(file, tiny_encoder_path) as service:
+        assert service.ask("/health")["status"] == "ok"
+
+
 def choice(thread, i):
     return {
         "prompt": "yes", "response_a": "tax", "response_b": "bus", "winner": "b",
