@@ -60,7 +60,7 @@ def write_model(estimator: Any, path: Any, hash_users: bool) -> None:
     file = Path(path)
     if file.is_dir():
         raise IsADirectoryError(f"path: {str(file)!r} is a folder; name a file, 'reward.pafo'.")
-    with whole_file(file) as part, part.open("xb") as opened:
+    with whole_file(file) as part, part.open("wb") as opened:
         opened.write(data)
         opened.flush()
         os.fsync(opened.fileno())

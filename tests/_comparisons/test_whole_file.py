@@ -1,5 +1,8 @@
 """Files that are there as a whole or not at all."""
 
+import os
+import stat
+
 import pytest
 
 from pafo_sk._comparisons.whole_file import whole_file
@@ -26,3 +29,46 @@ def test_an_error_leaves_the_old_file(tmp_path):
     with pytest.raises(KeyError, match="stop"):
         fail()
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("a.txt", "old")]
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_stays(tmp_path, dangling):
+    """What it names is replaced, also where the link is in another folder."""
+    (tmp_path / "store").mkdir()
+    file, link = tmp_path / "store" / "v1.txt", tmp_path / "current.txt"
+    if not dangling:
+        file.write_text("old")
+    link.symlink_to("store/v1.txt")
+    with whole_file(link) as part:
+        part.write_text("new")
+    assert link.is_symlink()
+    assert file.read_text() == "new"
+    assert os.listdir(file.parent) == ["v1.txt"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o444, 0o664])
+def test_the_mode_stays(tmp_path, mode):
+    file = tmp_path / "a.txt"
+    file.write_text("old")
+    file.chmod(mode)
+    with whole_file(file) as part:
+        part.write_text("new")
+        assert stat.S_IMODE(part.stat().st_mode) == 0o600
+    assert file.read_text() == "new"
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+
+
+def test_a_new_file_has_the_mode_of_the_process(tmp_path):
+    (tmp_path / "b.txt").touch()
+    with whole_file(tmp_path / "a.txt") as part:
+        part.write_text("new")
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_stays(tmp_path, make):
+    make(tmp_path / "a.txt")
+    with pytest.raises(OSError, match=r"a.txt' is no regular file"), whole_file(tmp_path / "a.txt"):
+        pass
+    assert not (tmp_path / "a.txt").is_file()
+    assert os.listdir(tmp_path) == ["a.txt"]
