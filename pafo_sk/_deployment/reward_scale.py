@@ -38,9 +38,10 @@ class RewardScale:
 
     @classmethod
     def of_fit(cls, model: PersonalisedReward, comparisons: ComparisonTable) -> RewardScale:
-        """The scale on the items that are compared."""
+        """The scale on the items that are compared, or on 20,000 of them."""
         used = comparisons.used()
-        items = comparisons.items[used[:: -(-len(used) // MAX_ITEMS)]]
+        n = min(len(used), MAX_ITEMS)
+        items = comparisons.items[used[np.arange(n) * len(used) // n]]
         return cls.of(model.all_rewards(items))
 
     def standardized(self, reward: np.ndarray, coefficients: np.ndarray) -> np.ndarray:

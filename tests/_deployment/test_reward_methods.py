@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pafo_sk import PafoRewardEstimator
+from pafo_sk import ComparisonTable, PafoRewardEstimator
+from pafo_sk._deployment.reward_scale import RewardScale
 
 FEATURES = [f"x{j}" for j in range(6)]
 
@@ -33,6 +34,23 @@ def test_mean_0_and_variance_1_for_every_user(text_model, texts):
     shifted = text_model.reward(items.assign(user="user 7"), standardize="population")
     assert np.corrcoef(plain, shifted)[0, 1] == pytest.approx(1)
     assert np.ptp(plain / (shifted - shifted.mean()) * 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("n_items", "chosen"),
+    [
+        (19_999, np.arange(19_999)),
+        (20_001, np.arange(20_000)),
+        (30_000, np.arange(30_000)[np.arange(30_000) % 3 < 2]),
+    ],
+)
+def test_twenty_thousand_reference_items_if_there_are_more(n_items, chosen, model):
+    vectors = np.random.RandomState(0).normal(size=(n_items, len(FEATURES)))
+    rows = np.arange(n_items)
+    found = RewardScale.of_fit(model.model_, ComparisonTable(vectors, rows, rows[::-1]))
+    expected = RewardScale.of(model.model_.all_rewards(vectors[chosen]))
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    np.testing.assert_array_equal(found.covariance, expected.covariance)
 
 
 def test_the_order_stays(text_model, texts):
