@@ -27,8 +27,8 @@ def codes_of_repeats(comparisons: ComparisonTable) -> np.ndarray:
 
 def _hashes(items: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Hash some items by their exact values, (n_rows,)."""
-    # odd factors, so that the order of an item's values matters
-    factors = 2 * np.arange(items.shape[1], dtype=np.uint64) + 1
+    # factors without a pattern: with 1, 3, 5, 7 the rows 1001 and 0110 would have one hash
+    factors = pd.util.hash_array(np.arange(items.shape[1])) | np.uint64(1)
     found = []
     for part in chunks(items, rows):
         # the same in every precision, in which 0.0 and -0.0 are one number

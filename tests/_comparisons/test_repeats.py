@@ -34,3 +34,10 @@ def test_codes_do_not_depend_on_other_rows_and_their_order(picked, seed):
     assert same(found) == same(of_value)
     # the order of the codes is that of the contents
     assert np.array_equal(np.argsort(found, kind="stable"), np.argsort(of_value, kind="stable"))
+
+
+def test_items_of_two_values_are_told_apart():
+    """As one-hot columns and counts are: all 256 items of eight zeros and ones, each with zero."""
+    items = (np.arange(256)[:, None] >> np.arange(8)) & 1
+    table = ComparisonTable(items.astype(np.float32), np.arange(256), np.zeros(256, dtype=int))
+    assert len(set(codes_of_repeats(table))) == 256
