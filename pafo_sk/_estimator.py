@@ -12,6 +12,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from pafo_sk._baselines import most_trained_by, one_reward
+from pafo_sk._comparisons.closed_triples import warn_of_shared_items
 from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
@@ -272,7 +273,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         Parameters
         ----------
         X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
-            Comparisons; see the class.
+            Comparisons; see the class. Differences, (n, n_features), do not show which rows share
+            an item: pass a table where items recur.
         y : array-like of shape (n,)
             The winner, as one of two labels; ``pos_label`` says which of them means response_b.
         groups : array-like of shape (n,), frame of several columns, or None, default=None
@@ -306,7 +308,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             if groups is not None:
                 found = read_groups(groups, source, label, user, users, weight)
             comparisons = given.table()
-            distance_scale = comparisons.unit(item_weights(given, weight))
+            distance_scale = comparisons.unit(item_weights(given, comparisons, weight))
             trainer = self._trainer(
                 comparisons, distance_scale, options.linear, label, user, found, weight
             )
@@ -324,6 +326,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 self.history_report_ = self.options_report_ = None
             else:
                 warn_without_users(users, self.user)
+                warn_of_shared_items(given)
                 # 1. A specialist for each group.
                 specialists = fit_specialists(
                     trainer, pooled, found.codes, self.specialist_shrinkage
@@ -332,12 +335,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                 teachers = Teachers(trainer, found.codes, pooled, specialists, self.conditioning)
                 # 3. the unified model, which reads histories: candidates race on held-out rows.
                 one = CandidateTrainer(
-                    trainer,
-                    pooled,
-                    specialists,
-                    found,
-                    options,
-                    self._student_config,
+                    trainer, pooled, specialists, found, options, self._student_config
                 )
                 fits = CandidateFits(one.sample(trainer.config.max_judged), teachers)
                 ranked = rank_candidates(fits)

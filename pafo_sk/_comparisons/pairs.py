@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
+from pafo_sk._comparisons.repeats import first_of_repeats
 from pafo_sk._comparisons.table import ComparisonTable
 
 Join = Callable[[list[str], list[str], np.ndarray], list[str]]
@@ -75,7 +76,8 @@ class Pairs:
         """Make a table in which every pair has two items of its own.
 
         A difference ``x`` becomes the pair ``(-x/2, x/2)``: any antisymmetric margin can be
-        evaluated on it, and a linear one is exactly ``w @ x``.
+        evaluated on it, and a linear one is exactly ``w @ x``. Equal pairs of a user have the same
+        items, on whichever side, so that they are known to tell of one another.
         """
         X = self.values
         if X.ndim == 2:
@@ -89,10 +91,12 @@ class Pairs:
         if len(tied):
             first = (X[tied, 0] != X[tied, 1]).argmax(axis=1)
             swapped[tied] = X[tied, 0, first] > X[tied, 1, first]
-        items = np.where(swapped[:, None, None], X[:, ::-1], X)
+        items = np.where(swapped[:, None, None], X[:, ::-1], X).reshape(len(X), -1)
+        if self.users is not None:
+            rows = first_of_repeats(items, self.users.codes)
         items = np.ascontiguousarray(items.reshape(2 * len(X), -1))
         a, b = 2 * rows + swapped, 2 * rows + ~swapped
-        return ComparisonTable.unchecked(items=items, a=a, b=b, users=self.users)
+        return ComparisonTable.unchecked(items=items, a=a, b=b, users=self.users).compact()
 
     @staticmethod
     def differences(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,9 @@ import pandas as pd
 from pafo_sk._comparisons.memory_map import chunks
 from pafo_sk._comparisons.table import ComparisonTable
 
+# Numbers of every row that are read in search of repeats before the others.
+N_READ_FIRST = 8
+
 
 def codes_of_repeats(comparisons: ComparisonTable) -> np.ndarray:
     """Number the distinct pairs of items by what they hold, wherever in the table they stand.
@@ -23,6 +26,30 @@ def codes_of_repeats(comparisons: ComparisonTable) -> np.ndarray:
     a, b = rank[comparisons.a], rank[comparisons.b]
     pair = np.minimum(a, b) * (rank.max() + 1) + np.maximum(a, b)
     return np.unique(pair, return_inverse=True)[1]
+
+
+def first_of_repeats(pairs: np.ndarray, user: np.ndarray) -> np.ndarray:
+    """Return for every row the first row of its user that holds the same numbers.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (n, n_numbers)
+    user : ndarray of int, shape (n,)
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    first = np.arange(len(pairs))
+    by_user = pd.util.hash_array(user.astype(np.int64))
+    # a few columns tell most rows apart, so that only the others are read in full
+    begins = pd.Series(by_user + _hashes(pairs[:, :N_READ_FIRST], first))
+    rows = np.flatnonzero(begins.duplicated(keep=False))
+    if len(rows):
+        whole = by_user[rows] + _hashes(pairs, rows)
+        _, place, code = np.unique(whole, return_index=True, return_inverse=True)
+        first[rows] = rows[place[code]]
+    return first
 
 
 def _hashes(items: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -114,9 +114,15 @@ def _kept(weight: np.ndarray, columns: dict[str, Any]) -> list[Any]:
     return [None if values is None else _taken(values, rows) for values in columns.values()]
 
 
-def item_weights(comparisons: Comparisons, weight: np.ndarray | None) -> np.ndarray | None:
-    """How often each item of a table counts: pairs have two each, other forms each item once."""
-    return np.repeat(weight, 2) if weight is not None and isinstance(comparisons, Pairs) else None
+def item_weights(
+    comparisons: Comparisons, table: ComparisonTable, weight: np.ndarray | None
+) -> np.ndarray | None:
+    """How often each item of ``table`` counts: of pairs as often as it is compared, else once."""
+    if not isinstance(comparisons, Pairs):
+        return None
+    each = None if weight is None else np.tile(weight, 2)
+    counts = np.bincount(np.concatenate([table.a, table.b]), each)
+    return None if (counts == 1).all() else counts
 
 
 def repeated_rows(weight: np.ndarray) -> np.ndarray:

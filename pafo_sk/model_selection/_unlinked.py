@@ -19,6 +19,9 @@ from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.links import history_keys, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
+from pafo_sk._comparisons.numbers import as_array, no_numbers
+from pafo_sk._comparisons.pairs import Pairs
+from pafo_sk._comparisons.reader import split_user_column
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._judging.given import users_of
@@ -57,9 +60,11 @@ class UnlinkedKFold(BaseCrossValidator):
 
     Notes
     -----
-    Rows of arrays, and of frames without the columns ``response_a`` and ``response_b``, have
-    responses of their own, so that they are not linked. A response with which most rows of several
-    users compare, such as the status quo, links no rows. The cost is linear in the number of rows.
+    Of rows of vectors (arrays, and frames without the columns ``response_a`` and ``response_b``),
+    those of a user that are equal up to the sign are linked. That two others share a response
+    cannot be seen in them: use a `ComparisonTable` where they may. A response with which most rows
+    of several users compare, such as the status quo, links no rows. The cost is linear in the
+    number of rows.
 
     Examples
     --------
@@ -134,7 +139,7 @@ class UnlinkedKFold(BaseCrossValidator):
         X = in_rows_that_can_be_taken(X)
         user = self._users(X)
         rng = check_random_state(self.random_state)
-        comparisons = without_idle_prompts(_comparisons(X), user, self.n_splits)
+        comparisons = without_idle_prompts(self._comparisons(X, user), user, self.n_splits)
         by_prompt = comparisons.prompts is not None
         if comparisons.prompts is not None:
             codes = comparisons.prompts.codes
@@ -173,6 +178,26 @@ class UnlinkedKFold(BaseCrossValidator):
         users = users_of(self, X)
         return np.zeros(n, dtype=np.int64) if users is None else pd.factorize(users)[0]
 
+    def _comparisons(self, X: Any, user: np.ndarray) -> ComparisonTable:
+        """Rows as pairs of items, and their prompts; the vectors are left out."""
+        if isinstance(X, ComparisonTable):
+            # the prompts of a part are those that its rows have
+            return X.replaced(prompts=None if X.prompts is None else X.prompts.compact())
+        if not is_frame(X):
+            return _of_numbers(split_user_column(as_array(X), self.user)[0], user)
+        columns = Columns(X)
+        prompts = columns.labels("prompt") if "prompt" in columns else None
+        if "response_a" not in columns or "response_b" not in columns:
+            numbers = (
+                Columns(columns.drop([self.user])).to_pandas().select_dtypes(["number", "bool"])
+            )
+            return _of_numbers(numbers.to_numpy(), user).replaced(prompts=prompts)
+        item = Labels.joined(columns.texts("response_a"), columns.texts("response_b")).codes
+        if prompts is not None:
+            item = pair_codes(prompts.codes, item)
+        a, b = np.split(item, 2)
+        return ComparisonTable.unchecked(items=None, a=a, b=b, prompts=prompts)
+
     def _check_tested(self, masks: list[tuple[np.ndarray, np.ndarray]], user: np.ndarray) -> None:
         """Raise if a fold tests nothing, and warn if it tests few users."""
         remedy = (
@@ -198,22 +223,21 @@ class UnlinkedKFold(BaseCrossValidator):
             )
 
 
-def _comparisons(X: Any) -> ComparisonTable:
-    """Rows as pairs of items, and their prompts; the vectors are left out."""
-    if isinstance(X, ComparisonTable):
-        # the prompts of a part are those that its rows have
-        return X.replaced(prompts=None if X.prompts is None else X.prompts.compact())
-    n, prompts = num_samples(X), None
-    item = np.arange(2 * n)
-    if is_frame(X):
-        columns = Columns(X)
-        if "prompt" in columns:
-            prompts = columns.labels("prompt")
-        if "response_a" in columns and "response_b" in columns:
-            sides = [columns.texts("response_a"), columns.texts("response_b")]
-            text = Labels.joined(*sides).codes
-            item = text if prompts is None else pair_codes(prompts.codes, text)
-    return ComparisonTable.unchecked(items=None, a=item[:n], b=item[n:], prompts=prompts)
+def _of_numbers(values: Any, user: np.ndarray) -> ComparisonTable:
+    """Rows of vectors as pairs of items, which equal rows of a user share, without the vectors."""
+    try:
+        values = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise no_numbers("X", error) from None
+    values = values if values.ndim == 3 else values.reshape(len(user), -1)
+    if not values.size:
+        a, b = np.arange(2 * len(user)).reshape(2, -1)
+        return ComparisonTable.unchecked(items=None, a=a, b=b)
+    first = np.unique(user, return_index=True)[1][user]
+    # what is the same in all rows of every user, such as a group, is no part of a difference
+    varies = (values != values[first]).reshape(-1, values.shape[-1]).any(axis=0)
+    values = values[..., varies] if varies.any() else values
+    return Pairs(values, Labels(user, np.unique(user))).table().replaced(items=None, users=None)
 
 
 def _folds_of_items(

@@ -56,6 +56,24 @@ def test_numbers_become_a_table(form):
         np.testing.assert_array_equal(np.stack([a, b], axis=1), X)
 
 
+def test_equal_differences_of_a_user_have_the_same_items():
+    """On whichever side, and however many columns they first agree in."""
+    X = np.arange(60.0).reshape(3, 20)
+    X[1] = X[0]
+    X[1, 19] += 1  # differs in the last column alone
+    rows, sign = np.array([0, 1, 0, 2, 0, 2, 1]), np.array([1, 1, -1, 1, 1, -1, 1])
+    users = Labels.of(list("uuuuvuu"), "users")
+    values = X[rows] * sign[:, None]
+    table = Pairs(values, users).table()
+    pair = [frozenset(items) for items in zip(table.a, table.b, strict=True)]
+    codes = [pair.index(one) for one in pair]
+    assert codes == [0, 1, 0, 3, 4, 3, 1]
+    assert len(table.items) == 8
+    np.testing.assert_array_equal(table.items[table.b] - table.items[table.a], values)
+    # who has no users has two items a row
+    assert len(Pairs(values).table().items) == 14
+
+
 def test_swapped_pairs_make_one_table():
     """Also where the first numbers of a pair are equal, or all are."""
     X = np.array([[[1.0, 2], [1, 1]], [[0, 0], [0, 0]], [[3, 0], [2, 5]], [[0, 1], [0, 4]]])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pafo_sk import ComparisonTable
 from pafo_sk._comparisons.pairs import Pairs
-from pafo_sk._comparisons.repeats import codes_of_repeats
+from pafo_sk._comparisons.repeats import codes_of_repeats, first_of_repeats
 
 
 def same(codes):
@@ -34,6 +34,14 @@ def test_codes_do_not_depend_on_other_rows_and_their_order(picked, seed):
     assert same(found) == same(of_value)
     # the order of the codes is that of the contents
     assert np.array_equal(np.argsort(found, kind="stable"), np.argsort(of_value, kind="stable"))
+
+
+@pytest.mark.parametrize("n_columns", [1, 8, 9])
+def test_first_repeats_are_those_of_a_slow_loop(n_columns):
+    rng = np.random.RandomState(0)
+    pairs, user = rng.randint(2, size=(300, n_columns)) * 0.1, rng.randint(5, size=300)
+    same_row = (pairs[:, None] == pairs).all(axis=2) & (user[:, None] == user)
+    assert first_of_repeats(pairs, user).tolist() == same_row.argmax(axis=1).tolist()
 
 
 def test_items_of_two_values_are_told_apart():

@@ -125,3 +125,21 @@ def test_noise_is_not_learned(prompts):
         mean = np.average(report[name], weights=report["n_comparisons"])
         # the standard error is 0.017
         assert mean == pytest.approx(0.5, abs=0.05), name
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_answers_that_are_asked_for_twice_promise_nothing(share):
+    """Coin flips: a user's second answer to the same comparison, swapped or not, is the first."""
+    rng = np.random.RandomState(0)
+    user, n = np.repeat(np.arange(40), 20), 800
+    X = pd.DataFrame(rng.normal(size=(n, 10))).rename(columns=str)
+    y = rng.randint(2, size=n)
+    again = rng.choice(n, int(share * n), replace=False)
+    sign = rng.choice([-1, 1], size=len(again))
+    X = pd.concat([X, X.iloc[again] * sign[:, None]])
+    y = np.concatenate([y, np.where(sign == 1, y[again], 1 - y[again])])
+    user = np.concatenate([user, user[again]])
+    groups = np.where(user % 4 == 0, "few", "most")
+    model = PafoRewardEstimator(random_state=0).fit(X.assign(user=user), y, groups=groups)
+    assert model.pareto_status_.startswith("fell back to the pooled model")
+    assert (model.pareto_report_["unified_low"] <= 0).all()

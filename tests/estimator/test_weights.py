@@ -103,6 +103,14 @@ def test_weights_are_counts_in_arrays_without_users(groups, made):
     assert_same(models, X)
 
 
+@pytest.mark.parametrize("n_prototypes", [0, 1])
+def test_weights_are_counts_in_arrays_with_users(n_prototypes, made):
+    """Equal rows of a user are one comparison, so that none is in another's history."""
+    X = np.column_stack([made.array(), made.user])
+    params = {"user": 4, "no_harm": None, "n_prototypes": n_prototypes}
+    assert_same(made.both(lambda seed: Whole(random_state=seed, **params), X), X)
+
+
 @pytest.mark.filterwarnings("ignore:No groups reached fit")
 def test_groups_that_are_inferred(made):
     X = made.table()

@@ -92,6 +92,27 @@ def test_rows_that_share_nothing_are_all_tested():
         assert np.bincount(texts.user.iloc[test]).tolist() == [2] * 6
 
 
+@pytest.mark.parametrize("form", ["array", "frame", "frame with groups"])
+def test_rows_of_vectors_that_a_user_repeats_are_linked(form):
+    """Also on the other side; what two users have in common links nothing."""
+    rng = np.random.RandomState(0)
+    user = np.repeat(np.arange(6), 20)
+    once = np.tile(rng.normal(size=(10, 3)), (12, 1))  # every user has the same ten rows, twice
+    vectors = once * rng.choice([-1, 1], size=(120, 1))
+    X = np.column_stack([vectors, user]) if form == "array" else pd.DataFrame(vectors)
+    if form != "array":
+        X = X.rename(columns=str).assign(user=user)
+    if form == "frame with groups":
+        X = X.assign(group=user % 2, name=np.where(user % 2, "odd", "even"))
+    column = 3 if form == "array" else "user"
+    splits = list(UnlinkedKFold(5, user=column, random_state=0).split(X))
+    for train, test in splits:
+        assert sorted([*train, *test]) == list(range(120))
+        assert not {(user[i], i % 10) for i in train} & {(user[i], i % 10) for i in test}
+    # of what users share, some rows are tested while others' are trained on
+    assert any({i % 10 for i in train} & {i % 10 for i in test} for train, test in splits)
+
+
 def test_small_components_lose_no_row():
     """A user with five rankings of three items: each ranking is in one fold."""
     rows = [
