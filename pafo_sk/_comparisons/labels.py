@@ -12,7 +12,7 @@ import pandas as pd
 
 from pafo_sk._comparisons.distinct import check_distinct, with_one_nan
 from pafo_sk._comparisons.messages import in_rows
-from pafo_sk._comparisons.numbers import check_unmasked
+from pafo_sk._comparisons.numbers import check_unmasked, native
 from pafo_sk._comparisons.tabular import as_frame, is_frame
 
 # Up to this many rows a Python loop is faster than pandas.
@@ -246,7 +246,7 @@ def _one_dimensional(values: Any, name: str) -> Any:
             f"{name} is {values!r}; pass one label per row, for instance a column of X."
         )
     # element by element, because labels that are tuples must not become columns
-    values = np.asarray(values) if hasattr(values, "__array__") else as_objects(list(values))
+    values = native(np.asarray(values)) if hasattr(values, "__array__") else as_objects([*values])
     if values.ndim != 1:
         raise ValueError(
             f"{name} must be one-dimensional, and has the shape {values.shape}. For the "

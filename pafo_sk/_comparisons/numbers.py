@@ -27,6 +27,11 @@ def as_array(X: Any, name: str = "X") -> Any:
     return X
 
 
+def native(array: np.ndarray) -> np.ndarray:
+    """Return an array in this machine's order of bytes; files of other machines have another."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
 def check_unmasked(values: Any, name: str) -> None:
     """Raise if an array hides values behind a mask, which numpy would uncover."""
     if not isinstance(values, np.ma.MaskedArray):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.conversations import is_messages
+from pafo_sk._comparisons.numbers import native
 
 # How tables that are not in memory yet are brought there, by the first part of their module.
 _COLLECT = {
@@ -49,7 +50,7 @@ def as_frame(X: Any, argument: str = "X") -> Any:
         What it is called in error messages.
     """
     if isinstance(X, pd.DataFrame):
-        return X
+        return _with_native_columns(X)
     if isinstance(X, list | tuple):
         return _pandas(list(X))
     if hasattr(X, "with_format"):  # of Hugging Face
@@ -93,9 +94,19 @@ def as_frame(X: Any, argument: str = "X") -> Any:
 def _pandas(content: Any) -> pd.DataFrame:
     """Return records or columns as a frame of pandas."""
     try:
-        return pd.DataFrame(content)
+        return _with_native_columns(pd.DataFrame(content))
     except UnicodeEncodeError:  # half an emoji, which Arrow's strings cannot hold
         return pd.DataFrame(content, dtype=object)
+
+
+def _with_native_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of columns in this machine's order of bytes; pandas takes no rows of others."""
+    kinds = enumerate(frame.dtypes)
+    foreign = [i for i, kind in kinds if isinstance(kind, np.dtype) and not kind.isnative]
+    frame = frame.copy(deep=False) if foreign else frame
+    for place in foreign:
+        frame.isetitem(place, native(frame.iloc[:, place].to_numpy()))
+    return frame
 
 
 def _comes_in_parts(X: Any) -> bool:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.labels import not_hashable, unwrapped
 from pafo_sk._comparisons.messages import first_rows, in_rows
-from pafo_sk._comparisons.numbers import check_unmasked
+from pafo_sk._comparisons.numbers import check_unmasked, native
 from pafo_sk._warnings import warn_caller
 
 # Names of the two sides, in any case; the first one is response_a.
@@ -126,7 +126,7 @@ def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
     if isinstance(y, pd.Categorical):
         ordered = y.categories.tolist() if y.ordered else None
     elif not isinstance(y, pd.api.extensions.ExtensionArray):
-        y = column_or_1d(y, warn=True)
+        y = native(column_or_1d(y, warn=True))
     if isinstance(y, np.ndarray) and y.dtype.kind in "US":  # pandas would make objects of them
         found, codes = np.unique(y, return_inverse=True)
         return codes, found, None

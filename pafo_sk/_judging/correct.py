@@ -12,6 +12,7 @@ from sklearn.utils.validation import column_or_1d
 
 from pafo_sk._comparisons.labels import Labels, by_size, pair_codes
 from pafo_sk._comparisons.messages import first_rows, in_rows
+from pafo_sk._comparisons.numbers import native
 from pafo_sk._comparisons.winners import in_order, unmixed
 from pafo_sk._warnings import warn_caller
 
@@ -99,7 +100,7 @@ def correct_predictions(y_true: Any, y_pred: Any) -> np.ndarray:
 
 def read_winners(y: Any, name: str) -> np.ndarray:
     """Winners of one comparison or more, none missing, and no probabilities."""
-    y = column_or_1d(unmixed(y, name))
+    y = native(column_or_1d(unmixed(y, name)))
     if not len(y):
         raise ValueError(
             f"{name} is empty: there are no comparisons. Check the filter that made it."

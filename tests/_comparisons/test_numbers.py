@@ -8,7 +8,7 @@ import torch
 
 from pafo_sk import ComparisonTable
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._comparisons.numbers import as_array
+from pafo_sk._comparisons.numbers import as_array, native
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._groups import read_groups
@@ -90,3 +90,12 @@ def test_a_number_for_all_groups():
 def test_a_misspelt_group_column_is_named_before_all_else(data, quick):
     with pytest.raises(ValueError, match="group_column='tasste' is no column of X"):
         InputReader().fit(data.X.assign(taste="x"), quick(group_column="tasste"))
+
+
+@pytest.mark.parametrize("kind", [">i2", ">f4", ">U3", ">M8[D]"])
+def test_native_arrays_hold_the_same(kind):
+    given = np.arange(5).astype(kind)
+    found = native(given)
+    assert found.dtype.isnative
+    assert found.tolist() == given.tolist()
+    assert native(found) is found

@@ -7,6 +7,11 @@ import pandas as pd
 import pytest
 from changes import ROWS, put, set_column
 
+from pafo_sk import PafoRewardEstimator
+from pafo_sk.datasets import from_strengths, make_preferences
+from pafo_sk.metrics import fairness_report
+from pafo_sk.model_selection import StratifiedPreferenceKFold
+
 
 @pytest.mark.filterwarnings("error")
 def test_empty_string_is_a_response(base, make):
@@ -121,3 +126,32 @@ def test_extra_columns_are_ignored_among_texts(base, fitted):
     np.testing.assert_array_equal(
         fitted("texts").decision_function(more), fitted("texts").decision_function(X)
     )
+
+
+def test_bytes_in_the_order_of_another_machine():
+    """As numpy reads them from FITS, HDF5 and NetCDF files; pandas refuses them."""
+    data = make_preferences(n_users=12, n_comparisons=20, n_features=3, random_state=0)
+    y, user = np.asarray(data.y, dtype=int), np.asarray(data.users, dtype=int)
+    group = (data.groups == "group_0").astype(int)
+    numbers = data.X.drop(columns="user")
+
+    def fitted(order):
+        foreign = [values.astype(f"{order}i4") for values in (y, user, group)]
+        X = numbers.astype(f"{order}f8").assign(user=foreign[1])
+        model = PafoRewardEstimator(strategy="balanced", random_state=0)
+        return X, *foreign, model.fit(X, foreign[0], groups=foreign[2])
+
+    *given, model = fitted("<")
+    *foreign, found = fitted(">")
+    assert found.classes_.dtype == np.int32
+    for (X, y, user, group), one in ((foreign, found), (given, model)):
+        np.testing.assert_array_equal(one.predict(X), model.predict(given[0]))
+        report = fairness_report(one, X, y, groups=group, users=user)
+        expected = fairness_report(model, given[0], given[1], groups=given[3], users=given[2])
+        assert report.groups["accuracy"].to_dict() == expected.groups["accuracy"].to_dict()
+        folds = list(StratifiedPreferenceKFold(3).split(X, y, group))
+        expected_folds = StratifiedPreferenceKFold(3).split(given[0], given[1], given[3])
+        for fold, expected_fold in zip(folds, expected_folds, strict=True):
+            np.testing.assert_array_equal(fold[1], expected_fold[1])
+        assert from_strengths(X, 2 * y - 1).X["user"].tolist() == given[2].tolist()
+    assert found.enroll(foreign[0], foreign[1]).history_.counts().tolist() == [40] * 12
