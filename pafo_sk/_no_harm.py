@@ -14,6 +14,7 @@ from pafo_sk._groups import Groups
 from pafo_sk._pareto_report import LEVEL, as_index, clear_losses, correct, gains, pareto_report
 from pafo_sk._training.calibration import calibrated_losses, mean_and_error
 from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._warnings import warn_caller
 
 # Lengths at which histories are judged, besides their own length.
 LENGTHS = (0, 2, 4, 8, 16)
@@ -121,8 +122,9 @@ class Judge:
         margins by histories of these lengths and of their own, (n_comparisons, n_lengths + 1).
     trainer : Trainer
     groups : Groups
-    longest_history : int or None
-        Most comparisons in the history of a held-out row; None where there are no users.
+    longest_history : float or None
+        Most comparisons in the history of a held-out row, each as often as it counts; 0 if all
+        histories are empty, None where there are no users.
     """
 
     def __init__(
@@ -131,13 +133,18 @@ class Judge:
         margins_of: Callable[[Any, Sequence[int], float, Sequence[int]], np.ndarray],
         trainer: Trainer,
         groups: Groups,
-        longest_history: int | None,
+        longest_history: float | None,
     ):
         self.references, self.margins_of = references, margins_of
         self.trainer, self.groups = trainer, groups
         self.pooled_right = correct(references["pooled"], trainer.label)
         self.longest_history = longest_history
-        self.lengths = [length for length in LENGTHS if length < (longest_history or 0)]
+        self.lengths = [length for length in LENGTHS if length < round(longest_history or 0)]
+
+    @property
+    def without_histories(self) -> bool:
+        """Whether no history counts as one comparison, so that what it does cannot be judged."""
+        return self.longest_history is not None and round(self.longest_history) == 0
 
     def judge(self, option: Option, margins: np.ndarray) -> Judged:
         """Judge an option by its held-out margins."""
@@ -209,7 +216,9 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     no_harm : float or None
         Accuracy that a group may lose at most; None: any.
     """
-    if judge.longest_history == 0:  # what histories do could not be judged
+    if judge.without_histories:
+        if judge.longest_history:
+            warn_caller(f"Users are not served by their histories: {_light(judge)}")
         chosen = judge.pooled(candidates[0])
         return _verdict(judge, chosen, [chosen], no_harm)
     preferred = judge.preferred(candidates[0])
@@ -328,7 +337,9 @@ def _refused(judge: Judge, chosen: Judged, seen: Sequence[Judged], no_harm: floa
 
 def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> str:
     """One-sentence summary of the report."""
-    if judge.longest_history == 0:
+    if judge.without_histories and judge.longest_history:
+        return f"everybody gets the pooled model: {_light(judge)}"
+    if judge.without_histories:
         return (
             "nobody has a history, because no user has two comparisons that share neither a prompt "
             "nor an item; everybody gets the pooled model. Fit with more comparisons of each user"
@@ -359,6 +370,15 @@ def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> 
     if clear.any():
         gained = f"a gain clear of zero for {_names(report.index[clear])}"
     return f"{lost}; {gained}{mended}"
+
+
+def _light(judge: Judge) -> str:
+    """What is said of weights that leave no history."""
+    return (
+        "by sample_weight, which says how often a comparison counts, the longest history counts "
+        f"as {judge.longest_history:.2g} comparisons. For weights with the mean 1 pass "
+        "sample_weight * len(sample_weight) / sample_weight.sum()"
+    )
 
 
 def _names(groups: pd.Index) -> str:

@@ -141,6 +141,16 @@ def test_nobody_has_a_history():
     assert found.by_length.index.get_level_values("n_known").unique().tolist() == ["all"]
 
 
+def test_histories_of_small_weights_count_as_none():
+    pooled = margin_with([8] * 15 + [3] * 5)
+    unified = margin_with([8] * 15 + [9] * 5)
+    with pytest.warns(UserWarning, match="the longest history counts as 0.012 comparisons"):
+        found = mended(pooled, unified, 0.005, longest=0.0123)
+    assert found.option.pooled_share == 1
+    assert found.status.startswith("everybody gets the pooled model: by sample_weight")
+    assert "no user has two comparisons" not in found.status
+
+
 def test_a_model_that_cannot_be_told_from_pooled_gives_way_to_it():
     """Two users of twenty gain, which is within two standard errors of nothing."""
     pooled = margin_with([8] * 20)

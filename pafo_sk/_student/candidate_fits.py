@@ -61,14 +61,18 @@ class CandidateFits:
             "specialist": specialists.margins(trainer, own),
         }
 
-    def longest_history(self) -> int | None:
-        """Most comparisons that the history of a row holds; None where there are no users."""
+    def longest_history(self) -> float | None:
+        """Most comparisons that the history of a row holds; None where there are no users.
+
+        Each as often as it counts; exactly 0 if all histories are empty.
+        """
         trainer = self.judged.trainer
         if trainer.user.min() < 0:
             return None
-        counts = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
-        others = _history_index(trainer).others(torch.as_tensor(counts)[:, None])
-        return round(float(others.max()))
+        once = np.ones(len(trainer))
+        counts = np.stack([once, once if trainer.weight is None else trainer.weight], axis=1)
+        n_rows, longest = _history_index(trainer).others(torch.as_tensor(counts)).amax(dim=0)
+        return float(longest) if n_rows else 0.0
 
     def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
         """Margins of the judged rows of some folds, by models that did not see the fold.

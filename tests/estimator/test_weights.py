@@ -118,6 +118,27 @@ def test_groups_that_are_inferred(made):
     assert_same(made.both(lambda _: Whole(**params), X, groups=False), X)
 
 
+def test_weights_that_sum_to_one_are_no_lack_of_comparisons(made, quick):
+    """The remedy in the warning gives the model without weights."""
+    X, weight = made.table(), np.full(300, 1 / 300)
+    with pytest.warns(UserWarning, match="by sample_weight") as found:
+        light = quick().fit(X, made.y, groups=made.groups, sample_weight=weight)
+    assert found[0].filename == __file__
+    assert "sample_weight" in light.pareto_status_
+    assert "no user has two" not in light.pareto_status_
+    remedy = light.pareto_status_.split(" pass ")[1].split(".sum()")[0] + ".sum()"
+    scaled = eval(remedy, {"sample_weight": weight})
+    whole, plain = (
+        quick().fit(X, made.y, groups=made.groups, sample_weight=w) for w in (scaled, None)
+    )
+    assert whole.pareto_status_ == plain.pareto_status_
+    np.testing.assert_allclose(whole.decision_function(X), plain.decision_function(X), rtol=1e-6)
+    # who has one comparison has no history, whatever it weighs
+    alone = ComparisonTable(made.items, made.a, made.b, users=np.arange(300))
+    single = quick().fit(alone, made.y, groups=made.groups, sample_weight=weight)
+    assert "no user has two comparisons" in single.pareto_status_
+
+
 def test_rows_of_weight_zero_are_left_out_to_the_last_bit(made):
     """Thinned histories and the no-harm step included, because the rows are the same."""
     X, kept = made.table(), made.weight > 0
