@@ -100,7 +100,7 @@ def _pandas(content: Any) -> pd.DataFrame:
 
 
 def _with_native_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame of columns in this machine's order of bytes; pandas takes no rows of others."""
+    """Return a frame in this machine's order of bytes; pandas takes no rows of other columns."""
     kinds = enumerate(frame.dtypes)
     foreign = [i for i, kind in kinds if isinstance(kind, np.dtype) and not kind.isnative]
     frame = frame.copy(deep=False) if foreign else frame

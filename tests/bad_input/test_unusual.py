@@ -149,8 +149,10 @@ def test_bytes_in_the_order_of_another_machine():
         report = fairness_report(one, X, y, groups=group, users=user)
         expected = fairness_report(model, given[0], given[1], groups=given[3], users=given[2])
         assert report.groups["accuracy"].to_dict() == expected.groups["accuracy"].to_dict()
-        folds = list(StratifiedPreferenceKFold(3).split(X, y, group))
-        expected_folds = StratifiedPreferenceKFold(3).split(given[0], given[1], given[3])
+        folds = list(StratifiedPreferenceKFold(3, random_state=0).split(X, y, group))
+        expected_folds = StratifiedPreferenceKFold(3, random_state=0).split(
+            given[0], given[1], given[3]
+        )
         for fold, expected_fold in zip(folds, expected_folds, strict=True):
             np.testing.assert_array_equal(fold[1], expected_fold[1])
         assert from_strengths(X, 2 * y - 1).X["user"].tolist() == given[2].tolist()
