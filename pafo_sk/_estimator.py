@@ -294,7 +294,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             For input that cannot be used, naming the column, the rows and the remedy. A model
             fitted before stays as it was.
         """
-        with fitted_afresh(self), progress(self.verbose):
+        # within torch.inference_mode() tensors have no gradients
+        with fitted_afresh(self), progress(self.verbose), torch.inference_mode(False):
             self._validate_params()
             options = StudentOptions.of(self)
             self.reader_ = InputReader()

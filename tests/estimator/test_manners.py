@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 
 from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
+from pafo_sk.model_selection import FitCache
 
 FEATURES = [f"x{j}" for j in range(6)]
 
@@ -135,3 +136,42 @@ def test_refit_is_as_good_as_new(first, data, texts, quick, letter_encoder):
         fresh = clone(model).fit(X, y, groups=groups)
         assert vars(model).keys() == vars(fresh).keys()
         np.testing.assert_array_equal(model.decision_function(X), fresh.decision_function(X))
+
+
+@pytest.mark.parametrize("strategy", ["pafo", "pooled", "balanced", "group_dro"])
+def test_fit_within_inference_mode(strategy, data, quick):
+    """As a service that answers in this mode may fit; the model and the mode stay the same."""
+    expected = quick(strategy=strategy).fit(data.X, data.y, groups=data.groups)
+    with torch.inference_mode():
+        model = quick(strategy=strategy).fit(data.X, data.y, groups=data.groups)
+        assert torch.is_inference_mode_enabled()
+        with pytest.raises(ValueError, match="labels"):
+            copy.copy(model).fit(data.X, data.y[:3])
+        assert torch.is_inference_mode_enabled()
+        margin = model.decision_function(data.X)
+        rewards = model.reward(data.X)
+        model.enroll(data.X, data.y)
+    np.testing.assert_array_equal(margin, expected.decision_function(data.X))
+    np.testing.assert_array_equal(rewards, expected.reward(data.X))
+    expected.enroll(data.X, data.y)
+    np.testing.assert_array_equal(
+        model.decision_function(data.X), expected.decision_function(data.X)
+    )
+    again = model.fit(data.X, data.y, groups=data.groups)
+    np.testing.assert_array_equal(again.decision_function(data.X), margin)
+
+
+def test_vectors_and_models_of_inference_mode_serve_outside_of_it(letter_encoder, texts, quick):
+    """Tensors, the encoder's cache and a fit cache that were filled within the mode."""
+    cache, settings = FitCache(), {"encoder": letter_encoder, "cache": "memory"}
+    X, y, groups = texts.X, texts.y, texts.groups
+    with torch.inference_mode():
+        inside = quick(fit_cache=cache, **settings).fit(X, y, groups=groups)
+        items = torch.randn(len(y), 4)
+    outside = quick(fit_cache=cache, **settings).fit(X, y, groups=groups)
+    np.testing.assert_array_equal(inside.decision_function(X), outside.decision_function(X))
+    net = RewardNet(MLPHead, module__hidden=3, max_epochs=2)
+    by_tensor = quick(reward_net=net, user=None, fit_cache=cache).fit(items, y, groups=groups)
+    with torch.inference_mode():
+        within = quick(reward_net=net, user=None).fit(items, y, groups=groups)
+    np.testing.assert_array_equal(by_tensor.predict(items), within.predict(items))
