@@ -342,7 +342,8 @@ def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> 
     if judge.without_histories:
         return (
             "nobody has a history, because no user has two comparisons that share neither a prompt "
-            "nor an item; everybody gets the pooled model. Fit with more comparisons of each user"
+            "nor an item (equal or opposite differences share both items); everybody gets the "
+            "pooled model. Fit with more comparisons of each user"
         )
     if option.pooled_share >= 1 and not harms:
         return (
