@@ -12,11 +12,11 @@ from _library import (
     block_scales,
     encode_texts,
     encoder_info,
+    fingerprint_of,
     load_encoder,
     memory_store,
     n_layers,
     resolve_layers,
-    revision_of,
     scaled_blocks,
     vector_settings,
 )
@@ -36,14 +36,14 @@ def warm(texts: Iterable[str], folder: Path) -> dict[str, object]:
     Returns
     -------
     dict
-        Name, revision, layers and dimension of the encoder.
+        Name, fingerprint, layers and dimension of the encoder.
     """
     unique, model = list(dict.fromkeys(texts)), load_encoder(ENCODER)
     found = encode_texts(
         unique, ENCODER, encode_params=PARAMS, cache=EmbeddingStore(folder), verbose=1
     )
     layers = resolve_layers(PARAMS["layers"], model)
-    key = (revision_of(model), vector_settings(model, {}))
+    key = (fingerprint_of(model), vector_settings(model, {}))
     LayerStore(memory_store, layers, n_layers(model)).put_many(key, unique, found)
     return {**encoder_info(ENCODER, model), "layers": list(layers), "dimension": found.shape[1]}
 

@@ -3,7 +3,7 @@
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
-from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of
 from pafo_sk._encoding.layers import (
     LayerStore,
     block_scales,
@@ -36,6 +36,7 @@ __all__ = [
     "block_scales",
     "encode_texts",
     "encoder_info",
+    "fingerprint_of",
     "join_prompt",
     "load_encoder",
     "margins_of",
@@ -43,7 +44,6 @@ __all__ = [
     "n_layers",
     "open_store",
     "resolve_layers",
-    "revision_of",
     "scaled_blocks",
     "split_by_support",
     "squared_distance",

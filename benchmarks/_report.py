@@ -212,8 +212,8 @@ def _preamble(summary: dict[str, Any], environment: dict[str, Any]) -> str:
         lines.append(
             f"Run on {environment['date']}, {environment['cpu']}, "
             f"{environment['threads']} thread(s), Python {environment['python']}; {versions}; "
-            f"encoder {environment['encoder']['name']} (revision "
-            f"{environment['encoder']['revision'][:8]})."
+            f"encoder {environment['encoder']['name']} (fingerprint "
+            f"{environment['encoder']['fingerprint'][:8]})."
         )
     codes = sorted({code for row in rows for code in row["code"]})
     lines.append(f"State of the library (digest of its source): {', '.join(codes)}.")

@@ -218,7 +218,7 @@ def test_encoder_object_in_a_fresh_process(texts, quick, tiny_encoder, tiny_enco
     assert "SentenceTransformer" in printed
     assert "not in this process" in printed
     assert "set_params(encoder=obj)" in printed
-    assert model.encoder_info_["revision"] in printed
+    assert model.encoder_info_["fingerprint"] in printed
     np.testing.assert_array_equal(joblib.load(tmp_path / "found"), model.decision_function(texts.X))
 
 
@@ -242,7 +242,7 @@ def test_another_encoder_at_the_same_place_is_refused(
     joblib.dump(model, tmp_path / "model")
     changed_encoder.save(folder)
     fresh = clone(model).fit(texts.X, texts.y, groups=texts.groups)
-    old, new = (m.encoder_info_["revision"] for m in (model, fresh))
+    old, new = (m.encoder_info_["fingerprint"] for m in (model, fresh))
     assert old != new
     items = texts.X.assign(response=texts.X["response_a"])
     for one in (model, joblib.load(tmp_path / "model")):
@@ -279,9 +279,9 @@ def test_another_encoder_is_refused_in_a_fresh_process(
     """
     printed = in_fresh_process(code, tmp_path / "model", tmp_path / "X")
     new = quick(encoder=folder).fit(texts.X, texts.y, groups=texts.groups).encoder_info_
-    assert model.encoder_info_["revision"] in printed
-    assert new["revision"] in printed
-    assert new["revision"] != model.encoder_info_["revision"]
+    assert model.encoder_info_["fingerprint"] in printed
+    assert new["fingerprint"] in printed
+    assert new["fingerprint"] != model.encoder_info_["fingerprint"]
 
 
 def test_the_same_encoder_elsewhere_is_accepted(texts, quick, tiny_encoder, tmp_path):

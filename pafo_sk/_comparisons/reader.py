@@ -21,12 +21,7 @@ from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.unread_users import warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
-from pafo_sk._encoding.layers import (
-    block_scales,
-    check_layers,
-    resolve_layers,
-    scaled_blocks,
-)
+from pafo_sk._encoding.layers import block_scales, check_layers, resolve_layers, scaled_blocks
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.store import open_store
 from pafo_sk._encoding.truncation import RULE, warn_longer, window_of, within_window
@@ -49,7 +44,7 @@ class InputReader(BaseEstimator):
     feature_names_in_ : ndarray of str
         Names of the columns read, if X has names.
     encoder_info_ : dict
-        Name, revision, layers and dimension of the encoder, once texts of `fit` have been encoded.
+        What is known of the encoder, once `fit` has encoded texts.
     block_scales_ : ndarray of shape (n_layers,) or None
         Factors that make the layers vary alike in `fit`; None for the sentence vector alone.
     """

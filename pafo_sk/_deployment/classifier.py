@@ -48,7 +48,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
 
     @property
     def encoder_info_(self) -> dict[str, Any]:
-        """Name, revision and dimension of the encoder, if X is text."""
+        """Name, fingerprint and dimension of the encoder, if X is text."""
         return self.reader_.encoder_info_
 
     @abstractmethod

@@ -210,10 +210,10 @@ def _params_state(estimator: Any, info: dict[str, Any] | None) -> dict[str, Any]
     params = estimator.get_params(deep=False)
     params = {name: value for name, value in params.items() if name not in OF_THE_MACHINE}
     name = encoder_name(estimator.encoder, class_name(estimator.encoder))
-    revision = "unknown" if info is None else info["revision"]
+    fingerprint = "unknown" if info is None else info["fingerprint"]
     by_name = isinstance(estimator.encoder, str) and name == estimator.encoder
     by_name = by_name and not holds_model(Path(name))  # which is of this machine
-    params["encoder"] = name if by_name else {"name": name, "revision": revision}
+    params["encoder"] = name if by_name else {"name": name, "fingerprint": fingerprint}
     if (encode := params["encode_params"]) is not None:
         encode = {key: value for key, value in encode.items() if key != "device"}
         if encode.get("dtype") is not None:
@@ -235,7 +235,7 @@ def _params_from(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters from plain values."""
     encoder = params["encoder"]
     if isinstance(encoder, dict):
-        encoder = EncoderReference(str(encoder["name"]), str(encoder["revision"]))
+        encoder = EncoderReference(str(encoder["name"]), str(encoder["fingerprint"]))
     elif not HUB_NAME.fullmatch(encoder):
         raise ValueError(f"its encoder is {str(encoder)[:80]!r}, which is no name of a model")
     elif holds_model(Path(encoder)):

@@ -62,7 +62,12 @@ READER: dict[str, type | tuple[type, ...]] = {
     "encoder_info_": dict,
     "block_scales_": (np.ndarray, type(None)),
 }
-ENCODER: dict[str, Any] = {"name": str, "revision": str, "dimension": int, "layers": (str, tuple)}
+ENCODER: dict[str, Any] = {
+    "name": str,
+    "fingerprint": str,
+    "dimension": int,
+    "layers": (str, tuple),
+}
 CLASSES = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|<U\d{1,5}|object")
 
 

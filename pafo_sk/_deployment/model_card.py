@@ -130,7 +130,7 @@ def _facts(estimator: Any, info: dict[str, Any] | None) -> pd.DataFrame:
         rows["input"] = f"vectors of {estimator.n_features_in_} numbers"
     else:
         layers = info["layers"]
-        rows["encoder"] = f"{encoder_name(info['name'])}, fingerprint {info['revision']}"
+        rows["encoder"] = f"{encoder_name(info['name'])}, fingerprint {info['fingerprint']}"
         rows["layers"] = layers if isinstance(layers, str) else ", ".join(map(str, layers))
         rows["dimension"] = str(info["dimension"])
     rows["labels"] = f"{estimator.pos_label_!r} means that response_b won"

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pafo_sk._encoding.fingerprint import keep_revision, revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of, keep_fingerprint
 
 _NAME = "encode_params['device']"
 _REMEDY = (
@@ -150,12 +150,12 @@ def device_pool(model: Any, params: dict[str, Any]) -> Iterator[dict[str, Any] |
             "as a Dask worker, may not start any. Start a worker for each GPU and pass one device: "
             "encode_params={'device': 'cuda'}."
         )
-    home, revision, pool = model.device, revision_of(model), None
+    home, fingerprint, pool = model.device, fingerprint_of(model), None
     before = set(multiprocessing.active_children())
     try:
         with narrowed(model, params.get("max_length")):  # each process gets a copy as it is now
             pool = model.start_multi_process_pool(list(devices))
-        keep_revision(model, revision)  # its tensors have moved to shared memory
+        keep_fingerprint(model, fingerprint)  # its tensors have moved to shared memory
         yield pool
     finally:
         if pool is not None:
@@ -166,4 +166,4 @@ def device_pool(model: Any, params: dict[str, Any]) -> Iterator[dict[str, Any] |
                 process.join()
         if model.device != home:
             model.to(home)
-        keep_revision(model, revision)
+        keep_fingerprint(model, fingerprint)

@@ -17,9 +17,9 @@ from pafo_sk._encoding.fingerprint import (
     as_float32,
     class_name,
     encoder_facts,
+    fingerprint_of,
     is_sentence_transformer,
     prompt_of,
-    revision_of,
 )
 from pafo_sk._encoding.layers import LayerStore, layer_blocks, n_layers, resolve_layers
 from pafo_sk._encoding.loading import (
@@ -35,15 +35,15 @@ from pafo_sk._progress import open_bar
 
 
 def encoder_info(encoder: Any, model: Any) -> dict[str, Any]:
-    """Return the encoder's ``name``, ``revision`` (fingerprint) and ``dimension``.
+    """Return the encoder's ``name``, ``fingerprint`` and ``dimension``.
 
     An object that has encoded nothing yet encodes one short text to learn its dimension, so ask
     after encoding.
     """
-    revision = revision_of(model)
+    fingerprint = fingerprint_of(model)
     dimension = encoder_facts[model].get("dimension")
     dimension = dimension or encode_texts(["a"], model, cache=None).shape[1]
-    info = {"name": _name(encoder, model), "revision": revision, "dimension": dimension}
+    info = {"name": _name(encoder, model), "fingerprint": fingerprint, "dimension": dimension}
     if (signature := encoder_facts[model].get("signature")) is not None:
         info["signature"] = signature
     return info
@@ -51,13 +51,13 @@ def encoder_info(encoder: Any, model: Any) -> dict[str, Any]:
 
 def check_same_encoder(info_saved: dict[str, Any], encoder: Any, model: Any) -> None:
     """Raise ValueError if the vectors of two encoders must not be mixed."""
-    if info_saved["revision"] == revision_of(model):
+    if info_saved["fingerprint"] == fingerprint_of(model):
         return
     signatures = info_saved.get("signature"), encoder_facts[model].get("signature")
     if None not in signatures and same_signature(*signatures):
         return
     saved, now = (
-        f"{info['name']} ({info['dimension']} dimensions, revision {info['revision']})"
+        f"{info['name']} ({info['dimension']} dimensions, fingerprint {info['fingerprint']})"
         for info in (info_saved, encoder_info(encoder, model))
     )
     raise ValueError(
@@ -120,7 +120,7 @@ def encode_texts(
     inverse = np.fromiter(map(row_of.__getitem__, texts), dtype=np.intp, count=len(texts))
     unique = list(row_of)
     with encoder_lock:
-        key = (revision_of(model), settings)
+        key = (fingerprint_of(model), settings)
         found, vectors = store.get_many(key, unique)
         facts = encoder_facts[model]
         if vectors.shape[1]:

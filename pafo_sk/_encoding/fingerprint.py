@@ -35,7 +35,7 @@ class EncoderReference:
     """Stands for an encoder object in a pickle, which must not hold the object itself."""
 
     name: str
-    revision: str
+    fingerprint: str
 
 
 def _weak_reference(obj: Any, when_gone: Callable[[Any], Any] | None = None) -> Callable[[], Any]:
@@ -67,8 +67,10 @@ class _Facts:
 # wait instead of encoding them again, and no thread changes the window or tokenizer that another
 # uses.
 encoder_lock = threading.RLock()
-encoder_facts = _Facts()  # "revision", the "state" it was computed from, and "dimension"
-_objects: dict[str, list[Callable[[], Any]]] = {}  # revision -> references to its objects
+# Of each encoder the "fingerprint" and the "state" it was computed from, its "dimension", and what
+# other modules found out once.
+encoder_facts = _Facts()
+_objects: dict[str, list[Callable[[], Any]]] = {}  # fingerprint -> references to its objects
 _objects_lock = threading.Lock()
 
 
@@ -79,24 +81,24 @@ def reference_for(model: Any) -> Any:
     """
     if isinstance(model, str) or not hasattr(model, "encode"):
         return model
-    revision = revision_of(model)
+    fingerprint = fingerprint_of(model)
     with _objects_lock:
         # A list, because a clone's copy may come first and be gone first.
-        existing = [other for other in _objects.get(revision, ()) if other() is not None]
+        existing = [other for other in _objects.get(fingerprint, ()) if other() is not None]
         if not any(other() is model for other in existing):
             existing.append(_weak_reference(model))
-        _objects[revision] = existing
-    return EncoderReference(class_name(model), revision)
+        _objects[fingerprint] = existing
+    return EncoderReference(class_name(model), fingerprint)
 
 
 def find_encoder(reference: EncoderReference) -> Any:
     """Return an object of this process for an EncoderReference, or raise ValueError."""
-    for other in _objects.get(reference.revision, ()):
+    for other in _objects.get(reference.fingerprint, ()):
         if (model := other()) is not None:
             return model
     raise ValueError(
-        f"This model was saved with an encoder object ({reference.name}, revision "
-        f"{reference.revision}) that is not in this process. Pass it again with "
+        f"This model was saved with an encoder object ({reference.name}, fingerprint "
+        f"{reference.fingerprint}) that is not in this process. Pass it again with "
         "`est.set_params(encoder=obj)`; or, for several processes, save it with "
         "`obj.save(folder)` and pass the folder."
     )
@@ -118,7 +120,7 @@ def prompt_of(model: Any, params: dict[str, Any]) -> str:
     return prompts[name]
 
 
-def revision_of(model: Any) -> str:
+def fingerprint_of(model: Any) -> str:
     """Return the fingerprint of an encoder, computed once unless its state changes.
 
     It is the attribute ``fingerprint`` of an object that names itself; else that of the weights of
@@ -132,14 +134,14 @@ def revision_of(model: Any) -> str:
     with encoder_lock:
         plain = _encodes_by_weights(model)
         state = _weights_state(model) if plain else state_of(model)
-        if "revision" not in facts or facts["state"] != state:
+        if "fingerprint" not in facts or facts["state"] != state:
             if plain:
-                facts.update(revision=_of_weights(model), dimension=None)
+                facts.update(fingerprint=_of_weights(model), dimension=None)
             else:
                 _probe(model, facts)
                 state = state_of(model)  # encoding may have changed a counter
             facts["state"] = state
-        return facts["revision"]
+        return facts["fingerprint"]
 
 
 def _encodes_by_weights(model: Any) -> bool:
@@ -161,15 +163,15 @@ def _probe(model: Any, facts: dict[str, Any]) -> None:
     except MemoryError:
         raise
     except Exception as error:  # a table of known texts has no vectors of others
-        facts.update(revision=_of_attributes(model, error), signature=None, dimension=None)
+        facts.update(fingerprint=_of_attributes(model, error), signature=None, dimension=None)
         return
     if found is None:
-        facts.update(revision=_of_attributes(model), signature=None, dimension=None)
+        facts.update(fingerprint=_of_attributes(model), signature=None, dimension=None)
         return
     signature, dimension, blind = found
     if blind:
         with suppress(Exception):  # what cannot be pickled is known by its signature after all
-            facts.update(revision=_of_attributes(model), signature=None, dimension=dimension)
+            facts.update(fingerprint=_of_attributes(model), signature=None, dimension=dimension)
             return
     if (before := facts.get("signature")) is not None and same_signature(before, signature):
         return  # something changed that does not change its vectors
@@ -177,16 +179,16 @@ def _probe(model: Any, facts: dict[str, Any]) -> None:
     rounded = np.round(signature / grid).astype(np.int64)
     digest = blake2b(f"{dimension} {grid:.1g}".encode(), digest_size=16)
     digest.update(rounded.tobytes())
-    facts.update(revision=digest.hexdigest(), signature=tuple(signature), dimension=dimension)
+    facts.update(fingerprint=digest.hexdigest(), signature=tuple(signature), dimension=dimension)
 
 
-def keep_revision(model: Any, revision: str) -> None:
-    """Let a revision stand for the model as it is now, after a cast or a move of its tensors.
+def keep_fingerprint(model: Any, fingerprint: str) -> None:
+    """Let a fingerprint stand for the model as it is now, after a cast or a move of its tensors.
 
     In half precision it must not be computed anew, because it is that of the weights as loaded.
     """
     state = _weights_state(model) if _encodes_by_weights(model) else state_of(model)
-    encoder_facts[model].update(revision=revision, state=state)
+    encoder_facts[model].update(fingerprint=fingerprint, state=state)
 
 
 def _configuration(model: Any) -> str:

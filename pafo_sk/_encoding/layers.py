@@ -222,9 +222,9 @@ class LayerStore:
         self.store, self.layers, self.last = store, layers or (last,), last
 
     def _keys(self, key: tuple[str, tuple]) -> list[tuple[str, tuple]]:
-        revision, settings = key
+        fingerprint, settings = key
         return [
-            key if layer == self.last else (revision, (*settings, f"layer {layer}"))
+            key if layer == self.last else (fingerprint, (*settings, f"layer {layer}"))
             for layer in self.layers
         ]
 

@@ -20,8 +20,8 @@ from pafo_sk._encoding.fingerprint import (
     EncoderReference,
     encoder_lock,
     find_encoder,
-    keep_revision,
-    revision_of,
+    fingerprint_of,
+    keep_fingerprint,
 )
 from pafo_sk._encoding.layers import check_layers
 from pafo_sk._encoding.undisturbed import undisturbed
@@ -94,9 +94,9 @@ def load_encoder(
         if model is None:
             with undisturbed():
                 model = _load(name, folder, hub=isinstance(encoder, str))
-            revision = revision_of(model)  # before the cast, so that it is the same for every dtype
+            fingerprint = fingerprint_of(model)  # before the cast: the same for every dtype
             model = model.to(device=key[1], dtype=getattr(torch, key[2]) if key[2] else None)
-            keep_revision(model, revision)
+            keep_fingerprint(model, fingerprint)
             _models[(*key, stamp)] = model
         _recent.pop(key, None)
         _recent[key] = model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pafo_sk._encoding.encode import encodable
-from pafo_sk._encoding.fingerprint import encoder_facts, encoder_lock, prompt_of, revision_of
+from pafo_sk._encoding.fingerprint import encoder_facts, encoder_lock, fingerprint_of, prompt_of
 from pafo_sk._encoding.loading import check_params
 from pafo_sk._encoding.memory_store import address_of
 from pafo_sk._warnings import warn_caller
@@ -68,7 +68,7 @@ def within_window(
     room = window - tokenizer.num_special_tokens_to_add()
     # Texts that were found to fit are not looked at again.
     seen: dict[tuple, set[bytes]] = encoder_facts[model].setdefault("fitting", {})
-    key = revision_of(model), window, instruction
+    key = fingerprint_of(model), window, instruction
     fitting = seen.get(key, set())
     # No token is shorter than a byte, so short texts need no tokenizer.
     rows = [

@@ -185,8 +185,8 @@ def encode(
     about = client.submit(describe_encoder, encoder, encode_params, pure=False, retries=retries)
     manifest = {**about.result(), "dtype": dtype, "columns": list(columns), "keep": list(keep)}
     claim_folder(folder, manifest)
-    revision = manifest["revision"]
-    job = Job(str(folder), columns, keep, encoder, encode_params, cache, dtype, revision)
+    fingerprint = manifest["fingerprint"]
+    job = Job(str(folder), columns, keep, encoder, encode_params, cache, dtype, fingerprint)
     wanted = ddf[list(dict.fromkeys([*columns, *keep]))]
     parts = wanted.map_partitions(encode_partition, job, meta=report_row("", 0, "").iloc[:0])
     # `simplify` makes Dask read only these columns. Its other optimisations stay off, because they

@@ -70,10 +70,10 @@ def claim_folder(folder: Path, manifest: dict[str, Any]) -> None:
         found = dict(json.loads(file.read_text()))
     except (ValueError, TypeError):
         found = {"format": "unknown"}
-    # The name does not count, because two folders may hold the same model; the revision does.
+    # The name does not count, because two folders may hold the same model; the fingerprint does.
     differ = [key for key in manifest if key != "name" and found.get(key) != manifest[key]]
     if differ:
-        named = ["name", *differ] if "revision" in differ else differ
+        named = ["name", *differ] if "fingerprint" in differ else differ
         what = "; ".join(f"{key} {found.get(key)!r} there, {manifest[key]!r} now" for key in named)
         raise ValueError(
             f"out={str(folder)!r} was encoded differently: {what}. Pass another folder, or the "

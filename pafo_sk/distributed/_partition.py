@@ -15,7 +15,7 @@ from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.pairs import encode_items
 from pafo_sk._comparisons.whole_file import whole_file
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
-from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of
 from pafo_sk._encoding.layers import resolve_layers
 from pafo_sk._encoding.loading import check_params, load_encoder
 from pafo_sk._encoding.memory_store import check_vectors
@@ -37,11 +37,11 @@ class Job:
     encode_params: dict[str, Any] | None
     cache: Any
     dtype: str
-    revision: str
+    fingerprint: str
 
 
 def describe_encoder(encoder: str, encode_params: dict[str, Any] | None) -> dict[str, Any]:
-    """Return name, revision, dimension and settings of the encoder as a worker loads it."""
+    """Return name, fingerprint, dimension and settings of the encoder as a worker loads it."""
     model = load_encoder(encoder, encode_params)
     params = check_params(encode_params)
     return {
@@ -80,11 +80,11 @@ def encode_partition(
     status = "mended" if file.exists() else "encoded"
     kept = _as_arrow(frame[list(job.keep)], partition_info["number"])
     model = load_encoder(job.encoder, job.encode_params)
-    if revision_of(model) != job.revision:
+    if fingerprint_of(model) != job.fingerprint:
         raise ValueError(
-            f"On this worker {job.encoder!r} has the revision {revision_of(model)}, and on the "
-            f"first one {job.revision}: vectors of two encoders must not be mixed. Put the same "
-            "model on every machine, or pass the path of one folder that all of them see."
+            f"On this worker {job.encoder!r} has the fingerprint {fingerprint_of(model)}, and on "
+            f"the first one {job.fingerprint}: vectors of two encoders must not be mixed. Put the "
+            "same model on every machine, or pass the path of one folder that all of them see."
         )
     encode = partial(
         encode_texts, encoder=job.encoder, encode_params=job.encode_params, cache=job.cache

@@ -43,7 +43,7 @@ def test_encoders_are_named_without_folders(texts, quick, tiny_encoder_path):
     model = quick(encoder=tiny_encoder_path, strategy="pooled").fit(texts.X, texts.y)
     text = str(model.model_card())
     assert str(tiny_encoder_path.parent) not in text
-    assert f"{tiny_encoder_path.name}, fingerprint {model.encoder_info_['revision']}" in text
+    assert f"{tiny_encoder_path.name}, fingerprint {model.encoder_info_['fingerprint']}" in text
     assert "user 3" not in text
 
 

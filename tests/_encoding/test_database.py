@@ -19,7 +19,7 @@ import pytest
 
 from pafo_sk._encoding import database
 from pafo_sk._encoding.encode import encode_texts, vector_settings
-from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of
 from pafo_sk._encoding.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).parents[2]
@@ -314,9 +314,9 @@ def test_damage_is_mended_by_encoding_again(tmp_path, letters):
     assert [warning.filename for warning in caught] == [__file__]
 
 
-def revision_and_settings(encoder):
+def fingerprint_and_settings(encoder):
     """The key under which an encoder's vectors are kept."""
-    return revision_of(encoder), vector_settings(encoder, {})
+    return fingerprint_of(encoder), vector_settings(encoder, {})
 
 
 def filled_up(texts, letters, folder):
@@ -350,7 +350,7 @@ def test_full_disk(tmp_path, letters):
         # What was written before the disk was full is whole.
         fresh = SqliteStore(folder)
         assert 0 < fresh.info()["n_entries"] < 20_000
-        found, vectors = fresh.get_many(revision_and_settings(letters), texts)
+        found, vectors = fresh.get_many(fingerprint_and_settings(letters), texts)
         assert found.sum() == fresh.info()["n_entries"]
         expected = [text.count("a") for text in texts]
         np.testing.assert_array_equal(vectors[found, 0], np.array(expected)[found])

@@ -17,7 +17,7 @@ from pafo_sk import EmbeddingStore
 from pafo_sk._encoding import batches, devices
 from pafo_sk._encoding.devices import check_devices
 from pafo_sk._encoding.encode import encode_texts, encoder_info
-from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of
 from pafo_sk._encoding.loading import check_params, load_encoder
 
 ROOT = Path(__file__).parents[2]
@@ -202,17 +202,17 @@ def test_settings_reach_the_processes(fake, tiny_encoder):
 
 
 def test_shared_memory_is_the_same_encoder(fake, tiny_encoder_path, monkeypatch):
-    """In half precision too, where hashing the cast weights would give another revision."""
+    """In half precision too, where hashing the cast weights would give another fingerprint."""
     monkeypatch.setattr(
         "pafo_sk._encoding.loading._models", {}
     )  # none whose memory is shared already
     params = {**TWO, "dtype": "bfloat16", "max_length": 5}
     model = load_encoder(tiny_encoder_path, params)
-    revision, places = revision_of(model), [t.data_ptr() for t in model.parameters()]
+    fingerprint, places = fingerprint_of(model), [t.data_ptr() for t in model.parameters()]
     encode_texts(["yes"], tiny_encoder_path, encode_params=params)
     assert len(fake.started) == 1
     assert [t.data_ptr() for t in model.parameters()] != places
-    assert revision_of(model) == revision
+    assert fingerprint_of(model) == fingerprint
     assert encoder_info(None, model)["dimension"] == 16
 
 

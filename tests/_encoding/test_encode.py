@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pafo_sk._encoding.encode import encode_texts, encoder_info
-from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of
 from pafo_sk._encoding.loading import load_encoder
 from pafo_sk._encoding.probing import PROBES
 from pafo_sk._encoding.truncation import within_window
@@ -160,7 +160,7 @@ def test_encoder_that_raises_keeps_its_exception(store, returns):
             return Quota.answer(texts)
 
     encoder = Quota()
-    revision = revision_of(encoder)
+    fingerprint = fingerprint_of(encoder)
     Quota.answer = staticmethod(fail)
     with pytest.raises(QuotaError, match="out of credit") as caught:
         encode_texts(["a", "b"], encoder)
@@ -168,7 +168,7 @@ def test_encoder_that_raises_keeps_its_exception(store, returns):
     assert store.info()["n_entries"] == 0
     Quota.answer = staticmethod(lambda texts: np.ones((len(texts), 3)))
     assert encode_texts(["a", "b"], encoder).shape == (2, 3)
-    assert revision_of(encoder) == revision
+    assert fingerprint_of(encoder) == fingerprint
 
 
 def test_settings_that_alter_vectors(tiny_encoder, letters, store):

@@ -17,8 +17,8 @@ from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_i
 from pafo_sk._encoding.fingerprint import (
     EncoderReference,
     encoder_facts,
+    fingerprint_of,
     reference_for,
-    revision_of,
 )
 from pafo_sk._encoding.loading import load_encoder
 
@@ -29,14 +29,14 @@ def test_fingerprint_of_a_folder(
     info = encoder_info(tiny_encoder_path, tiny_encoder)
     assert info["name"] == str(tiny_encoder_path)
     assert info["dimension"] == 16
-    assert len(info["revision"]) >= 16
-    int(info["revision"], 16)
+    assert len(info["fingerprint"]) >= 16
+    int(info["fingerprint"], 16)
     monkeypatch.setattr(loading, "_models", {})
     again = load_encoder(tiny_encoder_path, device="cpu")
     assert again is not tiny_encoder
     assert encoder_info(tiny_encoder_path, again) == info
     changed = load_encoder(other_weights(tiny_encoder_path, tmp_path / "changed"), device="cpu")
-    assert encoder_info(None, changed)["revision"] != info["revision"]
+    assert encoder_info(None, changed)["fingerprint"] != info["fingerprint"]
     assert encoder_info(None, tiny_encoder)["name"].endswith("SentenceTransformer")
 
 
@@ -67,10 +67,10 @@ def test_changed_model_is_another_encoder(change, tiny_encoder):
     model = copy.deepcopy(tiny_encoder)
     texts = ["yes no " * 10]
     before = encode_texts(texts, model)
-    revision = encoder_info(None, model)["revision"]
-    assert revision == encoder_info(None, tiny_encoder)["revision"]
+    fingerprint = encoder_info(None, model)["fingerprint"]
+    assert fingerprint == encoder_info(None, tiny_encoder)["fingerprint"]
     change(model)
-    assert encoder_info(None, model)["revision"] != revision
+    assert encoder_info(None, model)["fingerprint"] != fingerprint
     np.testing.assert_allclose(
         encode_texts(texts, model), model.encode(texts, convert_to_numpy=True), atol=1e-6
     )
@@ -80,7 +80,9 @@ def test_changed_model_is_another_encoder(change, tiny_encoder):
 def test_vocabulary_belongs_to_the_fingerprint(tiny_encoder):
     model = copy.deepcopy(tiny_encoder)
     add_a_token(model)
-    assert encoder_info(None, model)["revision"] != encoder_info(None, tiny_encoder)["revision"]
+    assert (
+        encoder_info(None, model)["fingerprint"] != encoder_info(None, tiny_encoder)["fingerprint"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,9 @@ def test_configuration_belongs_to_the_fingerprint(
     model = load_encoder(folder, device="cpu")
     text = ["YES no"]
     assert not np.allclose(model.encode(text), tiny_encoder.encode(text), atol=1e-6)
-    assert encoder_info(None, model)["revision"] != encoder_info(None, tiny_encoder)["revision"]
+    assert (
+        encoder_info(None, model)["fingerprint"] != encoder_info(None, tiny_encoder)["fingerprint"]
+    )
 
 
 @pytest.mark.parametrize("kind", ["static", "words", "counts"])
@@ -126,9 +130,9 @@ def test_fingerprint_of_encoders_without_a_transformer(kind):
             parts = [modules.BoW(["no", "report" if lower else "meeting"])]
         return SentenceTransformer(modules=parts, device="cpu")
 
-    revision = encoder_info(None, make(True))["revision"]
-    assert encoder_info(None, make(True))["revision"] == revision
-    assert encoder_info(None, make(False))["revision"] != revision
+    fingerprint = encoder_info(None, make(True))["fingerprint"]
+    assert encoder_info(None, make(True))["fingerprint"] == fingerprint
+    assert encoder_info(None, make(False))["fingerprint"] != fingerprint
 
 
 class Wrapper:
@@ -160,34 +164,34 @@ class Locked(Unhashable):
 
 
 def test_fingerprint_of_objects(tiny_encoder_path, tiny_encoder, monkeypatch, returns):
-    def revision(encoder):
-        return encoder_info(None, encoder)["revision"]
+    def fingerprint(encoder):
+        return encoder_info(None, encoder)["fingerprint"]
 
     # Equal weights at other addresses.
     monkeypatch.setattr(loading, "_models", {})
     again = load_encoder(tiny_encoder_path, device="cpu")
-    assert revision(Wrapper(tiny_encoder)) == revision(Wrapper(again))
-    assert revision(Wrapper(tiny_encoder)) != revision(Wrapper(tiny_encoder, " no"))
+    assert fingerprint(Wrapper(tiny_encoder)) == fingerprint(Wrapper(again))
+    assert fingerprint(Wrapper(tiny_encoder)) != fingerprint(Wrapper(tiny_encoder, " no"))
     # It returns two vectors whatever the texts, so it is told apart by what it holds.
     ones = [returns([torch.ones(2), torch.ones(3)[:2]]) for _ in range(2)]
-    assert revision_of(ones[0]) == revision_of(ones[1])
-    assert revision_of(ones[0]) != revision_of(returns([torch.ones(2), torch.zeros(2)]))
+    assert fingerprint_of(ones[0]) == fingerprint_of(ones[1])
+    assert fingerprint_of(ones[0]) != fingerprint_of(returns([torch.ones(2), torch.zeros(2)]))
     for kind in (Unhashable, Locked):
-        assert revision(kind(1.0)) == revision(kind(1.0))
-        assert revision(kind(1.0)) != revision(kind(2.0))
-    assert revision(Slots()) == revision(Slots())
+        assert fingerprint(kind(1.0)) == fingerprint(kind(1.0))
+        assert fingerprint(kind(1.0)) != fingerprint(kind(2.0))
+    assert fingerprint(Slots()) == fingerprint(Slots())
     assert encoder_info(None, Unhashable(1.0))["dimension"] == 2
 
 
 def test_facts_die_with_their_object():
     encoder = Unhashable(1.0)
-    revision = revision_of(encoder)
+    fingerprint = fingerprint_of(encoder)
     n_entries = len(encoder_facts._entries)
     del encoder
     gc.collect()
     assert len(encoder_facts._entries) < n_entries
     # Whatever gets the freed address is examined on its own.
-    assert revision_of(Unhashable(2.0)) != revision
+    assert fingerprint_of(Unhashable(2.0)) != fingerprint
 
 
 def test_reference(tiny_encoder):
@@ -209,7 +213,9 @@ def test_reference(tiny_encoder):
     assert load_encoder(reference) is clone
     del clone
     gc.collect()
-    message = rf"{reference.name}, revision {reference.revision}\) that is not in this process"
+    message = (
+        rf"{reference.name}, fingerprint {reference.fingerprint}\) that is not in this process"
+    )
     with pytest.raises(ValueError, match=rf"{message}.*set_params\(encoder=obj\).*obj\.save"):
         load_encoder(reference)
     assert load_encoder(reference_for(tiny_encoder)).encode is not None
@@ -220,7 +226,13 @@ def test_check_same_encoder(tiny_encoder, letters):
     check_same_encoder(saved, "moved elsewhere", tiny_encoder)
     with pytest.raises(ValueError, match="Pass the original encoder") as caught:
         check_same_encoder(saved, None, letters)
-    for part in (saved["revision"], now["revision"], "tiny (16 dim", "Letters (3 dim", "fit again"):
+    for part in (
+        saved["fingerprint"],
+        now["fingerprint"],
+        "tiny (16 dim",
+        "Letters (3 dim",
+        "fit again",
+    ):
         assert part in str(caught.value)
 
 

@@ -43,9 +43,9 @@ def test_default_device(tiny_encoder_path):
 def test_folder_saved_anew_is_loaded_anew(tiny_encoder_path, tmp_path, other_weights):
     folder = shutil.copytree(tiny_encoder_path, tmp_path / "encoder")
     before = encode_texts(["tax"], folder, device="cpu")
-    revision = encoder_info(folder, load_encoder(folder, device="cpu"))["revision"]
+    fingerprint = encoder_info(folder, load_encoder(folder, device="cpu"))["fingerprint"]
     other_weights(tiny_encoder_path, folder)
-    assert encoder_info(folder, load_encoder(folder, device="cpu"))["revision"] != revision
+    assert encoder_info(folder, load_encoder(folder, device="cpu"))["fingerprint"] != fingerprint
     assert not np.allclose(before, encode_texts(["tax"], folder, device="cpu"))
 
 
@@ -115,7 +115,7 @@ from pafo_sk._encoding.encode import encoder_info
 from pafo_sk._encoding.loading import _models, load_encoder
 def show(name):
     info = encoder_info(name, load_encoder(name, device="cpu"))
-    print(info["dimension"], info["revision"])
+    print(info["dimension"], info["fingerprint"])
 show({name!r})
 shutil.rmtree({name!r})
 show({name!r})
@@ -135,8 +135,8 @@ for name in ("no-such-organisation/no-such-model", "./no/such/folder"):
     out, stderr = run_python(
         code, tmp_path / "cwd", HF_HUB_CACHE=str(tmp_path / "hub"), HF_HUB_OFFLINE="1"
     )
-    revision = encoder_info(None, load_encoder(tiny_encoder_path, device="cpu"))["revision"]
-    assert out[1] == out[2] == f"16 {revision}"  # the same in both processes
+    fingerprint = encoder_info(None, load_encoder(tiny_encoder_path, device="cpu"))["fingerprint"]
+    assert out[1] == out[2] == f"16 {fingerprint}"  # the same in both processes
     assert out[0].startswith("16 ")
     assert out[0] != out[1]
     assert out[3] == "2"  # the name with and without its organisation is one model

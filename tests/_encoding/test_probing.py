@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
-from pafo_sk._encoding.fingerprint import revision_of
+from pafo_sk._encoding.fingerprint import fingerprint_of
 from pafo_sk._encoding.probing import PROBES, same_signature, signature_of, state_of
 
 
@@ -41,11 +41,11 @@ def test_what_does_not_change_the_vectors_does_not_count():
     for _ in range(3):
         encode_texts(["a"], used, cache=None)
         used.key, used.timeout = "rotated", 60
-        assert revision_of(used) == saved["revision"]
+        assert fingerprint_of(used) == saved["fingerprint"]
     assert saved["dimension"] == 3
     for other in (Client("another key"), Client(wobble=1e-3)):
         check_same_encoder(saved, None, other)
-    assert encoder_info(None, Client())["revision"] == saved["revision"]
+    assert encoder_info(None, Client())["fingerprint"] == saved["fingerprint"]
 
 
 @pytest.mark.parametrize("change", ["scale", "method", "array", "weights", "closure"])
@@ -75,7 +75,7 @@ def test_an_object_that_is_changed_in_place_is_another_encoder(change):
     else:
         factor = 3
         encoder.encode = lambda texts: factor * Encoder.encode(encoder, texts)
-    assert revision_of(encoder) != saved["revision"]
+    assert fingerprint_of(encoder) != saved["fingerprint"]
     assert not np.allclose(encode_texts(["one text"], encoder), before)
     with pytest.raises(ValueError, match="Pass the original encoder"):
         check_same_encoder(saved, None, encoder)
@@ -90,8 +90,10 @@ def test_a_class_that_is_written_again_is_another_encoder():
         return names["Encoder"]()
 
     source = "class Encoder:\n  def encode(self, texts):\n    return [[len(t), 1] for t in texts]"
-    assert revision_of(cell(source)) == revision_of(cell(source))
-    assert revision_of(cell(source)) != revision_of(cell(source.replace("len(t)", "t.count('e')")))
+    assert fingerprint_of(cell(source)) == fingerprint_of(cell(source))
+    assert fingerprint_of(cell(source)) != fingerprint_of(
+        cell(source.replace("len(t)", "t.count('e')"))
+    )
 
 
 def test_an_encoder_names_itself():
@@ -99,22 +101,22 @@ def test_an_encoder_names_itself():
         fingerprint = "my-model-v2"
 
     encoder = Named()
-    assert revision_of(encoder) == revision_of(Named("other", scale=3))
+    assert fingerprint_of(encoder) == fingerprint_of(Named("other", scale=3))
     assert encoder.n_calls == 0
     encoder.fingerprint = "my-model-v3"
-    assert revision_of(encoder) != revision_of(Named())
+    assert fingerprint_of(encoder) != fingerprint_of(Named())
 
 
 def test_a_table_of_known_texts_is_told_by_what_it_holds():
-    assert revision_of(Table(a=[1, 2])) == revision_of(Table(a=[1, 2]))
-    assert revision_of(Table(a=[1, 2])) != revision_of(Table(a=[1, 3]))
+    assert fingerprint_of(Table(a=[1, 2])) == fingerprint_of(Table(a=[1, 2]))
+    assert fingerprint_of(Table(a=[1, 2])) != fingerprint_of(Table(a=[1, 3]))
 
     class Unspeakable(Table):
         def __reduce__(self):
             raise TypeError("no pickles")
 
     with pytest.raises(KeyError, match="What tells one encoder") as caught:
-        revision_of(Unspeakable())
+        fingerprint_of(Unspeakable())
     assert "Give it an attribute `fingerprint`" in caught.value.__notes__[0]
 
 
@@ -136,14 +138,14 @@ class Unspeakable(Words):
 def test_words_that_no_probe_has():
     """All such encoders have the same vectors of the probes."""
     one, other = Words("tax", "bus"), Words("bike", "lane")
-    assert revision_of(one) == revision_of(Words("tax", "bus"))
-    assert revision_of(one) != revision_of(other)
+    assert fingerprint_of(one) == fingerprint_of(Words("tax", "bus"))
+    assert fingerprint_of(one) != fingerprint_of(other)
     assert encode_texts(["tax tax bus"], one).tolist() == [[2, 1]]
     assert encode_texts(["tax tax bus"], other).tolist() == [[0, 0]]
     one.words = ("bus", "tax")
     assert encode_texts(["tax tax bus"], one).tolist() == [[1, 2]]
     # what cannot be pickled has only its vectors
-    assert revision_of(Unspeakable("tax", "No.")) != revision_of(Unspeakable("No.", "tax"))
+    assert fingerprint_of(Unspeakable("tax", "No.")) != fingerprint_of(Unspeakable("No.", "tax"))
 
 
 def test_vectors_of_another_size_under_another_name():

@@ -13,7 +13,7 @@ from pafo_sk.distributed import encode
 from pafo_sk.distributed._folder import check_folder, claim_folder, part_name
 from pafo_sk.distributed._partition import _digest_in, write_partition
 
-ABOUT = {"name": "one", "revision": "r1", "dimension": 4, "settings": ["float32", None]}
+ABOUT = {"name": "one", "fingerprint": "r1", "dimension": 4, "settings": ["float32", None]}
 
 
 @pytest.fixture
@@ -61,8 +61,10 @@ def test_a_claimed_folder_is_of_one_encoder(tmp_path):
     folder = tmp_path / "deep" / "out"
     claim_folder(folder, ABOUT)
     claim_folder(folder, {**ABOUT, "name": "the same model elsewhere"})
-    with pytest.raises(ValueError, match=r"name 'one' there, 'two' now; revision 'r1' there, 'r2'"):
-        claim_folder(folder, {**ABOUT, "name": "two", "revision": "r2"})
+    with pytest.raises(
+        ValueError, match=r"name 'one' there, 'two' now; fingerprint 'r1' there, 'r2'"
+    ):
+        claim_folder(folder, {**ABOUT, "name": "two", "fingerprint": "r2"})
     with pytest.raises(ValueError, match="dimension 4 there, 5 now") as caught:
         claim_folder(folder, {**ABOUT, "dimension": 5})
     assert f"shutil.rmtree({str(folder)!r})" in str(caught.value)
