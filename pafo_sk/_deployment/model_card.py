@@ -152,9 +152,12 @@ def of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:
     )
     if "reads_as" in report:
         table["reads as"] = report["reads_as"].tolist()
+    equally = "; users count equally"
+    if not estimator.reader_.has_users_:  # the report counts comparisons as users
+        equally, table = "", table.drop(columns="users")
     status = str(estimator.pareto_status_)
     return [
-        "Share of held-out comparisons whose winner is predicted rightly; users count equally.",
+        f"Share of held-out comparisons whose winner is predicted rightly{equally}.",
         table,
         f"In short: {status}.",
     ]

@@ -177,7 +177,6 @@ def from_arena(
     if ties == "half":
         made["weight"] = np.where(y[again] == 0.5, 0.5, 1.0)
     rest = [c for c in table.columns if c not in {*made.columns, *used.values(), *_READ}]
-    others = table[rest].iloc[rows[again]].reset_index(drop=True)
     filtered = f", {n_other} in other languages" if languages is not None else ""
     if max_turns is not None:
         filtered += f", {(~short).sum()} with more than {max_turns} turns"
@@ -191,7 +190,9 @@ def from_arena(
         n_equal=int((equal & short).sum()),
         filtered=filtered,
     )
-    data = bunch_of_sides(pd.concat([made, others], axis=1), descr=descr)
+    data = bunch_of_sides(made, descr=descr)
+    # columns called user or group, if they were not named, are not read
+    data.frame[rest] = table[rest].iloc[rows[again]].reset_index(drop=True)
     data.sample_weight = data.frame["weight"].to_numpy() if ties == "half" else None
     return data
 

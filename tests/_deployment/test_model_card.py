@@ -83,7 +83,10 @@ def test_save(card, tmp_path):
 
 
 def test_models_without_users(data, quick):
-    model = quick(strategy="pooled").fit(data.X.drop(columns="user"), data.y)
-    assert "keeps nothing about users" in str(model.model_card())
+    model = quick(strategy="pooled").fit(data.X.drop(columns="user"), data.y, groups=data.groups)
+    card = str(model.model_card())
+    assert "keeps nothing about users" in card
+    assert "users count equally" not in card
+    assert "| group | comparisons |" in card
     with pytest.raises(ValueError, match="not fitted"):
         PafoRewardEstimator().model_card()

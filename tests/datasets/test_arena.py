@@ -61,7 +61,16 @@ def test_a_column_of_the_table_may_be_called_loser():
     losers = [f"loser {row}" for row in range(len(ROWS["winner"]))]
     data = from_arena({**ROWS, "loser": losers, "row_id": losers})
     assert data.frame["loser"].to_list() == [losers[row] for row in data.frame["row"]]
-    assert list(data.frame.columns[-3:]) == ["loser", "row_id", "y"]
+    assert list(data.frame.columns[-2:]) == ["loser", "row_id"]
+
+
+def test_columns_that_are_not_named_are_not_read():
+    others = {"user": list(ROWS["winner"]), "group": list(ROWS["winner"])}
+    data = from_arena({**ROWS, **others}, user=None)
+    assert data.users is None
+    assert data.groups is None
+    assert "user" not in data.X
+    assert data.frame["group"].to_list() == [ROWS["winner"][row] for row in data.frame["row"]]
     assert data.frame["response_a"].to_list() == from_arena(ROWS).X["response_a"].to_list()
 
 
