@@ -73,7 +73,7 @@ class Pairs:
         return len(self.values)
 
     def table(self) -> ComparisonTable:
-        """Make a table in which every pair has two items of its own.
+        """Make a table of the items of all pairs.
 
         A difference ``x`` becomes the pair ``(-x/2, x/2)``: any antisymmetric margin can be
         evaluated on it, and a linear one is exactly ``w @ x``. Equal pairs of a user have the same
@@ -85,13 +85,9 @@ class Pairs:
             X = np.stack([-half, half], axis=1)
         # The two items of a pair are sorted, because the place of an item in the table decides how
         # its reward is rounded, and swapped items must get the same rewards to the last bit.
-        rows = np.arange(len(X))
-        swapped = X[:, 0, 0] > X[:, 1, 0]
-        tied = np.flatnonzero(X[:, 0, 0] == X[:, 1, 0])
-        if len(tied):
-            first = (X[tied, 0] != X[tied, 1]).argmax(axis=1)
-            swapped[tied] = X[tied, 0, first] > X[tied, 1, first]
+        swapped = swapped_sides(X)
         items = np.where(swapped[:, None, None], X[:, ::-1], X).reshape(len(X), -1)
+        rows = np.arange(len(X))
         if self.users is not None:
             rows = first_of_repeats(items, self.users.codes)
         items = np.ascontiguousarray(items.reshape(2 * len(X), -1))
@@ -104,6 +100,19 @@ class Pairs:
         if values.ndim == 2:
             return np.asarray(values, dtype=np.float64)
         return np.subtract(values[:, 1], values[:, 0], dtype=np.float64)
+
+
+def swapped_sides(values: np.ndarray) -> np.ndarray:
+    """Whether the items of each pair are in descending order; ``values`` as in `Pairs`."""
+    a, b = np.broadcast_to(0, values.shape), values
+    if values.ndim == 3:
+        a, b = values[:, 0], values[:, 1]
+    swapped: np.ndarray = a[:, 0] > b[:, 0]
+    tied = np.flatnonzero(a[:, 0] == b[:, 0])
+    if len(tied):
+        first = (a[tied] != b[tied]).argmax(axis=1)
+        swapped[tied] = a[tied, first] > b[tied, first]
+    return swapped
 
 
 # X as it was read, whatever its form: it has a length, users, groups and a table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -19,9 +20,10 @@ from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels, pair_codes
 from pafo_sk._comparisons.links import history_keys, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
-from pafo_sk._comparisons.numbers import as_array, no_numbers
-from pafo_sk._comparisons.pairs import Pairs
+from pafo_sk._comparisons.numbers import NUMBERS, as_array
+from pafo_sk._comparisons.pairs import swapped_sides
 from pafo_sk._comparisons.reader import split_user_column
+from pafo_sk._comparisons.repeats import first_of_repeats
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._judging.given import users_of
@@ -188,10 +190,12 @@ class UnlinkedKFold(BaseCrossValidator):
         columns = Columns(X)
         prompts = columns.labels("prompt") if "prompt" in columns else None
         if "response_a" not in columns or "response_b" not in columns:
-            numbers = (
-                Columns(columns.drop([self.user])).to_pandas().select_dtypes(["number", "bool"])
-            )
-            return _of_numbers(numbers.to_numpy(), user).replaced(prompts=prompts)
+            rest = Columns(columns.drop([self.user, "prompt"])).to_pandas()
+            numbers = rest.select_dtypes(["number", "bool"])
+            owner = user
+            for name in rest.columns.difference(numbers.columns, sort=False):
+                owner = pair_codes(owner, pd.factorize(rest[name].astype(str))[0])
+            return _of_numbers(numbers.to_numpy(), owner).replaced(prompts=prompts)
         item = Labels.joined(columns.texts("response_a"), columns.texts("response_b")).codes
         if prompts is not None:
             item = pair_codes(prompts.codes, item)
@@ -223,21 +227,28 @@ class UnlinkedKFold(BaseCrossValidator):
             )
 
 
-def _of_numbers(values: Any, user: np.ndarray) -> ComparisonTable:
-    """Rows of vectors as pairs of items, which equal rows of a user share, without the vectors."""
-    try:
-        values = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise no_numbers("X", error) from None
-    values = values if values.ndim == 3 else values.reshape(len(user), -1)
-    if not values.size:
-        a, b = np.arange(2 * len(user)).reshape(2, -1)
-        return ComparisonTable.unchecked(items=None, a=a, b=b)
-    first = np.unique(user, return_index=True)[1][user]
-    # what is the same in all rows of every user, such as a group, is no part of a difference
-    varies = (values != values[first]).reshape(-1, values.shape[-1]).any(axis=0)
-    values = values[..., varies] if varies.any() else values
-    return Pairs(values, Labels(user, np.unique(user))).table().replaced(items=None, users=None)
+def _of_numbers(values: Any, owner: np.ndarray) -> ComparisonTable:
+    """Rows of vectors as pairs of items, which equal rows of an owner share, without the vectors.
+
+    Rows that are no numbers share nothing.
+    """
+    values, rows = np.asarray(values), np.arange(len(owner))
+    if values.dtype.kind not in NUMBERS:
+        with suppress(TypeError, ValueError):
+            values = values.astype(np.float64)
+    if values.size and values.dtype.kind in NUMBERS:
+        if values.ndim == 3:
+            values = np.where(swapped_sides(values)[:, None, None], values[:, ::-1], values)
+        else:
+            values = values.reshape(len(rows), -1)
+            # what is the same in all rows of every owner, such as a group, does not differ
+            _, place, code = np.unique(owner, return_index=True, return_inverse=True)
+            first = place[code]
+            varies = np.array([(column != column[first]).any() for column in values.T])
+            values = values[:, varies] if varies.any() and not varies.all() else values
+            values = values * np.where(swapped_sides(values), -1, 1)[:, None]
+        rows = first_of_repeats(values.reshape(len(rows), -1), owner)
+    return ComparisonTable.unchecked(items=None, a=2 * rows, b=2 * rows + 1)
 
 
 def _folds_of_items(

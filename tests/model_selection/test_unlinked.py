@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from pafo_sk import ComparisonTable
 from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
+from pafo_sk.model_selection._unlinked import _of_numbers
 
 
 def frame(seed, *, n_users=12, n_items=9, n=300, prompts=None):
@@ -111,6 +112,31 @@ def test_rows_of_vectors_that_a_user_repeats_are_linked(form):
         assert not {(user[i], i % 10) for i in train} & {(user[i], i % 10) for i in test}
     # of what users share, some rows are tested while others' are trained on
     assert any({i % 10 for i in train} & {i % 10 for i in test} for train, test in splits)
+
+
+USER = np.arange(60) % 6
+TEXTS = {
+    "array": np.array([[f"left {i}", f"right {i}", i % 6] for i in range(60)], dtype=object),
+    "frame": pd.DataFrame({"left": map(str, range(60)), "price": 2.0, 2: USER}),
+    "missing": pd.DataFrame({"a": [*range(59), None], "b": 1}, dtype="Int64").assign(**{"2": USER}),
+}
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_rows_that_are_no_numbers_are_split(form):
+    """A pipeline may make numbers of them. Only rows that are equal in all columns are linked."""
+    X = TEXTS[form]
+    X = X.rename(columns=str) if form == "frame" else X
+    splits = list(UnlinkedKFold(5, user=2 if form == "array" else "2", random_state=0).split(X))
+    assert sorted(row for _, test in splits for row in test) == list(range(60))
+    assert all(sorted([*train, *test]) == list(range(60)) for train, test in splits)
+
+
+def test_which_pairs_of_vectors_are_equal():
+    """A pair, the same on the other side, another with the same numbers, and that of a user."""
+    X = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]], [[0, 0], [1, 1]], [[1, 0], [0, 1]]])
+    assert _of_numbers(X, np.array([0, 0, 0, 1])).a.tolist() == [0, 0, 4, 6]
+    assert _of_numbers(X[:, 1] - X[:, 0], np.array([0, 0, 0, 1])).a.tolist() == [0, 0, 4, 6]
 
 
 def test_small_components_lose_no_row():
