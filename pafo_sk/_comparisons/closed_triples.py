@@ -14,7 +14,7 @@ from pafo_sk._warnings import warn_caller
 N_USERS, N_ROWS = 50, 100
 # Share of these rows that must be in a closed triple.
 MIN_SHARE = 0.05
-# By chance one feature closes more often than all do together, by this factor or more.
+# By chance half of the features close more often than all do together, by this factor or more.
 CHANCE = 1.5
 ROUNDING = 8 * float(np.finfo(np.float32).eps)
 
@@ -27,11 +27,12 @@ def warn_of_shared_items(comparisons: Comparisons) -> None:
     if share < MIN_SHARE:
         return
     warn_caller(
-        f"X holds differences, and rows of a user share items: {share:.0%} of those looked at are "
-        "in a triple of which one row is the sum of the two others, as all pairs of a ranking "
-        "are. Differences do not name their items, so that histories hold rows that tell the "
-        "answer, and held-out numbers (pareto_report_, pareto_status_) are not held out. Pass "
-        "ComparisonTable(items, a, b, users=users), in which row i compares items[a[i]] with "
+        f"X holds differences, and rows of a user seem to share items: {share:.0%} of those looked "
+        "at are in a triple of which one row is the sum of the two others, as all pairs of a "
+        "ranking are. (Mixtures of a few counts or truth values, such as principal components, are "
+        "such by chance.) Differences do not name their items, so that histories hold rows that "
+        "tell the answer, and held-out numbers (pareto_report_, pareto_status_) are not held out. "
+        "Pass ComparisonTable(items, a, b, users=users), in which row i compares items[a[i]] with "
         "items[b[i]]; predict and enroll then take tables, too."
     )
 
@@ -40,9 +41,9 @@ def share_in_closed_triples(values: np.ndarray, user: np.ndarray) -> float:
     """Share of rows in a triple of a user's rows with x + y = z, up to their signs; 0 by chance.
 
     Differences of features of few values (counts, one-hot columns) close by chance, though they
-    share no item. Then one feature alone closes far more often than all of them; if items are
-    shared, they close together. In fewer than three dimensions nothing is certain. Of features of
-    few values that were mixed, as principal components are, each closes by chance where all do.
+    share no item. Then the half of them with the most values closes far more often than all; if
+    items are shared, they close together. In fewer than three dimensions nothing is certain. Of
+    features of few values that were mixed, as principal components are, each closes where all do.
     """
     rng = np.random.RandomState(0)
     chosen = np.zeros(int(user.max()) + 1, dtype=bool)
@@ -58,10 +59,13 @@ def share_in_closed_triples(values: np.ndarray, user: np.ndarray) -> float:
     n_in = sum(len(np.unique(triples)) for triples in found)
     every = np.concatenate(signed)
     share = n_in / max(1, len(every))
-    if share < MIN_SHARE or np.linalg.matrix_rank(every) < 3:
+    thrice = rng.normal(size=(values.shape[1], 3))
+    if share < MIN_SHARE or np.linalg.matrix_rank(every @ thrice) < 3:
         return 0.0
-    most = int(np.argmax([len(np.unique(np.abs(column))) for column in every.T]))
-    n_alone = sum(len(_closed(x[:, most], rounding)) for x in signed)
+    n_values = [len(np.unique(np.abs(column))) for column in every.T]
+    most = np.argsort(n_values)[len(n_values) // 2 :]
+    part, margin = weight[most], rounding * np.abs(weight[most]).sum()
+    n_alone = sum(len(_closed(x[:, most] @ part, margin)) for x in signed)
     return share if n_alone < CHANCE * n_closed else 0.0
 
 

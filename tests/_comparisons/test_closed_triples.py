@@ -31,6 +31,15 @@ def test_rankings_are_found(dtype, width, offset, n_ranked, fixed):
     assert share_in_closed_triples(items[b] - items[a], user) > 0.3
 
 
+@pytest.mark.parametrize("n_ranked", [5, 8, 15])
+@pytest.mark.parametrize("scale", [100, 127 / 3])
+def test_rankings_of_rounded_vectors_are_found(scale, n_ranked):
+    """A feature of few values alone closes by chance; many of them do not."""
+    items = np.round(scale * np.random.RandomState(1).normal(size=(200, 64)))
+    user, a, b = rankings(items, n_ranked=n_ranked)
+    assert share_in_closed_triples(items[b] - items[a], user) > 0.9
+
+
 def no_shared_items():
     """Vectors of two items for every row, which no other row has."""
     rng = np.random.RandomState(0)
