@@ -101,9 +101,11 @@ def _pandas(content: Any) -> pd.DataFrame:
 
 def _with_native_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame in this machine's order of bytes; pandas takes no rows of other columns."""
+    if all(kind.isnative for kind in set(frame.dtypes) if isinstance(kind, np.dtype)):
+        return frame
     kinds = enumerate(frame.dtypes)
     foreign = [i for i, kind in kinds if isinstance(kind, np.dtype) and not kind.isnative]
-    frame = frame.copy(deep=False) if foreign else frame
+    frame = frame.copy(deep=False)
     for place in foreign:
         frame.isetitem(place, native(frame.iloc[:, place].to_numpy()))
     return frame

@@ -106,7 +106,7 @@ def error_bars(low: Any, middle: Any, high: Any, accuracy: Any = None) -> np.nda
 
 
 def counted(number: int, what: str = "user") -> str:
-    """A number of users in brackets, to be written behind a name."""
+    """A number of users, or of something else, in brackets, to be written behind a name."""
     return f"({number} {what}{'' if number == 1 else 's'})"
 
 
