@@ -81,10 +81,15 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Cluste
 
 def units(trainer: Trainer, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Unit of every row (a user, or a row where there are no users), and group of every unit."""
-    unit = trainer.user if trainer.user.min() >= 0 else np.arange(len(trainer))
+    unit = trainer.user if has_users(trainer) else np.arange(len(trainer))
     group_of_unit = np.zeros(int(unit.max()) + 1, dtype=np.int64)
     group_of_unit[unit] = group
     return unit, group_of_unit
+
+
+def has_users(trainer: Trainer) -> bool:
+    """Whether the rows have users."""
+    return bool(trainer.user.min() >= 0)
 
 
 def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> pd.DataFrame:
@@ -98,19 +103,20 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
     Returns
     -------
     DataFrame
-        A row per group: n_users, n_comparisons (their summed weight), the accuracy of every model
-        and, for all but the pooled one, the difference to pooled (``_gain``) with its 95 % interval
-        over users and prompts (``_low``, ``_high``). With specialists, ``reads_as`` comes last: see
-        `reading`.
+        A row per group: n_users (where there are users), n_comparisons (their summed weight), the
+        accuracy of every model and, for all but the pooled one, the difference to pooled
+        (``_gain``) with its 95 % interval over users and prompts (``_low``, ``_high``). With
+        specialists, ``reads_as`` comes last: see `reading`.
     """
     right = {model: correct(margin, trainer.label) for model, margin in margins.items()}
     by_group = {model: gains(value, trainer, groups.codes).mean for model, value in right.items()}
     unit, group_of_unit = units(trainer, groups.codes)
     times = trainer.unit_weight
     n_rows = np.bincount(groups.codes, trainer.weight)
-    n_units = np.bincount(group_of_unit, times)
-    columns: dict[str, Any] = {"n_users": whole(n_units), "n_comparisons": whole(n_rows)}
-    columns |= by_group
+    columns: dict[str, Any] = {}
+    if has_users(trainer):
+        columns["n_users"] = whole(np.bincount(group_of_unit, times))
+    columns |= {"n_comparisons": whole(n_rows), **by_group}
     for model in right:
         if model != "pooled":
             gain = gains(right[model] - right["pooled"], trainer, groups.codes)

@@ -47,6 +47,15 @@ def test_users_count_equally():
     np.testing.assert_allclose(report["pooled"], [1 / 15, 0.5])
 
 
+def test_without_users_comparisons_count_equally():
+    _, groups = judged()
+    margin = margin_with([8] * 15 + [3] * 5)
+    report = pareto_report({"pooled": margin}, trainer_of(np.full(200, -1)), groups)
+    assert report.columns.tolist() == ["n_comparisons", "pooled"]
+    assert report["n_comparisons"].tolist() == [150, 50]
+    np.testing.assert_allclose(report["pooled"], [0.8, 0.3])
+
+
 def test_labels_that_are_tuples_are_an_index_of_one_level():
     trainer, groups = judged()
     groups = Groups([("old", "left"), ("young", "left")], groups.codes, "groups")

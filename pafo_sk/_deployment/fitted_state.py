@@ -316,7 +316,7 @@ def with_hashed_users(state: dict[str, Any], salt: bytes) -> dict[str, Any]:
 def _named_after_users(state: dict[str, Any], users: set[Hashable]) -> set[Hashable]:
     """Groups with the name of a user; a number only if it is the group of one user."""
     report = state["pareto_report_"]
-    if report is None:
+    if report is None or "n_users" not in report["columns"]:
         n_users = {}
     else:
         counts = report["values"][report["columns"].index("n_users")]

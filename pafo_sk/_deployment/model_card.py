@@ -143,7 +143,6 @@ def of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:
     table = pd.DataFrame(
         {
             "group": [str(name) for name in report.index],
-            "users": report["n_users"].astype(str).tolist(),
             "comparisons": [f"{n:g}" for n in report["n_comparisons"]],
             "pooled model": [_percent(value) for value in report["pooled"]],
             "this model": [_percent(value) for value in report["unified"]],
@@ -152,9 +151,10 @@ def of_groups(estimator: Any, report: pd.DataFrame) -> list[Block]:
     )
     if "reads_as" in report:
         table["reads as"] = report["reads_as"].tolist()
-    equally = "; users count equally"
-    if not estimator.reader_.has_users_:  # the report counts comparisons as users
-        equally, table = "", table.drop(columns="users")
+    equally = ""
+    if "n_users" in report:
+        equally = "; users count equally"
+        table.insert(1, "users", report["n_users"].astype(str).tolist())
     status = str(estimator.pareto_status_)
     return [
         f"Share of held-out comparisons whose winner is predicted rightly{equally}.",

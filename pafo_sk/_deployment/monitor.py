@@ -14,6 +14,7 @@ from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.winners import read_y
 from pafo_sk._judging.correct import code_groups
 from pafo_sk._judging.given import groups_of
+from pafo_sk._judging.sizes import size_column
 from pafo_sk._pareto_report import clear_losses, correct
 
 CONFIDENCE = 0.95
@@ -29,25 +30,26 @@ class MonitorReport:
     Attributes
     ----------
     groups : DataFrame
-        A row per group: n_users, n_unknown (users of whom the model has no history; they get the
-        population's reward), n_comparisons, accuracy with its 95 % interval (low, high), the
-        accuracy at_fit, change (accuracy minus at_fit) with its interval, the accuracy of the
-        pooled model on the same comparisons, gain over it with its interval, and the verdict:
+        A row per group: n_users and n_unknown (users of whom the model has no history; they get
+        the population's reward) where X has users, n_comparisons, accuracy with its 95 % interval
+        (low, high), the accuracy at_fit, change (accuracy minus at_fit) with its interval, the
+        accuracy of the pooled model on the same comparisons, gain over it with its interval, and
+        the verdict:
 
         - "harm": the group is clearly worse off than with the pooled model, by more than
           ``no_harm``;
         - "drift": the accuracy is clearly lower than at fit;
         - "too little data": the interval of the change is wider than ten points to either side, or
-          there is one user;
+          there is one user (one comparison, without users);
         - "as at fit": none of these.
 
         Numbers are nan where they are not known: at_fit of a group that `fit` did not have, pooled
         of the strategies "balanced" and "group_dro".
-    users : DataFrame
-        A row per user: n_comparisons, accuracy, low and high (Clopper and Pearson [1]_, at a level
-        that holds for all users together), the accuracy at_fit of the group, and verdict: "drift"
-        if that is above the interval, "too little data" for an interval wider than that of groups,
-        else "as at fit". It names users: treat it as personal data.
+    users : DataFrame or None
+        None where X has no users. A row per user: n_comparisons, accuracy, low and high (Clopper
+        and Pearson [1]_, at a level that holds for all users together), the accuracy at_fit of the
+        group, and verdict: "drift" if that is above the interval, "too little data" for an interval
+        wider than that of groups, else "as at fit". It names users: treat it as personal data.
     verdict : str
         The gravest of the groups' verdicts, in a sentence, and how many users are unknown and how
         many comparisons have no group.
@@ -59,7 +61,7 @@ class MonitorReport:
     """
 
     groups: pd.DataFrame
-    users: pd.DataFrame
+    users: pd.DataFrame | None
     verdict: str
 
     def __repr__(self) -> str:
@@ -93,12 +95,14 @@ def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> Monitor
     index = pd.Index(list(found), dtype=object, tupleize_cols=False, name="group")
     by_group = pd.DataFrame(list(found.values()), index=index)
     by_group = by_group.sort_values("n_users", ascending=False, kind="stable")
-    at_fit = np.append(by_group["at_fit"].reindex(group.labels), np.nan)[group.codes]
-    return MonitorReport(
-        by_group,
-        _by_user(users, right, at_fit),
-        _sentence(by_group) + _left_out(int((~known).sum()), len(known), group.codes < 0),
-    )
+    by_user = None
+    if given.users is None:
+        by_group = by_group.drop(columns=["n_users", "n_unknown"])
+    else:
+        at_fit = np.append(by_group["at_fit"].reindex(group.labels), np.nan)[group.codes]
+        by_user = _by_user(users, right, at_fit)
+    left_out = _left_out(int((~known).sum()), len(known), group.codes < 0)
+    return MonitorReport(by_group, by_user, _sentence(by_group) + left_out)
 
 
 @dataclass(frozen=True)
@@ -155,17 +159,17 @@ class _Rows:
 
 
 def _at_fit(report: pd.DataFrame | None, name: Any, groups: Any) -> tuple[float, float]:
-    """Accuracy of a group at fit, or of all without groups, and of how many users."""
+    """Accuracy of a group at fit, or of all without groups, and of how many users (or rows)."""
     if report is None or len(report) == 0:
         return np.nan, np.nan
-    n_users = report["n_users"].to_numpy(dtype=float)
+    size = report[size_column(report)].to_numpy(dtype=float)
     if groups is None:
-        return float(np.average(report["unified"], weights=n_users)), float(n_users.sum())
+        return float(np.average(report["unified"], weights=size)), float(size.sum())
     labels = report.index.tolist()
     if name not in labels:
         return np.nan, np.nan
     row = labels.index(name)
-    return float(report["unified"].iloc[row]), float(n_users[row])
+    return float(report["unified"].iloc[row]), float(size[row])
 
 
 def _by_user(users: Labels, right: np.ndarray, at_fit: np.ndarray) -> pd.DataFrame:

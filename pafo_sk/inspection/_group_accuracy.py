@@ -10,6 +10,7 @@ import pandas as pd
 from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._judging.correct import code_groups
 from pafo_sk._judging.given import users_of
+from pafo_sk._judging.sizes import size_column
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     GREY,
@@ -27,7 +28,7 @@ from pafo_sk.inspection._drawing import (
     wrapped,
 )
 from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
-from pafo_sk.inspection._tables import accuracy_table, size_column
+from pafo_sk.inspection._tables import accuracy_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,10 +19,7 @@ MODELS = ["pooled", "specialist", "unified"]
 
 
 def report_of(estimator: Any, caller: str) -> tuple[pd.DataFrame, list[str]]:
-    """Held-out accuracies that `fit` reported, and the models they belong to.
-
-    Without users ``n_users`` of the report counts comparisons, so it is left out.
-    """
+    """Held-out accuracies that `fit` reported, and the models they belong to."""
     require_reward_estimator(estimator, caller)
     report = estimator.pareto_report_
     if report is None:
@@ -30,8 +27,6 @@ def report_of(estimator: Any, caller: str) -> tuple[pd.DataFrame, list[str]]:
             f"{caller}: pareto_report_ is None, because the model was fitted without groups. Fit "
             "it with fit(X, y, groups=...), or pass X, y and groups here."
         )
-    if not estimator.reader_.has_users_:
-        report = report.drop(columns="n_users")
     return report, [name for name in MODELS if name in report]
 
 

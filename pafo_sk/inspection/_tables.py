@@ -11,6 +11,7 @@ import pandas as pd
 from pafo_sk._comparisons.labels import as_objects, check_labels
 from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._judging.correct import Coded, code_groups, code_labels, majority_code
+from pafo_sk._judging.sizes import size_column
 from pafo_sk._pareto_report import paired_interval
 from pafo_sk.metrics import user_accuracy
 
@@ -89,11 +90,6 @@ def _check_columns_differ(models: list) -> None:
             "it also has group, n_users, n_comparisons and, for every model, {model}_gain, "
             "{model}_low and {model}_high. Rename these models."
         )
-
-
-def size_column(report: pd.DataFrame) -> str:
-    """The column of the units that count equally: users, or comparisons without users."""
-    return "n_users" if "n_users" in report else "n_comparisons"
 
 
 def two_sides(groups: Any, users: Any = None, majority: Any = None) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._blocks import Block, blocks_html, blocks_markdown
+from pafo_sk._judging.sizes import size_column
 from pafo_sk.metrics._report_page import page_of
 
 # Meaning of the measures that are shown in per cent, and of the others.
@@ -138,7 +139,7 @@ class FairnessReport:
             lines += self._user_lines()
         if self.groups is not None and self.groups["small"].any():
             small = self.groups[self.groups["small"]]
-            unit = "n_users" if "n_users" in small else "n_comparisons"
+            unit = size_column(small)
             named = [f"{name!r} ({n})" for name, n in small[unit].head(5).items()]
             more = f" and {len(small) - 5} more" if len(small) > 5 else ""
             lines.append(

@@ -103,7 +103,9 @@ def test_without_users(split, new, quick):
     X, y, _ = new
     model = quick(strategy="pooled").fit(split.X.drop(columns="user"), split.y)
     report = model.monitor(X.drop(columns="user"), y)
-    assert report.groups.loc["all", "n_users"] == len(y)
+    assert report.groups.loc["all", "n_comparisons"] == len(y)
+    assert not {"n_users", "n_unknown"} & set(report.groups)
+    assert report.users is None
 
 
 def test_labels_of_the_winners(split, new, quick):
