@@ -1,5 +1,6 @@
 """The private parts of pafo_sk that benchmarks use; _throughput.py, tested alone, has its own."""
 
+from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.encode import encode_texts, encoder_info, vector_settings
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingSet",
     "address_of",
     "block_scales",
+    "clustered_means",
     "encode_texts",
     "encoder_info",
     "fingerprint_of",

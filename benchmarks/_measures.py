@@ -1,4 +1,4 @@
-"""Measures of a method on one seed of a data set, and over several seeds. Imports no sibling.
+"""Measures of a method on one seed of a data set, and over several seeds.
 
 All are computed from the number of right answers of every user, and users count equally.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from _library import clustered_means
 from scipy.special import expit
 
 from pafo_sk import metrics
@@ -119,7 +119,7 @@ def summarise(results: UserResults, support: np.ndarray | None = None) -> dict[s
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean paired difference of user accuracy, with its 95 % interval over users."""
+    """Mean paired difference of user accuracy, with its 95 % interval."""
 
     mean: float
     low: float
@@ -129,26 +129,25 @@ class Difference:
 def paired_difference(
     ours: list[UserResults], theirs: list[UserResults], same_people: bool, of_majority: bool
 ) -> Difference:
-    """Average the differences over users of the majority or minority; one pair of results a seed.
+    """Average differences over users of the majority or minority, and then over seeds.
 
-    People who are the same in every seed count once, with their mean over the seeds. If every seed
-    draws other people, each of them counts once. The interval is a t interval of these numbers.
+    The interval is clustered by person and by seed, because the users of a seed share two trained
+    models. A user of another seed is the same person only if ``same_people``.
     """
-    values, names = [], []
+    rows = []
     for seed, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         assert np.array_equal(a.user, b.user), "paired results are of the same users"
-        side = a.in_majority == of_majority
-        values.append((a.accuracy - b.accuracy)[side])
-        names += [str(user) if same_people else f"{seed} {user}" for user in a.user[side]]
-    if not names:
+        if (side := a.in_majority == of_majority).any():
+            n = side.sum()
+            rows.append((a.user[side], (a.accuracy - b.accuracy)[side], [1 / n] * n, [seed] * n))
+    if not rows:
         return Difference(float("nan"), float("nan"), float("nan"))
-    code = np.unique(np.array(names), return_inverse=True)[1]
-    d = np.bincount(code, np.concatenate(values)) / np.bincount(code)
-    mean = float(d.mean())
-    if len(d) < 2:
-        return Difference(mean, -np.inf, np.inf)
-    half = float(stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)))
-    return Difference(mean, mean - half, mean + half)
+    user, difference, weight, seed_of = map(np.concatenate, zip(*rows, strict=True))
+    _, person = np.unique(user, return_inverse=True)
+    if not same_people:
+        person = person * len(ours) + seed_of
+    found = clustered_means(difference, weight / len(rows), [person, seed_of])
+    return Difference(found.mean.item(), *found.interval(0.95))
 
 
 def headroom(

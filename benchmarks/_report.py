@@ -240,7 +240,7 @@ def _differences(found: dict[str, Any]) -> str:
         for method, about in METHODS.items()
         if method in found and method != "pooled"
     ]
-    heading = "Differences to pooled, with 95 % intervals over users"
+    heading = "Differences to pooled, means over seeds, with 95 % intervals over people and seeds"
     status = found.get("pafo", {}).get("status", {})
     said = "; ".join(f"{text} ({n})" for text, n in status.items())
     table = grid(["method", "majority", "minority", "seeds where both gain"], rows)

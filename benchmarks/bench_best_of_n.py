@@ -35,6 +35,7 @@ from _embeddings import warm
 from _output import add_output, write_json
 from _runs import CODE, Store, environment
 from _scorers import score
+from scipy.special import stdtrit
 
 from pafo_sk import PafoRewardEstimator
 from pafo_sk._blocks import markdown_table
@@ -77,10 +78,9 @@ def report_of(case: Case, items: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def summary(reports: pd.DataFrame) -> pd.DataFrame:
-    """Average over seeds.
+    """Average over seeds, each of which has models, users and test queries of its own.
 
-    The users of a seed are people of its own, so the variances of the seeds' means add up. Seeds
-    share queries, which makes the intervals a little too narrow.
+    The interval is Student's over the seeds' means; of a single seed it is that of its report.
     """
     rows = []
     for keys, part in reports.groupby(["set", "group", "model"], sort=False):
@@ -88,8 +88,9 @@ def summary(reports: pd.DataFrame) -> pd.DataFrame:
         row |= {"seeds": len(part), "n_users": int(part["n_users"].sum())}
         for name in MEASURES:
             row[name] = part[name].mean()
-            half = (part[f"{name}_high"] - part[f"{name}_low"]) / 2
-            half = np.sqrt((half**2).sum(min_count=1)) / len(part)
+            half = (part[f"{name}_high"] - part[f"{name}_low"]).iloc[0] / 2
+            if len(part) > 1:
+                half = stdtrit(len(part) - 1, 0.975) * part[name].sem()
             row |= {f"{name}_low": row[name] - half, f"{name}_high": row[name] + half}
         rows.append(row)
     return pd.DataFrame(rows)

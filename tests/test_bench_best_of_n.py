@@ -22,13 +22,16 @@ def report(bench, mean, half):
     return row
 
 
-def test_variances_of_seeds_add_up(bench):
-    """Half widths of 3 and 4 are one of 5 for the sum, and so 2.5 for the mean."""
-    (row,) = bench.summary(
-        pd.DataFrame([report(bench, 1.0, 3.0), report(bench, 2.0, 4.0)])
-    ).to_dict("records")
+def test_intervals_are_over_the_means_of_seeds(bench):
+    """Means of 1 and 2 have the standard error 1/2; of a single seed there is its own interval."""
+    seeds = pd.DataFrame([report(bench, 1.0, 0.1), report(bench, 2.0, 0.1)])
+    (row,) = bench.summary(seeds).to_dict("records")
     assert (row["seeds"], row["n_users"], row["regret"]) == (2, 16, 1.5)
-    np.testing.assert_allclose([row["gain_low"], row["gain_high"]], [-1, 4])
+    t = 12.7062  # t distribution's 0.975 quantile, one degree of freedom
+    limits = [row["gain_low"], row["gain_high"]]
+    np.testing.assert_allclose(limits, [1.5 - t / 2, 1.5 + t / 2], rtol=1e-5)
+    (row,) = bench.summary(seeds[:1]).to_dict("records")
+    np.testing.assert_allclose([row["gain_low"], row["gain_high"]], [0.9, 1.1])
 
 
 def test_a_stored_seed_is_not_repeated(bench, tmp_path, monkeypatch, capsys):

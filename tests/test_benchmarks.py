@@ -83,21 +83,37 @@ def test_support_slope_is_nan_without_variation(measures):
     assert np.isnan(measures.support_slope(np.array([0.1, 0.2, 0.3]), np.full(3, np.nan)))
 
 
-@pytest.mark.parametrize(
-    ("same_people", "values"), [(True, [0.2, 0.0]), (False, [0.1, 0.0, 0.3, 0.0])]
-)
-def test_paired_difference_has_one_number_per_person(measures, same_people, values):
-    group = ["x", "x", "y"]
-    theirs = [results(measures, [0.5, 0.5, 0.5], group)] * 2
-    ours = [results(measures, a, group) for a in ([0.6, 0.5, 0.9], [0.8, 0.5, 0.9])]
+def test_paired_difference_is_the_mean_over_seeds(measures):
+    """A person who is of the majority on one of two seeds counts half as much as one on both."""
+    theirs = [results(measures, [0.5, 0.5, 0.5], group) for group in (list("xxy"), list("xyy"))]
+    ours = [results(measures, [0.7, 0.5, 0.9], one.group) for one in theirs]
+    majority = measures.paired_difference(ours, theirs, same_people=True, of_majority=True)
+    assert majority.mean == pytest.approx(((0.2 + 0) / 2 + 0.2) / 2)
+    minority = measures.paired_difference(ours, theirs, same_people=True, of_majority=False)
+    assert minority.mean == pytest.approx((0.4 + (0 + 0.4) / 2) / 2)
+
+
+def test_users_of_one_trained_model_are_not_independent(measures):
+    """All users gain on one seed and lose on the other, so that nothing is known of a third."""
+    n = 50
+    theirs = [results(measures, [0.5] * n, ["x"] * n)] * 2
+    ours = [results(measures, [accuracy] * n, ["x"] * n) for accuracy in (1.0, 0.0)]
+    found = measures.paired_difference(ours, theirs, same_people=False, of_majority=True)
+    assert found.mean == pytest.approx(0)
+    assert found.low < -1 < 1 < found.high
+
+
+@pytest.mark.parametrize(("same_people", "n_people"), [(True, 4), (False, 12)])
+def test_a_person_of_several_seeds_counts_once(measures, same_people, n_people):
+    """Gains differ between people alone, so that their number decides about the error."""
+    gains = np.array([0.3, 0.1, 0.0, 0.2])
+    theirs = [results(measures, [0.5] * 4, ["x"] * 4)] * 3
+    ours = [results(measures, 0.5 + gains, ["x"] * 4)] * 3
     found = measures.paired_difference(ours, theirs, same_people, of_majority=True)
-    assert found.mean == pytest.approx(np.mean(values))
-    t = {2: 12.7062, 4: 3.1824}[len(values)]  # t distribution's 0.975 quantile
-    half = t * np.std(values, ddof=1) / np.sqrt(len(values))
+    t = {4: 3.1824, 12: 2.2010}[n_people]  # t distribution's 0.975 quantile
+    half = t * np.sqrt(gains.var() / (n_people - 1))
     assert found.high - found.mean == pytest.approx(half, rel=1e-4)
     assert found.mean - found.low == pytest.approx(half, rel=1e-4)
-    minority = measures.paired_difference(ours, theirs, same_people, of_majority=False)
-    assert minority.mean == pytest.approx(0.4)
 
 
 def test_headroom(measures):
