@@ -15,7 +15,7 @@ from _methods import ABLATIONS, METHODS
 from _plot import draw
 from _promises import observed, promises, separation
 from _promises import summary as summary_of
-from _rivals import ahead, setting_of, tuned
+from _rivals import PAFO, ahead, setting_of, tuned
 from _runs import Store
 from _tables import grid, interval, number
 
@@ -135,21 +135,16 @@ def _compare(
         if best and (common := [seed for seed in seeds if seed in all_measures[best]]):
             trio = [[all_measures[m][s] for s in common] for m in (method, "pooled", best)]
             row["headroom"] = headroom(*trio)
-        both = [seed for seed in seeds if seed in results.get("pafo", {})]
-        if both:
-            worst = {m: [all_measures[m][s]["worst_tenth"] for s in both] for m in (method, "pafo")}
-            leads = np.subtract(worst[method], worst["pafo"])
-            row["worst_tenth_to_pafo"] = float(leads.mean())
-            row["worst_tenth_ahead"] = bool((leads > 0).all())
-        ours = [results[method][seed] for seed in seeds]
-        theirs = [results["pooled"][seed] for seed in seeds]
-        for side, of_majority in (("majority", True), ("minority", False)):
-            difference = paired_difference(ours, theirs, same_people, of_majority)
-            row[f"{side}_difference"] = asdict(difference)
-            if both:
-                pair = ([results[m][seed] for seed in both] for m in (method, "pafo"))
-                rival = paired_difference(*pair, same_people, of_majority)
-                row[f"{side}_to_pafo"] = asdict(rival)
+        for other, to in (("pooled", "difference"), *((name, f"to_{name}") for name in PAFO)):
+            both = [seed for seed in seeds if seed in results.get(other, {})]
+            if not both:
+                continue
+            for side, of_majority in (("majority", True), ("minority", False)):
+                pair = ([results[m][seed] for seed in both] for m in (method, other))
+                row[f"{side}_{to}"] = asdict(paired_difference(*pair, same_people, of_majority))
+            worst = ([all_measures[m][s]["worst_tenth"] for s in both] for m in (method, other))
+            leads = np.subtract(*worst)
+            row[f"worst_tenth_{to}"] = {"mean": float(leads.mean()), "low": float(leads.min())}
         gains = [
             by_seed[s][side] - all_measures["pooled"][s][side]
             for s in seeds

@@ -9,44 +9,64 @@ from _data import SOURCES
 from _methods import METHODS
 from _tables import grid, interval
 
+PAFO = ("pafo_no_labels", "pafo")
 SIDES = ("majority", "minority")
 
 
 def ahead(summary: dict[str, Any]) -> str:
-    """List the methods whose users fare better than PAFO's, as far as that is clear.
+    """List the methods whose users fare better than PAFO's, without and with labels in training.
 
-    Methods that are told labels at prediction, and PAFO without labels, are no rivals. Of the worst
-    tenth there is no interval, because it holds other users with every method; it is listed where
-    it is above PAFO's on every seed of both.
+    Methods that are told labels at prediction are no rivals, and those that are told labels in
+    training are none of PAFO without labels. Of the worst tenth there is no interval, because it
+    holds other users with every method; it is listed where it is above PAFO's on every seed of
+    both.
     """
+    parts = [_ahead_of(pafo, summary) for pafo in PAFO]
+    if not any(parts):
+        return ""
+    text = (
+        "## Where others are ahead of PAFO\n\n"
+        "With intervals that are clear of zero; the worst tenth, which has none, on every seed."
+    )
+    return "\n\n".join([text, *filter(None, parts)])
+
+
+def _ahead_of(pafo: str, summary: dict[str, Any]) -> str:
     leads: dict[tuple[str, str, str], list[str]] = {}
+    n_differences = 0
     for name, found in summary.items():
         for part in found:
-            if "pafo" not in found[part]:
-                continue
             for method, row in found[part].items():
-                if method not in METHODS or method.startswith("pafo"):
-                    continue
-                if METHODS[method].labels == "always":
+                if f"majority_to_{pafo}" not in row or not _is_rival(method, pafo):
                     continue
                 title = METHODS[method].title
                 for side in SIDES:
-                    difference = row.get(f"{side}_to_pafo")
-                    if difference and difference["low"] > 0:
+                    difference = row[f"{side}_to_{pafo}"]
+                    n_differences += 1
+                    if difference["low"] > 0:
                         text = f"{title} {interval(difference)}"
                         leads.setdefault((SOURCES[name].title, part, side), []).append(text)
-                if row.get("worst_tenth_ahead"):
-                    text = f"{title} {100 * row['worst_tenth_to_pafo']:+.1f}"
+                worst = row[f"worst_tenth_to_{pafo}"]
+                if worst["low"] > 0:
+                    text = f"{title} {100 * worst['mean']:+.1f}"
                     leads.setdefault((SOURCES[name].title, part, "worst tenth"), []).append(text)
-    if not any("pafo" in part for found in summary.values() for part in found.values()):
+    if not n_differences:
         return ""
-    header = ["set", "users", "measure", "methods, and their points above PAFO"]
+    title = METHODS[pafo].title
+    header = ["set", "users", "measure", f"methods, and their points above {title}"]
     rows = [[*key, "; ".join(texts)] for key, texts in leads.items()]
-    return (
-        "## Where others are ahead of PAFO\n\n"
-        "With intervals that are clear of zero; the worst tenth, which has none, on every seed.\n\n"
-        + (grid(header, rows) if rows else "Nowhere.")
+    text = (
+        f"Of {n_differences} differences to {title}. Where nothing differs, one in forty would be "
+        "listed by chance alone."
     )
+    return f"### {title}\n\n{text}\n\n" + (grid(header, rows) if rows else "Nowhere.")
+
+
+def _is_rival(method: str, pafo: str) -> bool:
+    if method not in METHODS or method in PAFO:
+        return False
+    labels = METHODS[method].labels
+    return labels == "none" or (labels == "training" and METHODS[pafo].labels == "training")
 
 
 def tuned(summary: dict[str, Any]) -> str:

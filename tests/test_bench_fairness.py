@@ -139,7 +139,10 @@ def test_the_report_names_methods_that_are_ahead(bench, store, tmp_path):
             {name: line[name] for name in line if name != "right"}
             | ({"right": {"known": line["right"]["known"]}} if "right" in line else {}),
         )
+    # without labels PAFO is wrong about everything, so that pooled is ahead of it alone
     for seed in (0, 1):
+        wrong = {"right": {"known": [0.0, 0.0, 0.0]}, "chosen": {}, "seconds": 1.0, "code": "c"}
+        ours.add("taxes", {"seed": seed, "method": "pafo_no_labels", **wrong})
         rest = {"chosen": chosen, "seconds": 1.0, "code": "c", "memory": 2.0}
         rest["forecasts"] = {"known": {"log_loss": 0.5, "calibration": 0.02}}
         ours.add("taxes", {"seed": seed, "method": "lore", "right": right, **rest})
@@ -147,7 +150,11 @@ def test_the_report_names_methods_that_are_ahead(bench, store, tmp_path):
     written = (ours.folder / "fairness.md").read_text()
     # the minority is one user, so that no interval is clear of zero; the worst tenth has none
     assert "LoRe | +50.0 [-inf, +inf]" not in written
-    assert re.search(r"\| Polis, taxes \| known \| worst tenth \| LoRe \+\d+\.\d \|", written)
+    without, with_labels = written.split("## Where others are ahead")[1].split("### PAFO\n")
+    assert "### PAFO without labels\n\nOf 4 differences to PAFO without labels." in without
+    ahead = r"\| Polis, taxes \| known \| worst tenth \| (.*) \|"
+    assert re.search(ahead, without)[1] == "pooled +50.0; LoRe +100.0"
+    assert re.search(ahead, with_labels)[1] == "LoRe +50.0"
     assert "| LoRe | 20 | n_basis 2, penalty 0.3 |" in written
     assert "| LoRe | no | 2 | 100.0 | 100.0 |" in written
     assert "| 0.500 | 2.0 | 1.0 | 2 |" in written

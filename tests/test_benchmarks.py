@@ -190,5 +190,8 @@ def test_files_have_the_tables_of_the_stored_results():
         with pytest.raises(ValueError, match="0 tables, not one, begin with"):
             module.write(["| no | such |"], text)
     assert "| Polis, taxes |" in tables[0][0]
-    assert "| LoRe (" in tables[0][1]
+    # PAFO with labels is a row, and without labels the reference
+    rows = [line.split("|")[1].strip() for line in tables[0][1].splitlines()]
+    assert rows[0] == "points above PAFO without labels (seeds)"
+    assert rows[2:4] == ["pooled (10)", "PAFO, labels in training (10)"]
     assert "| epoch of RewardNet |" in tables[1][0]
