@@ -172,7 +172,7 @@ def _compare(
 
 
 def markdown(summary: dict[str, Any], store: Store) -> str:
-    """Write all tables: those of known users, then those of unseen users, then the ablation."""
+    """Write all tables: those of known users, then those of strangers, then the ablation."""
     note = store.folder / "environment.json"
     environment = json.loads(note.read_text()) if note.exists() else {}
     parts = ["# Fairness benchmark: results", _preamble(summary, environment)]
@@ -184,8 +184,9 @@ def markdown(summary: dict[str, Any], store: Store) -> str:
     parts += [ahead(summary), tuned(summary), _promises(summary), _choices(summary)]
     if any("unseen-0" in found for found in summary.values()):
         parts.append(
-            "## Unseen users, by the number of their known comparisons\n\n"
-            "Majority / minority / worst tenth. Methods without history know nothing of a user."
+            "## Strangers, by the number of their known comparisons\n\n"
+            "Users whom `fit` did not see. Majority / minority / worst tenth. Methods without "
+            "history know nothing of a user."
         )
         for name, found in summary.items():
             if "unseen-0" in found:

@@ -36,6 +36,7 @@ def _ahead_of(pafo: str, summary: dict[str, Any]) -> str:
     n_differences = 0
     for name, found in summary.items():
         for part in found:
+            users = part.replace("unseen-", "strangers, ")
             for method, row in found[part].items():
                 if f"majority_to_{pafo}" not in row or not _is_rival(method, pafo):
                     continue
@@ -45,11 +46,11 @@ def _ahead_of(pafo: str, summary: dict[str, Any]) -> str:
                     n_differences += 1
                     if difference["low"] > 0:
                         text = f"{title} {interval(difference)}"
-                        leads.setdefault((SOURCES[name].title, part, side), []).append(text)
+                        leads.setdefault((SOURCES[name].title, users, side), []).append(text)
                 worst = row[f"worst_tenth_to_{pafo}"]
                 if worst["low"] > 0:
                     text = f"{title} {100 * worst['mean']:+.1f}"
-                    leads.setdefault((SOURCES[name].title, part, "worst tenth"), []).append(text)
+                    leads.setdefault((SOURCES[name].title, users, "worst tenth"), []).append(text)
     if not n_differences:
         return ""
     title = METHODS[pafo].title

@@ -82,7 +82,7 @@ def table(summary: dict[str, Any]) -> str:
 
 
 def field(summary: dict[str, Any], methods: dict[str, str] = METHODS) -> str:
-    """Make the table of methods beside PAFO without labels, in bold where they are clearly ahead."""
+    """Make the table of methods beside PAFO without labels, in bold if clearly ahead."""
 
     def known(method: str, name: str) -> dict[str, Any]:
         return summary.get(name, {}).get("known", {}).get(method, {})

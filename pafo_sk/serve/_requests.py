@@ -149,7 +149,7 @@ class Forgotten(BaseModel):
 
 
 class User(BaseModel):
-    """A user and the number of known comparisons, by their weights; 0 for a stranger."""
+    """A user and the number of known comparisons, by their weights; 0 if unknown."""
 
     user: Label
     comparisons: float
