@@ -183,8 +183,8 @@ class Lifecycle(ComparisonClassifier):
         Returns
         -------
         MonitorReport
-            With tables of groups and users, and a verdict: "harm", "drift", "too little data" or
-            "as at fit". Standard errors are clustered by user and prompt.
+            With tables of groups and users, and a verdict: "harm", "drift", "unknown at fit", "too
+            little data" or "as at fit". Standard errors are clustered by user and prompt.
 
         Examples
         --------

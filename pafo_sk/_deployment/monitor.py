@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import beta
 
 from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.labels import Labels
@@ -39,6 +39,8 @@ class MonitorReport:
         - "harm": the group is clearly worse off than with the pooled model, by more than
           ``no_harm``;
         - "drift": the accuracy is clearly lower than at fit;
+        - "unknown at fit": the report of `fit` does not have the group, so that no number of
+          comparisons can tell whether it is served worse;
         - "too little data": the interval of the change is wider than ten points to either side, or
           there is one user (one comparison, without users);
         - "as at fit": none of these.
@@ -48,7 +50,8 @@ class MonitorReport:
     users : DataFrame or None
         None where X has no users. A row per user: n_comparisons, accuracy, low and high (Clopper
         and Pearson [1]_, at a level that holds for all users together), the accuracy at_fit of the
-        group, and verdict: "drift" if that is above the interval, "too little data" for an interval
+        groups (a mean over the comparisons whose group has one), and verdict: "drift" if that is
+        above the interval, "unknown at fit" if there is none, "too little data" for an interval
         wider than that of groups, else "as at fit". It names users: treat it as personal data.
     verdict : str
         The gravest of the groups' verdicts, in a sentence, and how many users are unknown and how
@@ -143,6 +146,8 @@ class _Rows:
         verdict = "as at fit"
         if n_users < 2 or not half <= WIDE:
             verdict = "too little data"
+        if np.isnan(accuracy_then):
+            verdict = "unknown at fit"
         if change + half < 0:
             verdict = "drift"
         if self.pooled is None:
@@ -176,13 +181,17 @@ def _by_user(users: Labels, right: np.ndarray, at_fit: np.ndarray) -> pd.DataFra
     """Accuracy and verdict of every user."""
     count = np.bincount(users.codes)
     n_right = np.bincount(users.codes, right)
-    then = np.bincount(users.codes, at_fit) / count
-    level = 1 - (1 - CONFIDENCE) / len(count)
+    has = np.isfinite(at_fit)
+    code, n_has = users.codes[has], np.bincount(users.codes[has], minlength=len(count))
+    then = np.full(len(count), np.nan)
+    np.divide(np.bincount(code, at_fit[has], len(count)), n_has, out=then, where=n_has > 0)
     # a margin of zero is half right, and counts for the user here
-    tests = [binomtest(int(np.ceil(k)), int(n)) for k, n in zip(n_right, count, strict=True)]
-    limits = [test.proportion_ci(level) for test in tests]
-    low, high = (np.array([getattr(limit, end) for limit in limits]) for end in ("low", "high"))
+    k = np.ceil(n_right)
+    tail = (1 - CONFIDENCE) / len(count) / 2
+    low = np.where(k > 0, beta.ppf(tail, k, count - k + 1), 0.0)
+    high = np.where(k < count, beta.isf(tail, k + 1, count - k), 1.0)
     verdict = np.where(high - low > 2 * WIDE, "too little data", "as at fit")
+    verdict = np.where(n_has == 0, "unknown at fit", verdict)
     verdict = np.where(high < then, "drift", verdict)
     columns = {"n_comparisons": count, "accuracy": n_right / count, "low": low, "high": high}
     columns |= {"at_fit": then, "verdict": verdict}
@@ -204,6 +213,8 @@ def _sentence(groups: pd.DataFrame) -> str:
         "harm": "is worse off than with the pooled model. Fit again, with these comparisons",
         "drift": "is served worse than at fit. Enrol its users' comparisons; if that is not "
         "enough, fit again",
+        "unknown at fit": "has no accuracy of fit to be compared with. Fit again, with its "
+        "comparisons and groups",
         "too little data": "has too few comparisons to say. Collect more",
     }
     for verdict, text in remedies.items():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from pafo_sk.datasets import make_preferences
 
@@ -87,7 +88,46 @@ def test_a_group_that_fit_did_not_have(model, new):
     X, y, groups = new
     report = model.monitor(X, y, np.where(groups == "group_1", "newcomers", groups))
     assert np.isnan(report.groups.loc["newcomers", "at_fit"])
-    assert report.groups.loc["newcomers", "verdict"] == "too little data"
+    assert report.groups.loc["newcomers", "verdict"] == "unknown at fit"
+    assert report.groups.loc["group_0", "verdict"] == "as at fit"
+    assert report.verdict.startswith("unknown at fit: group 'newcomers' has no accuracy of fit")
+    newcomers = np.isin(report.users.index, X["user"][groups == "group_1"])
+    assert set(report.users["verdict"][newcomers]) == {"unknown at fit"}
+    assert report.users["at_fit"][~newcomers].notna().all()
+
+
+def test_a_model_without_a_report(split, new, quick):
+    """More comparisons could not help, so none are asked for."""
+    X, y, _ = new
+    report = quick(strategy="pooled").fit(split.X, split.y).monitor(X, y)
+    assert report.groups["verdict"].tolist() == ["unknown at fit"]
+    assert "Fit again, with its comparisons and groups" in report.verdict
+    assert set(report.users["verdict"]) == {"unknown at fit"}
+
+
+def test_one_row_without_a_group_hides_no_user(model, new):
+    """Users are compared with the groups of their other rows."""
+    X, y, groups = new
+    partly = groups.astype(object)
+    partly[~X["user"].duplicated().to_numpy()] = None
+    whole = model.monitor(X, 1 - y, groups).users
+    with pytest.warns(UserWarning, match="in 80 of"):
+        found = model.monitor(X, 1 - y, partly).users
+    assert (whole["verdict"] == "drift").sum() > 20
+    pd.testing.assert_frame_equal(found, whole)
+
+
+def test_intervals_of_users_are_those_of_scipy(model, new):
+    X, y, groups = new
+    y = np.where(X["user"] == 3, model.predict(X), y)
+    y = np.where(X["user"] == 4, 1 - model.predict(X), y)
+    users = model.monitor(X, y, groups).users
+    assert {0, 1} <= set(users["accuracy"])
+    level = 1 - 0.05 / len(users)
+    for row in users.itertuples():
+        n_right = round(row.accuracy * row.n_comparisons)
+        limits = binomtest(n_right, row.n_comparisons).proportion_ci(level)
+        assert (row.low, row.high) == pytest.approx((limits.low, limits.high), abs=1e-9)
 
 
 def test_strategies_without_a_pooled_model(split, new, quick):
