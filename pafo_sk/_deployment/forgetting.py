@@ -39,8 +39,9 @@ def forget_users(estimator: Any, users: Any) -> None:
         if "enrolled_keys_" in vars(estimator):
             estimator.enrolled_keys_ = estimator.enrolled_keys_.without(gone)
         if not unknown.all():
-            _forget_reports(estimator, gone)
-            _forget_groups(estimator, gone)
+            # where users are hashed, groups that are called as they are have the hash for a name
+            _forget_reports(estimator, [*gone, *names])
+            _forget_groups(estimator, [*gone, *names])
         return history.without(gone)
 
     estimator._change_history(change)

@@ -11,6 +11,8 @@ from pafo_sk._student.reward import PersonalisedReward
 
 # Items from which the scale is computed, spread evenly over all.
 MAX_ITEMS = 20_000
+# A deviation below this share of the rewards that are combined is noise of rounding.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ class RewardScale:
         coefficients : ndarray of shape (n, n_rewards)
         """
         variance = np.einsum("ij,jk,ik->i", coefficients, self.covariance, coefficients)
+        noise = ROUNDING * (np.abs(coefficients) @ np.abs(self.mean))
         # a reward that does not vary has no scale, and stays zero
-        deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
+        deviation = np.sqrt(np.where(variance > noise**2, variance, 1.0))
         return (reward - coefficients @ self.mean) / deviation

@@ -81,6 +81,24 @@ def test_groups_with_names_of_users_are_forgotten(data):
     assert model.majority_ is None
 
 
+def test_hashed_groups_with_names_of_users_are_forgotten(data, quick, tmp_path):
+    """A household that is called as one of its members, in a file of hashes."""
+    X = data.X.assign(user=[f"person-{u:03d}" for u in data.X["user"]])
+    groups = np.where(data.groups == "group_0", "person-000", "person-001")
+    model = quick(no_harm=None).fit(X, data.y, groups=groups)
+    model.save(tmp_path / "hashed.pafo", hash_users=True)
+    hashed = PafoRewardEstimator.load(tmp_path / "hashed.pafo")
+    gone, kept = hashed.groups_
+    names = ["person-000", "person-001"]
+    assert model.groups_ == names and not set(hashed.groups_) & set(names)
+    hashed.forget(["person-000"])
+    assert hashed.groups_ == [kept]
+    assert hashed.majority_ == kept
+    assert hashed.pareto_report_.index.tolist() == [kept]
+    assert gone not in hashed.options_report_
+    assert gone.encode() not in model_bytes(hashed)
+
+
 def test_prototypes_keep_their_groups(data, quick):
     """A group that is called as a user goes, and the prototypes of others keep their names."""
     group = np.where(data.groups == "group_0", 2, 1)

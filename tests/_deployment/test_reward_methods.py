@@ -80,6 +80,18 @@ def test_a_reward_that_does_not_vary(model, data):
     assert (model.reward(constant, standardize="user", reference=constant) == 0).all()
 
 
+@pytest.mark.parametrize("n", [1, 3, 7, 1000])
+@pytest.mark.parametrize("standardize", ["user", "population"])
+def test_rounding_is_no_scale(n, standardize, model, data):
+    """The mean of equal rewards is rounded, and rewards were divided by that."""
+    same = data.X.iloc[[0] * n]
+    assert np.abs(model.reward(data.X, standardize=standardize, reference=same)).max() < 100
+    if standardize == "user":
+        np.testing.assert_allclose(
+            model.reward(same, standardize="user", reference=same), 0, atol=1e-9
+        )
+
+
 def test_ranks(text_model):
     answers = ["aaa", "fff", "bbb", "aaa", "cab"]
     items = pd.DataFrame({"prompt": "question 1", "response": answers, "user": "user 3"})
