@@ -123,10 +123,18 @@ class Histories:
         Raises
         ------
         ValueError
-            If one of the users cannot be told from a known one.
+            If one of the users cannot be told from a known one, or a sum is not finite.
         """
         position = self.find(users)
         self.known.check_kinds(users, position)
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(self.of(position) + sums).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"Histories of {np.sum(~finite)} of {len(users)} users would not be finite, and "
+                "nothing was changed. Pass a smaller sample_weight; without weights, divide the "
+                "vectors by a number, in fit and everywhere else."
+            )
         new = np.flatnonzero(position < 0)
         position[new] = len(self) + np.arange(len(new))
         blocks = self._blocks_with(position, sums)

@@ -88,6 +88,18 @@ def test_add():
     assert second.sums[second.codes(people("v"), 1)].tolist() == [[2, 6]]
 
 
+def test_sums_stay_finite():
+    """Infinite sums could be saved and not loaded; nothing has changed when they are refused."""
+    large = Histories.empty(2).add(people("uv"), np.array([[1, 1e308], [1, 5.0]]))
+    for statistics in ([[1, 1e308]], [[1, np.nan]], [[np.inf, 0]]):
+        rows = np.concatenate([np.array(statistics), [[1, 1.0]]])
+        with pytest.raises(ValueError, match=r"1 of 2 users .* smaller sample_weight"):
+            large.add(people("uw"), rows)
+    assert large.counts().to_dict() == {"u": 1, "v": 1}
+    assert large.known.first(9) == ["u", "v"]
+    assert large.add(people("u"), np.array([[1, -1e308]])).sums[0].tolist() == [2, 0]
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-5, 5)), max_size=20), st.integers(0, 20))
 def test_order_of_additions_does_not_matter(rows, cut):
     users = people(u for u, _ in rows)
