@@ -22,7 +22,7 @@ from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.unread_users import warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import block_scales, check_layers, resolve_layers, scaled_blocks
-from pafo_sk._encoding.loading import load_encoder
+from pafo_sk._encoding.loading import load_encoder, of_folder
 from pafo_sk._encoding.store import open_store
 from pafo_sk._encoding.truncation import RULE, warn_longer, window_of, within_window
 
@@ -328,7 +328,9 @@ class InputReader(BaseEstimator):
             settings |= {"cache": estimator.cache, "verbose": estimator.verbose}
             vectors = encode_texts(texts, estimator.encoder, **settings)
             if reset:
-                self.encoder_info_ = encoder_info(estimator.encoder, model)
+                self.encoder_info_ = encoder_info(estimator.encoder, model) | of_folder(
+                    estimator.encoder
+                )
                 self.encoder_info_ |= {"dimension": vectors.shape[1], "layers": layers or "last"}
                 if (window := window_of(model, params)) is not None:
                     self.encoder_info_ |= {"window": window, "longer_texts": RULE}

@@ -76,7 +76,7 @@ def model_bytes(estimator: Any, hash_users: bool = False) -> bytes:
     info = estimator.reader_.encoder_info_ if estimator.reader_.form_ == "text" else None
     if info is not None:
         reference_for(estimator.encoder)  # so that `load` finds an object of this process
-        name = encoder_name(estimator.encoder, info["name"])
+        name = encoder_name(estimator.encoder, info, info["name"])
         state["reader_"] |= {"encoder_info_": {**info, "name": name}}
     document = {
         "sha256": NO_DIGEST,
@@ -209,11 +209,10 @@ def _params_state(estimator: Any, info: dict[str, Any] | None) -> dict[str, Any]
     """Parameters as plain values, without those of the machine."""
     params = estimator.get_params(deep=False)
     params = {name: value for name, value in params.items() if name not in OF_THE_MACHINE}
-    name = encoder_name(estimator.encoder, class_name(estimator.encoder))
-    fingerprint = "unknown" if info is None else info["fingerprint"]
-    by_name = isinstance(estimator.encoder, str) and name == estimator.encoder
-    by_name = by_name and not holds_model(Path(name))  # which is of this machine
-    params["encoder"] = name if by_name else {"name": name, "fingerprint": fingerprint}
+    if not (isinstance(estimator.encoder, str) and _is_on_hub(estimator.encoder, info)):
+        name = encoder_name(estimator.encoder, info, class_name(estimator.encoder))
+        fingerprint = "unknown" if info is None else info["fingerprint"]
+        params["encoder"] = {"name": name, "fingerprint": fingerprint}
     if (encode := params["encode_params"]) is not None:
         encode = {key: value for key, value in encode.items() if key != "device"}
         if encode.get("dtype") is not None:
@@ -276,16 +275,20 @@ def _net_from(module: str, params: dict[str, Any]) -> RewardNet:
     return RewardNet(HEADS[module], **params)
 
 
-def encoder_name(encoder: Any, otherwise: str = "") -> str:
+def encoder_name(encoder: Any, info: dict[str, Any] | None, otherwise: str = "") -> str:
     """The name of an encoder; of a folder, which belongs to this machine, its last part only."""
     if isinstance(encoder, EncoderReference):
         encoder = encoder.name
     if not isinstance(encoder, str | os.PathLike):
         return otherwise
     name = os.fspath(encoder)
-    if HUB_NAME.fullmatch(name) and not holds_model(Path(name)):
-        return name
-    return Path(name).name
+    return name if _is_on_hub(name, info) else Path(name).name
+
+
+def _is_on_hub(name: str, info: dict[str, Any] | None) -> bool:
+    """Whether it is a name of the hub, and no folder now, or in `fit`, which may be gone."""
+    in_fit = info is not None and "folder" in info
+    return HUB_NAME.fullmatch(name) is not None and not (in_fit or holds_model(Path(name)))
 
 
 def _own_classes(classes: list[str]) -> str:

@@ -261,7 +261,7 @@ def _reader(state: dict[str, Any]) -> InputReader:
     if "encoder_info_" in state:
         info, needed = state["encoder_info_"], set(ENCODER)
         typed = all(isinstance(info.get(name), kind) for name, kind in ENCODER.items())
-        others = set(info) - needed <= {"window", "longer_texts", "signature"}
+        others = set(info) - needed <= {"folder", "window", "longer_texts", "signature"}
         _require(typed and others, "its encoder is not described")
     return reader
 

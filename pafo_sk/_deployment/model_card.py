@@ -92,7 +92,7 @@ def card_of(estimator: Any, license: str) -> ModelCard:
     info = reader.encoder_info_ if reader.form_ == "text" else None
     metadata: dict[str, Any] = {"library_name": "pafo_sk", "license": license}
     if info is not None:
-        metadata["base_model"] = encoder_name(info["name"])
+        metadata["base_model"] = encoder_name(info["name"], info)
     metadata["tags"] = ["reward-model", "preference-learning", "fairness", "personalisation"]
     sections: list[tuple[str, list[Block]]] = [
         ("Reward model", [METHODS[estimator.strategy], _facts(estimator, info)])
@@ -130,7 +130,7 @@ def _facts(estimator: Any, info: dict[str, Any] | None) -> pd.DataFrame:
         rows["input"] = f"vectors of {estimator.n_features_in_} numbers"
     else:
         layers = info["layers"]
-        rows["encoder"] = f"{encoder_name(info['name'])}, fingerprint {info['fingerprint']}"
+        rows["encoder"] = f"{encoder_name(info['name'], info)}, fingerprint {info['fingerprint']}"
         rows["layers"] = layers if isinstance(layers, str) else ", ".join(map(str, layers))
         rows["dimension"] = str(info["dimension"])
     rows["labels"] = f"{estimator.pos_label_!r} means that response_b won"

@@ -136,6 +136,12 @@ def holds_model(folder: Path) -> bool:
     return any((folder / file).is_file() for file in ("modules.json", "config.json"))
 
 
+def of_folder(encoder: Any) -> dict[str, bool]:
+    """Return what ``encoder_info_`` says of an encoder that is named by its folder."""
+    named = isinstance(encoder, str | os.PathLike)
+    return {"folder": True} if named and holds_model(Path(encoder).expanduser()) else {}
+
+
 def _load(name: str, folder: Path, hub: bool) -> Any:
     """Open the model from the first place that has it."""
     if holds_model(folder):

@@ -136,6 +136,32 @@ def test_a_name_of_a_local_folder_is_not_followed(texts, quick, tiny_encoder, fi
             load(file)
 
 
+def test_a_folder_that_is_gone_is_no_name_of_the_hub(
+    texts, quick, tiny_encoder, file, tmp_path, monkeypatch
+):
+    """Such a name would be asked for on the hub, and tells of the machine."""
+    monkeypatch.chdir(tmp_path)
+    tiny_encoder.save("private/planted")
+    model = quick(encoder="private/planted").fit(texts.X, texts.y, groups=texts.groups)
+    there, margin = model_bytes(model), model.decision_function(texts.X)
+    os.rename("private", "elsewhere")
+    for one in (model, copy_of(model)):
+        assert model_bytes(one) == there
+        one.save(file)
+        assert b"private" not in file.read_bytes()
+        assert "private" not in str(one.model_card())
+        assert type(load(file).encoder).__name__ == "EncoderReference"
+        moved = load(file, encoder="elsewhere/planted")
+        np.testing.assert_array_equal(moved.decision_function(texts.X), margin)
+        moved.save(file)
+        assert b"elsewhere" not in file.read_bytes()
+
+
+def test_a_name_that_the_hub_cannot_have(model, file):
+    model.set_params(encoder="my encoder").save(file)
+    assert load(file).encoder.name == "my encoder"
+
+
 @pytest.mark.parametrize(
     "users",
     [
