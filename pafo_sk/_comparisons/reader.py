@@ -328,9 +328,8 @@ class InputReader(BaseEstimator):
             settings |= {"cache": estimator.cache, "verbose": estimator.verbose}
             vectors = encode_texts(texts, estimator.encoder, **settings)
             if reset:
-                self.encoder_info_ = encoder_info(estimator.encoder, model) | of_folder(
-                    estimator.encoder
-                )
+                self.encoder_info_ = encoder_info(estimator.encoder, model)
+                self.encoder_info_ |= of_folder(estimator.encoder)
                 self.encoder_info_ |= {"dimension": vectors.shape[1], "layers": layers or "last"}
                 if (window := window_of(model, params)) is not None:
                     self.encoder_info_ |= {"window": window, "longer_texts": RULE}
@@ -341,8 +340,7 @@ class InputReader(BaseEstimator):
 
     def _check_same_layers(self, layers: tuple[int, ...]) -> None:
         """Raise if other layers are asked for than those of `fit`."""
-        fitted = self.encoder_info_["layers"]
-        if (layers or "last") != fitted:
+        if (layers or "last") != (fitted := self.encoder_info_["layers"]):
             raise ValueError(
                 f'encode_params["layers"] asks for {layers or "last"} of the encoder, and the '
                 f"model was fitted with {fitted}. Pass "

@@ -29,7 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    import uvicorn
+    try:
+        import uvicorn
+    except ImportError:
+        print('The service needs uvicorn: pip install "pafo_sk[serve]".', file=sys.stderr)
+        return 1
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from pafo_sk import PafoRewardEstimator
@@ -37,7 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         model = PafoRewardEstimator.load(given.model, encoder=given.encoder)
-        model.warm_up()
         app = create_app(model, given.database or f"{given.model}.sqlite", token=token)
     except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
         print(error, file=sys.stderr)

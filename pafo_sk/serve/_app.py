@@ -52,13 +52,18 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
 
     Raises
     ------
-    ValueError
-        If the model is not one of texts, or the token is empty or not printable ASCII.
+    ValueError, OSError
+        If the model is not one of texts, the token is empty or not printable ASCII, or the encoder
+        is not that of `fit` or cannot be loaded.
     RuntimeError
         If the database cannot be written, another service has it, or it belongs to another model.
 
     Notes
     -----
+    The model is warmed up here, and the database is open until the application is shut down. An
+    application that is mounted into another one is never told of that: give its lifespan to the
+    other, as in ``FastAPI(lifespan=app.router.lifespan_context)``.
+
     Warnings of the library may name users. ``python -m pafo_sk.serve`` silences them; an
     application of your own that logs warnings should do the same.
 
@@ -80,7 +85,6 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run(estimator.warm_up)
         yield
         executor.shutdown()
         served.close()
@@ -212,12 +216,16 @@ class _Metrics:
         self, request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         start = time.perf_counter()
-        response = await call_next(request)
-        # the path of a route, because others would make a number of their own
-        path = getattr(request.scope.get("route"), "path", "other")
-        self.requests.labels(path, str(response.status_code)).inc()
-        self.seconds.labels(path).observe(time.perf_counter() - start)
-        return response
+        status = 500  # what is raised becomes, further out
+        try:
+            response = await call_next(request)
+            status = response.status_code
+            return response
+        finally:
+            # the path of a route, because others would make a number of their own
+            path = getattr(request.scope.get("route"), "path", "other")
+            self.requests.labels(path, str(status)).inc()
+            self.seconds.labels(path).observe(time.perf_counter() - start)
 
 
 class _Authorised:

@@ -33,7 +33,7 @@ class NotErased(Exception):
 
 
 class ServedModel:
-    """Answers of a model; its methods are called by one thread at a time.
+    """Answers of a model, which is warmed up; its methods are called by one thread at a time.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class ServedModel:
     def __init__(self, estimator: Any, database: Path):
         if estimator.reader_.form_ != "text":
             raise ValueError("serve needs a model of texts; this one was fitted on numbers.")
-        self.estimator = estimator
+        self.estimator = estimator.warm_up()
         names = estimator.feature_names_in_
         self._columns = [name for name in ("prompt",) if name in names]
         keys = vars(estimator).get("enrolled_keys_", EnrolledKeys(b""))

@@ -6,6 +6,7 @@ import sqlite3
 import numpy as np
 import pandas as pd
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pafo_sk.serve import _requests, create_app
@@ -327,6 +328,40 @@ def test_metrics_and_card(client):
     assert "of-a-user" not in page
     assert "pafo_known_users 12.0" in page
     assert "<h1>Reward model</h1>" in client.get("/card").text
+
+
+def test_failures_are_counted(model, database, monkeypatch):
+    monkeypatch.setattr(type(model), "model_card", lambda self: 1 / 0)
+    with TestClient(create_app(model, database), raise_server_exceptions=False) as client:
+        assert client.get("/card").status_code == 500
+        page = client.get("/metrics").text
+    assert 'pafo_requests_total{path="/card",status="500"} 1.0' in page
+    assert 'pafo_seconds_count{path="/card"} 1.0' in page
+
+
+def test_a_mounted_service(model, text_model, database, monkeypatch):
+    """It is warm before the first request, and its database is closed at the end."""
+    warmed, warm_up = [], type(model).warm_up
+    monkeypatch.setattr(type(model), "warm_up", lambda self: warmed.append(0) or warm_up(self))
+    service = create_app(model, database, token="sesame")
+    assert len(warmed) == 1
+    site = FastAPI(lifespan=service.router.lifespan_context)
+    site.mount("/pafo", service)
+    with TestClient(site) as client:
+        headers = {"Authorization": "Bearer sesame"}
+        assert client.get("/pafo/health").status_code == 200
+        assert client.get("/pafo/metrics").status_code == 401
+        assert client.post("/pafo/rank", json={"items": ITEMS}, headers=headers).is_success
+        with pytest.raises(RuntimeError, match="another service has it"):
+            create_app(copy.copy(text_model), database)
+    with TestClient(create_app(copy.copy(text_model), database)) as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_another_encoder_is_refused_at_once(model, letter_encoder, database):
+    with pytest.raises(ValueError, match="fitted with encoder"):
+        create_app(model.set_params(encoder=letter_encoder), database)
+    assert not database.exists()
 
 
 def test_ten_thousand_items(client):
