@@ -242,6 +242,12 @@ class Columns:
             return
         present = [name for name in self.names if isinstance(name, str)]
         hints = _loaders(present)
+        if "response" in missing and {"response_a", "response_b"} <= set(present):
+            hints = [
+                "decision_function gives the margin of a pair, response_b over response_a; for the "
+                f"reward of one of them: {self.argument}.rename(columns="
+                "{'response_a': 'response'}), then 'response_b'"
+            ]
         nearest = {
             name: difflib.get_close_matches(name, [n for n in present if n not in names], n=1)
             for name in missing

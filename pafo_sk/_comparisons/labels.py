@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,11 @@ class Labels:
             if not optional:
                 _refuse_missing(values.without_none()[0] < 0, name)
             return values
+        if isinstance(values, Mapping) and _holds_labels(values):
+            raise ValueError(
+                f"{name} is a dict of {len(values)} labels, and one for each row is needed. If it "
+                f"has one for each user: X['user'].map({name})."
+            )
         if not isinstance(values, np.ndarray | list | tuple) and is_frame(values):
             values = _combinations(as_frame(values, name))
         values = unwrapped(values)
@@ -220,6 +225,11 @@ def as_objects(values: list) -> np.ndarray:
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
+
+
+def _holds_labels(values: Mapping) -> bool:
+    """Return whether the values of a mapping are labels themselves, and no columns of labels."""
+    return all(isinstance(one, str) or not hasattr(one, "__len__") for one in values.values())
 
 
 def _combinations(frame: Any) -> Any:

@@ -14,13 +14,20 @@ NUMBERS = frozenset("biuf")
 
 
 def as_array(X: Any, name: str = "X") -> Any:
-    """Return a tensor as an array, and raise for masked values; leave anything else as it is.
+    """Return a tensor as an array, and raise for masked values and for Series.
+
+    Anything else is returned as it is.
 
     numpy has no bfloat16: such a tensor becomes one in single precision.
     """
     if isinstance(X, np.ma.MaskedArray):
         check_unmasked(X, name)
         return X.data
+    if isinstance(X, pd.Series):
+        raise ValueError(
+            f"{name} is a Series, a single row or column of {len(X)} values, and a frame is "
+            f"needed. For one row use {name}.iloc[[0]] in place of {name}.iloc[0]."
+        )
     if hasattr(X, "detach") and hasattr(X, "cpu"):
         tensor = X.detach().cpu()
         return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()

@@ -90,6 +90,13 @@ def test_an_array_of_several_values_is_no_label(kind, n):
             Labels.of(values, "users")
 
 
+def test_a_label_for_each_user_is_none_for_each_row():
+    groups = {f"user {i}": "few" for i in range(30)}
+    with pytest.raises(ValueError, match=r"a dict of 30 labels.*X\['user'\]\.map\(groups\)"):
+        Labels.of(groups, "groups")
+    assert Labels.of({"age": [1, 2], "land": ["x", "y"]}, "groups").tolist() == [(1, "x"), (2, "y")]
+
+
 def test_compact_numbers_what_is_there_in_its_order():
     labels = Labels.of(pd.Categorical(["u", "v", "w", "u"]), "users")[[2, 0, 3]]
     assert labels.codes.tolist() == [2, 0, 0]

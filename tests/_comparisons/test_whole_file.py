@@ -31,6 +31,24 @@ def test_an_error_leaves_the_old_file(tmp_path):
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("a.txt", "old")]
 
 
+def test_what_killed_processes_left_is_removed(tmp_path):
+    """After an hour; it may hold users. Files of others stay, and so does what is being written."""
+    file, digits = tmp_path / "a[1].txt", "0123456789abcdef" * 2
+    left = tmp_path / f".a[1].txt.{digits}"
+    others = [f".a1.txt.{digits}", f".a[1].txt.{digits}0", ".a[1].txt.backup", f"a[1].txt.{digits}"]
+    young = f".a[1].txt.{digits[::-1]}"
+    for name in (left.name, *others, young):
+        (tmp_path / name).touch()
+    for name in (left.name, *others):
+        os.utime(tmp_path / name, (0, 0))
+    with pytest.raises(KeyError), whole_file(file):
+        raise KeyError
+    assert left.exists()
+    with whole_file(file) as part:
+        os.utime(part, (0, 0))
+    assert sorted(os.listdir(tmp_path)) == sorted([file.name, *others, young])
+
+
 @pytest.mark.parametrize("dangling", [False, True])
 def test_a_link_stays(tmp_path, dangling):
     """What it names is replaced, also where the link is in another folder."""
@@ -63,6 +81,13 @@ def test_a_new_file_has_the_mode_of_the_process(tmp_path):
     with whole_file(tmp_path / "a.txt") as part:
         part.write_text("new")
     assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path):
+    file = tmp_path / "absent" / "a.txt"
+    with pytest.raises(FileNotFoundError, match=r"folder '.*absent' does not") as caught:
+        whole_file(file).__enter__()
+    assert "a.txt" not in str(caught.value)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])

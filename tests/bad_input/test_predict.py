@@ -61,6 +61,8 @@ BAD_PREDICT = {
         text(lambda X: X[["user"]].assign(x0=1.0)),
         ["'text'", "response_a"],
     ),
+    "a row of texts": (text(lambda X: X.iloc[0]), ["X is a Series", "X.iloc[[0]] in place of"]),
+    "a row of numbers": (number(lambda X: X.iloc[0]), ["a Series", "7 values", "X.iloc[[0]]"]),
     "nan": (array(lambda X: put(X, ROWS, np.nan)), ["X contains NaN", FIRST_FIVE, "Drop"]),
     "none": (
         text(set_column("response_a", ROWS, None)),
@@ -159,6 +161,13 @@ def test_enroll_takes_one_class(base, fitted):
             ValueError,
             ["items lacks the column 'response'"],
         ),
+        (
+            "texts",
+            pd.DataFrame({"response_a": ["a"], "response_b": ["b"], "prompt": "p", "user": 0}),
+            ValueError,
+            ["decision_function", "rename(columns={'response_a': 'response'}), then 'response_b'"],
+        ),
+        ("texts", pd.Series({"response": "a", "prompt": "p"}), ValueError, ["items.iloc[[0]]"]),
         (
             "texts",
             pd.DataFrame({"response": ["a", "b"], "prompt": "p", "user": [0, None]}),
