@@ -98,8 +98,7 @@ def to_state(estimator: Any) -> dict[str, Any]:
     state["support_rate_"] = rate
     if "enrolled_keys_" in own:
         state["enrolled_keys_"] = own["enrolled_keys_"].to_state()
-    if "reward_scale_" in own:
-        state["reward_scale_"] = dict(vars(own["reward_scale_"]))
+    state["reward_scale_"] = dict(vars(estimator.reward_scale_))
     state["model_"] = model_state(estimator.model_)
     return state
 
@@ -126,8 +125,7 @@ def from_state(state: dict[str, Any]) -> dict[str, Any]:
         model = found["model_"] = model_from(**model)
         _require(_fit_together(found["reader_"], model), "its reader and weights differ in width")
     history = found["history_"] = _history(**state["history_"], model=model)
-    if "reward_scale_" in state:
-        found["reward_scale_"] = _reward_scale(**state["reward_scale_"], model=model)
+    found["reward_scale_"] = _reward_scale(**state["reward_scale_"], model=model)
     if "enrolled_keys_" in state:
         found["enrolled_keys_"] = EnrolledKeys.from_state(**state["enrolled_keys_"])
     rate = state["support_rate_"]

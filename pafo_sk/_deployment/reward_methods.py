@@ -203,7 +203,8 @@ class RewardMethods(ComparisonClassifier):
         -------
         RewardModule
             ``module(vectors, coefficients)`` gives the rewards; see `item_vectors` and
-            `user_coefficients`. `torch.onnx.export` can export it.
+            `user_coefficients`. `torch.onnx.export` can export it; for any number of rows, pass
+            ``n = torch.export.Dim("n")`` as ``dynamic_shapes=({0: n}, {0: n})``.
         """
         from pafo_sk.rewards import RewardModule
 
@@ -255,11 +256,6 @@ class RewardMethods(ComparisonClassifier):
         """The scale of rewards on a reference set."""
         if reference is not None:
             return RewardScale.of(self.model_.all_rewards(self.item_vectors(reference)))
-        if not hasattr(self, "reward_scale_"):
-            raise ValueError(
-                "This model was saved by a version of pafo_sk that kept no scale of the rewards. "
-                "Pass reference=items, responses on which they have mean 0 and variance 1."
-            )
         return self.reward_scale_
 
     def _sets(self, items: Any) -> list[Labels]:

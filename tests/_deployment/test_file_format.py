@@ -310,6 +310,7 @@ HOSTILE = {
     "deep": (["fitted", "majority_"], nested(800), "is not loaded"),
     "no groups": (["fitted", "groups_"], None, "groups_"),
     "groups": (["fitted", "groups_"], 5, "its groups are 5"),
+    "no scale": (["fitted", "reward_scale_"], None, "reward_scale_"),
     "no majority": (["fitted", "majority_"], None, "not described"),
     "salt of users": (["fitted", "history_", "salt"], "00" * 65, "the salt of its users"),
     "newer": (["format"], FORMAT + 1, "reads formats up to"),

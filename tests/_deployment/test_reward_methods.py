@@ -68,11 +68,6 @@ def test_wrong_standards(text_model, model, data):
         model.reward(data.X, standardize="group")
     with pytest.raises(ValueError, match="reference is for standardize"):
         model.reward(data.X, reference=data.X)
-    old = copy.copy(model)
-    del old.reward_scale_
-    with pytest.raises(ValueError, match="Pass reference=items"):
-        old.reward(data.X, standardize="user")
-    assert np.isfinite(old.reward(data.X, standardize="user", reference=data.X)).all()
 
 
 def test_a_reward_that_does_not_vary(model, data):
