@@ -84,29 +84,39 @@ def read_conversations(
     return read
 
 
-def parse_strings(column: pd.Series, name: str) -> pd.Series:
-    """Return the conversations that the strings of a column spell in JSON or as Python literals.
+def parse_strings(column: pd.Series, name: str, rows: np.ndarray | None = None) -> pd.Series:
+    """Return a column with the conversations that its strings spell, in JSON or as Python literals.
 
-    A column of other strings is returned as it is, because its strings are texts.
+    Where most strings are no conversations, all of them are texts. Where most are, the others raise
+    with their rows (see `read_conversations`), because as texts they would make all others texts.
     """
     values = column.to_list()
-    strings = [value for value in values if isinstance(value, str)]
-    if len(strings) < len(values) or not all(map(looks_like_messages, strings)):
+    strings = np.array([isinstance(value, str) for value in values], dtype=bool)
+    if not are_mostly_messages([value for value in values if isinstance(value, str)]):
         return column
-    parsed = [_parse(value) for value in strings]
+    plain = [isinstance(value, str) and not looks_like_messages(value) for value in values]
+    problem = f"frame: {name!r} holds messages as strings, and a string that is none"
+    check_rows(plain, problem, " Drop these rows, or write them as messages.", rows)
+    parsed = [_parse(value) if isinstance(value, str) else value for value in values]
     check_rows(
-        [value is None for value in parsed],
+        strings & np.array([value is None for value in parsed], dtype=bool),
         f"frame: {name!r} looks like messages and is neither JSON nor a Python literal",
         " A table with nested columns loses them in CSV: read it from Parquet or JSON lines.",
+        rows,
     )
     return pd.Series(parsed, index=column.index, dtype=object)
+
+
+def are_mostly_messages(texts: Sequence[str]) -> bool:
+    """Whether more than half of the strings spell messages."""
+    return 2 * sum(map(looks_like_messages, texts)) > len(texts)
 
 
 def looks_like_messages(text: str) -> bool:
     """Whether a string spells messages, in JSON or as a Python literal."""
     start = text.lstrip()[:2].replace(" ", "")
     return start[:1] in ("[", "{") and any(
-        f"{quote}{key}{quote}" in text[:2000] for key in ("role", "from") for quote in "\"'"
+        f"{quote}{key}{quote}" in text for key in ("role", "from") for quote in "\"'"
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.conversations import (
+    are_mostly_messages,
     is_list,
     is_messages,
     looks_like_messages,
@@ -24,6 +25,9 @@ from pafo_sk._comparisons.messages import in_rows, listed
 from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
 from pafo_sk._warnings import warn_caller
+
+# So many texts tell whether a column holds messages as strings.
+_FIRST = 1000
 
 
 class Columns:
@@ -116,12 +120,15 @@ class Columns:
         Strings that spell conversations are texts as well, with a warning.
         """
         texts = self._texts(name)
-        if len(texts.unique) and all(map(looks_like_messages, texts.unique)):
-            parse = "json.loads" if '"' in texts.unique[0][:3] else "ast.literal_eval"
+        if are_mostly_messages(texts.unique[:_FIRST].tolist()):
+            spelt = np.array(list(map(looks_like_messages, texts.unique)), dtype=bool)
+            parse = "json.loads" if '"' in texts.unique[spelt.argmax()][:3] else "ast.literal_eval"
+            plain = ~spelt[texts.codes]
+            others = f" Drop first what is none, {in_rows(plain)}." if plain.any() else ""
             warn_caller(
                 f"Column {name!r} of {self.argument} holds messages as strings, which are read as "
                 f"they are written, with brackets and names of fields. Pass the messages: "
-                f"{self.argument}[{name!r}] = {self.argument}[{name!r}].map({parse})."
+                f"{self.argument}[{name!r}] = {self.argument}[{name!r}].map({parse}).{others}"
             )
         return texts
 

@@ -133,7 +133,7 @@ def from_chosen_rejected(
     table, rows = _one_rejected_each(table, rejected)
     columns = {name: table[column] for name, column in used.items()}
     for name in {"prompt", "winner", "loser", "system"} & set(used):
-        columns[name] = parse_strings(columns[name].astype(object), used[name])
+        columns[name] = parse_strings(columns[name].astype(object), used[name], rows)
     columns |= _texts(columns, used, rows)
     columns.pop("system", None)
     rest = [name for name in table.columns if name not in {*used.values(), *_OURS}]

@@ -120,8 +120,8 @@ def from_rankings(
 
 
 def _holds_responses(column: pd.Series) -> bool:
-    """Whether the first cell is not a response: neither a string nor a conversation."""
-    cell = column.iloc[0]
+    """Whether the first cell that is not missing is neither a string nor a conversation."""
+    cell = next(iter(column.dropna()), "")
     if is_list(cell):
         return not any(isinstance(part, dict) for part in cell)
     return not isinstance(cell, str | dict)

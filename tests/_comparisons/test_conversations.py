@@ -147,6 +147,29 @@ def test_strings_that_spell_conversations(write):
     assert read_conversations(parsed, "talk") == [READ, READ[:1]]
 
 
+def test_long_messages_whose_role_comes_last():
+    long = [{"content": "x " * 1500, "role": "user"}, {"content": "no", "role": "assistant"}]
+    column = parse_strings(pd.Series([json.dumps(long), json.dumps(TALK)]), "talk")
+    assert read_conversations(column, "talk") == [
+        [("user", "x " * 1500), ("assistant", "no")],
+        READ,
+    ]
+
+
+def test_one_cell_does_not_turn_messages_into_texts():
+    spelt = [json.dumps(TALK)] * 100
+    column = pd.Series([*spelt[:77], "Sorry.", *spelt[78:]])
+    with pytest.raises(ValueError, match=r"'talk' holds messages .* none in row 77. Drop"):
+        parse_strings(column, "talk")
+    with pytest.raises(ValueError, match="in row 87"):
+        parse_strings(column, "talk", np.arange(100) + 10)
+    column = pd.Series([*spelt[:77], None, *spelt[78:]])
+    with pytest.raises(ValueError, match=r"is not a list of messages .* in row 77"):
+        read_conversations(parse_strings(column, "talk"), "talk")
+    column = pd.Series([*spelt[:77], TALK, *spelt[78:]])
+    assert read_conversations(parse_strings(column, "talk"), "talk") == [READ] * 100
+
+
 def test_other_strings_are_texts():
     texts = pd.Series(['[{"role": "user"}]', "plain"])
     assert parse_strings(texts, "talk") is texts

@@ -135,6 +135,10 @@ def test_messages_as_strings_are_named_with_the_conversion(write, parse):
         assert Columns(loaded).texts("response_a").tolist() == ["tea", "rum"]
         frame.loc[0, "response_a"] = "tea"
         Columns(frame).texts("response_a")
+    most = pd.DataFrame({"response_a": ["tea", *(write(one) for one in messages)]})
+    message = rf"map\({parse}\). Drop first what is none, in 1 of 3 rows, .* \[0\]"
+    with pytest.warns(UserWarning, match=message):
+        assert Columns(most).texts("response_a").tolist() == most["response_a"].to_list()
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,12 @@ def test_json_and_parts_of_lmarena():
     pd.testing.assert_frame_equal(from_arena(rows).X, from_arena(ROWS).X)
 
 
+def test_a_missing_conversation_among_json_is_named():
+    written = [json.dumps(one) for one in ROWS["conversation_b"]]
+    with pytest.raises(ValueError, match=r"'conversation_b' is not a list of .* in row 1"):
+        from_arena(ROWS | {"conversation_b": [written[0], None, *written[2:]]})
+
+
 def test_equal_responses_are_left_out():
     data = from_arena(ROWS | {"conversation_b": [talk("q0", "a0"), *ROWS["conversation_b"][1:]]})
     assert data.frame["row"].to_list() == [1, 4]

@@ -76,6 +76,8 @@ def test_prompts_are_held_out():
     [
         ({"response": [["x", "y"], [], ["z"]]}, {}, "'response' is an empty list in row 1"),
         ({"response": [["x", "y"], None, ["z"]]}, {}, "neither a string nor a list in row 1"),
+        ({"response": [None, ["x", "y"], ["z"]]}, {}, "neither a string nor a list in row 0"),
+        ({"response": [None, "y", "z"], "rank": [1, 2, 3]}, {"rank": "rank"}, "string in row 0"),
         ({"response": ["x", "y", "z"]}, {}, "holds single responses, so their ranks are needed"),
         ({"response": [["x", 3], ["y"], ["z"]]}, {}, "'response' is not a string in row 1"),
         ({"rank": [[1, 2, 3], [1], [1, 2]]}, {"rank": "rank"}, "'rank' is not a list as long"),
