@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.distinct import check_spelling
 from pafo_sk._comparisons.labels import Labels, by_size
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._warnings import warn_caller
@@ -78,6 +79,7 @@ def read_groups(
         How often each row counts; None: once.
     """
     values = Labels.of(groups, name, optional=True).compact()
+    check_spelling(values.codes, values.unique, name)
     _check_categories(values, name)
     if len(values) != len(label):
         raise ValueError(

@@ -32,8 +32,8 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
     if any(issubclass(kind, float | np.floating) for kind in kinds):
         exact = _exact_below(values.dtype)
         large = [isinstance(n, float | np.floating) and abs(float(n)) >= exact for n in unique]
-        if any(large):
-            rows = np.array(large)[codes]
+        rows = np.array(large)[codes]
+        if rows.any():  # categories that no row has do no harm
             raise ValueError(
                 f"{name} holds floating-point numbers of {exact:.0f} or more {in_rows(rows)}. "
                 "Integers of this size become equal when they are stored so. Read the labels again "
@@ -58,6 +58,34 @@ def check_distinct(codes: np.ndarray, unique: np.ndarray, values: Any, name: str
                 f"{name} holds {values[before]!r} in row {before} and {value!r} in row {row}, "
                 "which Python regards as equal. Convert the labels to strings: .astype(str)."
             )
+
+
+def check_spelling(codes: np.ndarray, unique: np.ndarray, name: str) -> None:
+    """Raise if a number in some rows is a string in others, as pd.read_csv reads large files.
+
+    Only what is learned from is checked: a model that knows 7 and "7" answers for both.
+    """
+    if len({issubclass(kind, str) for kind in set(map(type, unique))}) < 2:
+        return
+    used = np.zeros(len(unique), dtype=bool)
+    used[codes] = True
+    code_of: dict[Hashable, int] = {}
+    for code in np.flatnonzero(used).tolist():
+        before = code_of.setdefault(_spelling(unique[code]), code)
+        if before != code:
+            one, two = (int((codes == c).argmax()) for c in (before, code))
+            raise ValueError(
+                f"{name} holds {unique[before]!r} in row {one} and {unique[code]!r} in row {two}, "
+                "a number and a string, which would be two labels. Convert the labels to strings: "
+                '.astype(str). Read from CSV, they are strings with dtype={"user": str}.'
+            )
+
+
+def _spelling(label: Hashable) -> Hashable:
+    """Return a number as the string that spells it, and any other label as it is."""
+    if isinstance(label, float | np.floating) and label.is_integer():
+        return str(int(label))
+    return str(label) if isinstance(label, NUMBERS) and label == label else label
 
 
 def equals_truth_value(label: Hashable) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pafo_sk._comparisons.distinct import check_spelling
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.memory_map import MappedArray, chunks
 from pafo_sk._comparisons.messages import first_rows
@@ -113,6 +114,8 @@ class ComparisonTable:
                     f"{name} has {len(values)} values and a has {len(self.a)}; give one of each "
                     "for every comparison."
                 )
+            if isinstance(values, Labels):
+                check_spelling(values.codes, values.unique, name)
 
     @property
     def shape(self) -> tuple[int, int, int]:

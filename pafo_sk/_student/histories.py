@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pafo_sk._comparisons.distinct import check_spelling
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.weights import whole
 from pafo_sk._student.known_users import KnownUsers
@@ -259,6 +260,7 @@ def code_users(users: Labels | None, n: int) -> tuple[np.ndarray, pd.Index]:
     if users is None:
         return np.full(n, -1), pd.Index([], dtype=object)
     users = users.compact()
+    check_spelling(users.codes, users.unique, "The user column of X")
     return users.codes, pd.Index(users.unique, dtype=object, tupleize_cols=False)
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from pafo_sk._comparisons.conversations import parse_strings, read_conversations, render_all
-from pafo_sk._comparisons.labels import check_labels
+from pafo_sk._comparisons.distinct import check_spelling
+from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import check_rows
 from pafo_sk._sklearn_compat import Interval, StrOptions, validate_params
 from pafo_sk.datasets._score_pairs import read_scores, score_bunch
@@ -192,7 +193,9 @@ def read_responses(table: pd.DataFrame, names: dict[str, str | None]) -> dict[st
     for role, column in columns.items():
         check_present(column, str(names[role]))
         if role not in ("prompt", "response", "score"):
-            check_labels(column, f"column {names[role]!r} of frame")
+            what = f"column {names[role]!r} of frame"
+            labels = Labels.of(column, what)
+            check_spelling(labels.codes, labels.unique, what)
     return columns
 
 

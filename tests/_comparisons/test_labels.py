@@ -16,7 +16,7 @@ from pafo_sk.metrics import group_accuracy, user_accuracy
     "labels",
     [
         ["u", "v", "u"],
-        [1, "1", 1],
+        [1, "u", 1],
         [(1, 2), (1, 3), (1, 2)],
         np.array([3, 1, 3]),
         pd.Series(["u", "v", "u"], dtype="category"),

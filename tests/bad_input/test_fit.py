@@ -294,6 +294,16 @@ BAD_FIT = {
         ["groups: a user belongs to one group", "appears in", r"rows \[\d+\]", "most frequent"],
     ),
     # users
+    "users as numbers and strings": (
+        number(lambda X: X.assign(user=[*X["user"][:100], *X["user"][100:].astype(str)])),
+        ValueError,
+        [
+            "user column of X holds",
+            r"in row \d+ and '\d+' in row 1\d\d",
+            "two labels",
+            "astype(str)",
+        ],
+    ),
     "users with NaN": (
         number(set_column("user", ROWS, np.nan)),
         ValueError,

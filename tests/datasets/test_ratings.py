@@ -236,6 +236,7 @@ GOOD = {
         ({"response": ["x", None, "z"]}, {}, "'response' is not a string in row 1"),
         ({"prompt": ["p", 3, "p"]}, {}, "'prompt' is not a string or a list of .* in row 1"),
         ({"user": ["a", None, "a"]}, {}, "no value in 'user' in row 1"),
+        ({"user": [7, "7", 7]}, {}, "column 'user' of frame holds 7 in row 0 and '7' in row 1"),
         ({"camp": ["g", "h", "g"]}, {"group": "camp"}, r"1 users have several groups.*\['a'\]"),
         ({"camp": ["g", None, "g"]}, {"group": "camp"}, "no value in 'camp' in row 1"),
         ({"user": None}, {}, "no column 'user'.*pass user=None if one judge"),
