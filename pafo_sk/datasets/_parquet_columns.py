@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.winners import both_labels, in_order, label_of_b
+from pafo_sk._comparisons.winners import both_labels, in_order, is_tie, label_of_b
 from pafo_sk.datasets._parquet_files import Part
 
 
@@ -58,6 +58,15 @@ class WinnerColumn(LabelColumn):
     def put(self, part: Part) -> None:
         super().put(part)
         labels = list(self._code_of)
+        tie = next(filter(is_tie, labels), None)
+        if tie is not None:
+            end = part.start + len(part.columns[self.name])
+            tied = np.flatnonzero(self._codes[:end] == self._code_of[tie])
+            raise ValueError(
+                f"{part.describe(self.name)} names the winners, and holds {tie!r} in {len(tied)} "
+                f"rows or more, the first of them {tied[:5].tolist()}. A tie has no winner: drop "
+                "these rows."
+            )
         if len(labels) > 2:
             raise ValueError(
                 f"{part.describe(self.name)} names the winners, and holds {len(labels)} labels or "
@@ -71,6 +80,13 @@ class WinnerColumn(LabelColumn):
         found = in_order(list(self._code_of))
         if len(found) == 1:  # the only user of a file may have chosen the same side every time
             named = both_labels(found, self.pos_label)
+            sides = both_labels(found) or (self.pos_label,)
+            if self.pos_label is not None and self.pos_label not in (*found, *sides):
+                raise ValueError(
+                    f"pos_label={self.pos_label!r} is none of the labels {list(sides)!r}, and "
+                    f"column {self.name!r} holds {found[0]!r} in every row. It names the label "
+                    f"that means that item_b won, such as {sides[1]!r}."
+                )
             if named is None:
                 raise ValueError(
                     f"Column {self.name!r} names the winners, and holds {found[0]!r} in every row, "

@@ -62,11 +62,29 @@ BAD = {
         ValueError,
         r"'who' of .*comparisons\.parquet' has no value in 1 .*\[7\]",
     ),
-    "ties": (
-        put("y", [200], "tie"),
+    "three labels": (
+        put("y", [200], "middle"),
         {},
         ValueError,
-        r"'y' of .* names the winners, and holds 3 labels.*'tie'.*by row 255.*Drop ties",
+        r"'y' of .* names the winners, and holds 3 labels.*'middle'.*by row 255.*Drop ties",
+    ),
+    "ties": (
+        put("y", [200, 201], "Tie"),
+        {},
+        ValueError,
+        r"'y' of .* winners, and holds 'Tie' in 2 rows or more, .* \[200, 201\]\. A tie has no",
+    ),
+    "ties beside one label": (
+        lambda frame: frame.assign(y=np.where(frame.index == 7, "tie", "left")),
+        {},
+        ValueError,
+        r"'y' of .* names the winners, and holds 'tie' in 1 rows or more, .* \[7\]",
+    ),
+    "misspelt label of b": (
+        change(y="model_b"),
+        {"pos_label": "model_B"},
+        ValueError,
+        r"pos_label='model_B' is none of the labels \['model_a', 'model_b'\], and column 'y' holds",
     ),
     "lists of users": (
         change(who=[[1]] * N),
