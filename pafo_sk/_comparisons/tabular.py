@@ -69,6 +69,7 @@ def as_frame(X: Any, argument: str = "X") -> Any:
             return X.with_format("arrow")[:]
         X = X[:]
     if isinstance(X, Mapping):
+        _check_indices(X, argument)
         scalar = [isinstance(value, str) or not hasattr(value, "__len__") for value in X.values()]
         cell = [s or is_messages(value) for s, value in zip(scalar, X.values(), strict=True)]
         # several messages beside a text are one conversation, and not the cells of a column
@@ -89,6 +90,22 @@ def as_frame(X: Any, argument: str = "X") -> Any:
     if not isinstance(frame, nw.DataFrame) and hasattr(X, "to_pandas"):
         return X.to_pandas()
     return X
+
+
+def _check_indices(columns: Mapping[Any, Any], argument: str) -> None:
+    """Raise if Series differ in their index, by which pandas would sort them anew.
+
+    Lists beside them, and y, would stay in their order.
+    """
+    of = {name: value.index for name, value in columns.items() if isinstance(value, pd.Series)}
+    first = next(iter(of), None)
+    for name, index in of.items():
+        if not index.equals(of[first]):
+            raise ValueError(
+                f"{argument} holds Series of different indices, {first!r} with "
+                f"{of[first][:5].tolist()} and {name!r} with {index[:5].tolist()}. If row i of "
+                "each is the same comparison, pass {name: column.reset_index(drop=True), ...}."
+            )
 
 
 def _pandas(content: Any) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from pafo_sk._comparisons.conversations import (
     render_all,
     split_conversations,
 )
-from pafo_sk._comparisons.messages import check_rows
+from pafo_sk._comparisons.messages import check_rows, in_rows
+from pafo_sk._warnings import warn_caller
 from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._tables import check_columns, check_present, to_pandas
 
@@ -97,6 +98,11 @@ def from_chosen_rejected(
     ValueError
         If a column is missing, or if rows hold no text or malformed conversations.
 
+    Warns
+    -----
+    UserWarning
+        If rows compare two equal texts. They are kept.
+
     Examples
     --------
     >>> from pafo_sk.datasets import from_chosen_rejected
@@ -142,6 +148,13 @@ def from_chosen_rejected(
         [pd.DataFrame(columns, index=table.index), table[rest].drop(columns=named)], axis=1
     )
     data = text_bunch(joined, rng=rng, descr=_DESCR, shuffle=False)
+    equal = (data.X["response_a"] == data.X["response_b"]).to_numpy()
+    if equal.any():  # they stay, because users may have arrays of as many rows
+        warn_caller(
+            f"frame: {chosen!r} and {rejected!r} are equal texts {in_rows(equal)}, counted in the "
+            "result, and their labels say nothing. To leave them out: keep = data.X['response_a'] != "
+            "data.X['response_b'], then data.X[keep], data.y[keep]."
+        )
     for name in named:
         data.frame[name] = table[name].array
     return data

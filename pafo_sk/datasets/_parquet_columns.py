@@ -85,7 +85,7 @@ class WinnerColumn(LabelColumn):
                 raise ValueError(
                     f"pos_label={self.pos_label!r} is none of the labels {list(sides)!r}, and "
                     f"column {self.name!r} holds {found[0]!r} in every row. It names the label "
-                    f"that means that item_b won, such as {sides[1]!r}."
+                    f"that means that item_b won, such as {sides[-1]!r}."
                 )
             if named is None:
                 raise ValueError(

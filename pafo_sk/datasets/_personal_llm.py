@@ -27,7 +27,8 @@ https://huggingface.co/datasets/namkoong-lab/PersonalLLM (CC BY 4.0).
 Rows: the users are simulated. A user has weights w drawn from a Dirichlet distribution over the
 reward models; the reward of a response is sum_j w_j (R_j - mean_j) / std_j, with the mean and
 standard deviation of model j over all responses in the table. A comparison is two random
-responses to a random prompt, won by the one of higher reward. Groups: {groups}.
+responses to a random prompt, won by the one of higher reward; {n_equal} of the {n_rows} rows
+compare two equal texts, and their labels say nothing. Groups: {groups}.
 """
 _HUB = "https://huggingface.co/datasets/namkoong-lab/PersonalLLM/resolve/main/data/"
 # Their digests are not known to us, so those of the first use count.
@@ -179,7 +180,7 @@ def load_personal_llm(
         user_weights : DataFrame
             Weight of each reward model (columns) for each user (index).
         DESCR : str
-            Source, licence, and how the rows were made.
+            Source, licence, how the rows were made, and how many compare two equal texts.
 
     Raises
     ------
@@ -236,10 +237,11 @@ def load_personal_llm(
     if group_by == "majority":
         most = pd.Series(dominant).value_counts(sort=True).index[0]
         frame["group"] = np.where(frame["group"] == most, "majority", "minority")
+    n_equal = int((frame["winner"] == frame["loser"]).sum())
     return text_bunch(
         frame,
         rng=rng,
-        descr=_DESCR.format(groups=_GROUPS[group_by]),
+        descr=_DESCR.format(groups=_GROUPS[group_by], n_equal=n_equal, n_rows=len(frame)),
         user_weights=pd.DataFrame(weights, columns=models).rename_axis("user"),
     )
 
@@ -305,8 +307,10 @@ def _parse(
         check_rows(~np.isfinite(values[column]), f"{source}: {column!r} is not a finite number")
     rewards = values.to_numpy().reshape(len(table), len(numbers), len(models))
     spread = rewards.std(axis=(0, 1)) if len(table) else np.zeros(len(models))
-    if not spread.all():
-        same = [models[j] for j in np.flatnonzero(spread == 0)]
+    # the mean of equal rewards rounds, so that their spread may be above zero
+    equal = spread <= 1e-12 * np.abs(rewards).max(axis=(0, 1), initial=0)
+    if equal.any():
+        same = [models[j] for j in np.flatnonzero(equal)]
         raise ValueError(
             f"{source}: reward models {same} give every response the same reward. Drop their "
             "columns."

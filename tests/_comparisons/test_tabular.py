@@ -131,3 +131,13 @@ def test_a_search_over_a_dataset(texts, quick, letter_encoder):
         for frame in (texts.X, hf.Dataset.from_pandas(texts.X), texts.X.to_dict("list"))
     ]
     assert scores[0] == scores[1] == scores[2]
+
+
+def test_series_are_not_sorted_by_their_indices():
+    columns = {name: X[name].to_list() if name == "user" else X[name] for name in X}
+    shuffled = columns | {"response_b": X["response_b"].set_axis([2, 0, 1])}
+    message = r"X holds Series .* 'response_a' with \[0, 1, 2\] and 'response_b' with \[2, 0, 1\]"
+    with pytest.raises(ValueError, match=message + r".*reset_index\(drop=True\)"):
+        as_frame(shuffled)
+    alike = {name: pd.Series(column, index=[2, 0, 1]) for name, column in X.to_dict("list").items()}
+    assert as_frame(alike).to_dict("list") == X.to_dict("list")

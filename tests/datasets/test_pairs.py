@@ -119,6 +119,7 @@ def texts(chosen, rejected, **prompt):
 SYSTEM = {"role": "system", "content": "Be kind."}
 
 
+@pytest.mark.filterwarnings("ignore:frame. 'chosen' and 'rejected' are equal texts")
 @pytest.mark.parametrize(
     ("chosen", "rejected", "prompt", "expected"),
     [
@@ -268,6 +269,7 @@ def test_several_rejected_responses_make_a_row_each():
         from_chosen_rejected(table | {"rejected": [["x1", "x2"], [3]]})
 
 
+@pytest.mark.filterwarnings("ignore:frame. 'chosen' and 'rejected' are equal texts")
 def test_system_prompts_in_a_column():
     table = {"prompt": ["p", "q"], "chosen": ["x", "y"], "rejected": ["z", "z"]}
     data = from_chosen_rejected(table | {"sys": ["Be kind.", None]}, system="sys", random_state=0)
@@ -294,3 +296,14 @@ def test_responses_that_differ_in_nothing_that_is_read():
     table = {"chosen": [one, one], "rejected": [one, two]}
     with pytest.raises(ValueError, match=r"'chosen' and 'rejected' differ only .* in row 1"):
         from_chosen_rejected(table)
+
+
+def test_equal_responses_are_warned_of():
+    table = {"chosen": ["x", "y", "z"], "rejected": ["x", ["y", "v"], "w"]}
+    message = r"'chosen' and 'rejected' are equal texts in 2 of 4 rows, .* \[0, 1\]"
+    with pytest.warns(UserWarning, match=message) as caught:
+        data = from_chosen_rejected(table, random_state=0)
+    assert len(data.X) == 4
+    keep = data.X["response_a"] != data.X["response_b"]
+    assert str(caught[0].message).endswith("then data.X[keep], data.y[keep].")
+    assert sorted(data.X[keep].to_numpy()[[0, 1], data.y[keep]]) == ["y", "z"]

@@ -160,7 +160,7 @@ def change(**columns):
         (change(response_4=[None] * 2 + ["x"] * 28), "text in 'response_4' in 2 rows, first 0, 1"),
         (make_table(models=()), "8 response columns and 0 reward models"),
         (make_table(n_responses=1), "1 response columns"),
-        (make_table(n_prompts=1, n_responses=2).assign(response_1_oasst=1.0, response_2_oasst=1.0),
+        (make_table(n_responses=2).assign(response_1_oasst=0.1, response_2_oasst=0.1),
          r"reward models \['oasst'\] give every response the same"),
     ],
 )  # fmt: skip
@@ -174,6 +174,16 @@ def test_repeated_columns_are_named(name):
     table = make_table()
     with pytest.raises(ValueError, match=f"several columns '{name}'"):
         load_personal_llm(pd.concat([table, table[[name]]], axis=1))
+
+
+def test_rows_of_equal_responses_are_counted():
+    table = make_table(n_responses=2)
+    table.loc[:9, "response_2"] = table.loc[:9, "response_1"]
+    data = load_personal_llm(table, random_state=0)
+    n_equal = (data.X["response_a"] == data.X["response_b"]).sum()
+    assert 0 < n_equal < len(data.X) / 2
+    text = f"{n_equal} of the {len(data.X)} rows compare two equal texts"
+    assert text in " ".join(data.DESCR.split())
 
 
 def test_responses_keep_the_numbers_of_their_columns():
