@@ -33,8 +33,8 @@ N_DIRECTIONS = 4
 # Signatures that differ by less, relative to their largest number, are of the same encoder: vectors
 # of one encoder vary a little with the machine, the batch and the precision.
 TOLERANCE = 5e-3
-# Larger containers are looked at by identity and size, and arrays beyond so many bytes in part.
-MANY_ENTRIES, MANY_BYTES = 1000, 2**24
+# Of larger containers some entries are looked at, evenly spread, and of larger arrays a part.
+MANY_ENTRIES, SOME_ENTRIES, MANY_BYTES = 1000, 100, 2**24
 
 
 def signature_of(model: Any) -> tuple[np.ndarray, int, bool] | None:
@@ -119,6 +119,10 @@ def _state(value: Any, seen: set[int]) -> Iterator[Hashable]:
         yield from (value.shape, _checksum(value))
     elif isinstance(value, list | tuple | set | frozenset | dict) and len(value) > MANY_ENTRIES:
         yield from (id(value), len(value))
+        for entry in list(value)[:: len(value) // SOME_ENTRIES]:
+            yield from _state(entry, seen)
+            if isinstance(value, dict):
+                yield from _state(value.get(entry), seen)
     elif isinstance(value, dict):
         for key, entry in list(value.items()):
             yield from _state(key, seen)

@@ -152,8 +152,8 @@ def from_chosen_rejected(
     if equal.any():  # they stay, because users may have arrays of as many rows
         warn_caller(
             f"frame: {chosen!r} and {rejected!r} are equal texts {in_rows(equal)}, counted in the "
-            "result, and their labels say nothing. To leave them out: keep = data.X['response_a'] != "
-            "data.X['response_b'], then data.X[keep], data.y[keep]."
+            "result, and their labels say nothing. To leave them out: keep = "
+            "data.X['response_a'] != data.X['response_b'], then data.X[keep], data.y[keep]."
         )
     for name in named:
         data.frame[name] = table[name].array
