@@ -21,7 +21,7 @@ from pafo_sk._comparisons.conversations import (
     render_all,
 )
 from pafo_sk._comparisons.labels import FEW, Labels, numbered, unwrapped
-from pafo_sk._comparisons.messages import in_rows, listed
+from pafo_sk._comparisons.messages import in_rows, listed, repeated
 from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
 from pafo_sk._warnings import warn_caller
@@ -98,20 +98,19 @@ class Columns:
         return frame
 
     def values(self, name: Hashable) -> np.ndarray:
-        """Return one column as an array, in which lists and records are objects of Python."""
+        """Return one column as an array; lists, records and dates are as pandas has them."""
         column = self._column(name)
-        if not self._pandas and isinstance(column.dtype, nw.List | nw.Array | nw.Struct):
+        kind = None if self._pandas else column.dtype
+        if isinstance(kind, nw.List | nw.Array | nw.Struct | nw.Date):
             column = pd.Series(column.to_list(), dtype=object)
+        elif isinstance(kind, nw.Datetime) and kind.time_zone:  # an array has UTC without its name
+            column = pd.DatetimeIndex(column.to_numpy()).tz_localize("UTC").astype(object)
         values: np.ndarray = column.to_numpy()
         return values
 
     def _column(self, name: Hashable) -> Any:
         if self.names.count(name) > 1:
-            raise ValueError(
-                f"{self.argument} has {self.names.count(name)} columns named {name!r}. "
-                f"Keep one of them, for instance {self.argument}.loc[:, ~{self.argument}.columns"
-                ".duplicated()]."
-            )
+            raise ValueError(repeated(self.argument, self.names, name))
         return self._frame[name]
 
     def texts(self, name: str) -> Labels:

@@ -29,7 +29,7 @@ class Labels:
     """One hashable label per row, stored as an integer per row and each distinct label once.
 
     It acts as an array of the labels: ``np.asarray(labels)``, ``labels[rows]``, ``len(labels)`` and
-    ``labels == other``, where ``other`` is one label or an array of as many.
+    ``labels == other``, where ``other`` is one label, or a list or an array of as many.
 
     Parameters
     ----------
@@ -139,9 +139,14 @@ class Labels:
         return Labels(codes, self.unique) if codes.ndim else self.unique[codes]
 
     def __eq__(self, other: object) -> Any:
+        if isinstance(other, list):  # has no hash, so that it is no label
+            other = as_objects(other)
         if hasattr(other, "__array__"):
             return np.asarray(self) == np.asarray(other)
         return np.array([label == other for label in self.unique], dtype=bool)[self.codes]
+
+    def __ne__(self, other: object) -> Any:
+        return np.logical_not(self == other)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.unique[self.codes], dtype=dtype)

@@ -25,6 +25,14 @@ def listed(names: Sequence[Hashable]) -> str:
     return f"{', '.join(map(repr, names[:8]))} ... {names[-1]!r} ({len(names)} columns)"
 
 
+def repeated(argument: str, names: Sequence[Hashable], name: Hashable) -> str:
+    """Say how many of the columns have this name."""
+    return (
+        f"{argument} has {names.count(name)} columns named {name!r}. Keep one of them, for "
+        f"instance {argument}.loc[:, ~{argument}.columns.duplicated()]; or rename them."
+    )
+
+
 def check_rows(
     bad: ArrayLike, problem: str, remedy: str = "", numbers: np.ndarray | None = None
 ) -> None:

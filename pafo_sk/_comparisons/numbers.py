@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pafo_sk._comparisons.messages import in_rows
+from pafo_sk._comparisons.messages import in_rows, repeated
 
 # kinds of types that need no further look
 NUMBERS = frozenset("biuf")
@@ -52,10 +52,13 @@ def check_unmasked(values: Any, name: str) -> None:
 
 
 def check_numeric(X: Any) -> None:
-    """Raise if an array or a frame holds complex numbers, dates, lists or texts.
+    """Raise if an array or a frame holds complex numbers, dates, lists or texts, or a name twice.
 
     Conversion would drop the imaginary part, count nanoseconds, or say nothing of the column.
     """
+    if isinstance(X, pd.DataFrame) and not is_pandas(X):
+        names = X.columns.tolist()
+        raise ValueError(repeated("X", names, X.columns[X.columns.duplicated()][0]))
     columns = {"X": X}
     if is_pandas(X):
         doubtful = X.columns[[dtype.kind not in NUMBERS for dtype in X.dtypes]]

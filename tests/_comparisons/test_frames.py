@@ -69,6 +69,19 @@ KINDS = {
 }
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_dates_of_every_library_are_those_of_pandas(kind):
+    days = pd.to_datetime(["2020-01-01", "2020-07-03"])
+    times = days + pd.to_timedelta([1, 2], "ns")
+    frame = pd.DataFrame({"day": days.date, "time": times, "utc": times.tz_localize("UTC")})
+    frame["zone"] = times.tz_localize("Europe/Berlin")
+    columns, expected = Columns(KINDS[kind](pa.Table.from_pandas(frame))), Columns(frame)
+    for name in frame:
+        labels, pandas = columns.labels(name).tolist(), expected.labels(name).tolist()
+        assert labels == pandas == frame[name].to_list()
+        assert list(map(hash, labels)) == list(map(hash, pandas))
+
+
 @pytest.mark.parametrize("n", [1, FEW + 1])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("cells", [(TALK, said("y")), (TALK[0], said("y")[0])])

@@ -36,6 +36,10 @@ def test_labels_come_back(labels, made):
     np.testing.assert_array_equal(np.asarray(X.users), np.asarray(X.users.categorical()))
     assert (X.users == X.users[0]).tolist() == [True, False, True]
     assert (X.users == X.users[[0, 0, 0]]).tolist() == [True, False, True]
+    assert (X.users == [labels[0]] * 3).tolist() == [True, False, True]
+    assert (X.users != X.users[0]).tolist() == [False, True, False]
+    assert (X.users != [labels[0]] * 3).tolist() == [False, True, False]
+    assert len(X[X.users != X.users[0]]) == 1
 
 
 def test_labels_cost_a_byte_each(made):

@@ -73,6 +73,11 @@ BAD_FIT = {
         ValueError,
         ["'response_a', 'response_b'", "pafo_sk.datasets.from_chosen_rejected(X)"],
     ),
+    "column of numbers twice": (
+        number(lambda X: X.set_axis(["f0", "f0", *X.columns[2:]], axis=1)),
+        ValueError,
+        ["X has 2 columns named 'f0'", "X.loc[:, ~X.columns.duplicated()]; or rename"],
+    ),
     "column twice": (
         text(lambda X: pd.concat([X, X[["response_a"]]], axis=1)),
         ValueError,
