@@ -19,7 +19,7 @@ from pafo_sk._comparisons.pairs import Comparisons, Join, Pairs, TextPairs, enco
 from pafo_sk._comparisons.scales import check_scales
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
-from pafo_sk._comparisons.unread_users import warn_unread_users
+from pafo_sk._comparisons.unread_users import warn_unread_prompt, warn_unread_users
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import block_scales, check_layers, resolve_layers, scaled_blocks
 from pafo_sk._encoding.loading import load_encoder, of_folder
@@ -97,9 +97,8 @@ class InputReader(BaseEstimator):
             _check_n_rows(len(columns), 1)
             self._check_has_users(users is not None or not need_users, "items", estimator)
             prompts = columns.texts("prompt") if with_prompt else None
-            encode = self._encoder(estimator, reset=False)
-            responses = [columns.texts("response")]
-            vectors, index = encode_items(responses, prompts, encode, self._join(estimator))
+            encode, join = self._encoder(estimator, reset=False), self._join(estimator)
+            vectors, index = encode_items([columns.texts("response")], prompts, encode, join)
             return vectors[index], users
         if columns is not None:
             columns.require([] if names is None else names)
@@ -235,6 +234,7 @@ class InputReader(BaseEstimator):
         self, columns: Columns, labels: dict[str, Labels], estimator: Any, reset: bool
     ) -> TextPairs:
         if reset:
+            warn_unread_prompt(columns, [*RESPONSES, estimator.user, *group_columns(estimator)])
             names = [n for n in ("prompt", *RESPONSES, estimator.user) if n in columns]
             self.feature_names_in_ = np.array(names, dtype=object)
             self.n_features_in_ = len(names)

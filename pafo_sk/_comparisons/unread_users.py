@@ -1,7 +1,8 @@
-"""Users that X may hold where nobody looks for them, reported with the remedy."""
+"""Users and prompts that X may hold where nobody looks for them, reported with the remedy."""
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from numbers import Real
@@ -19,6 +20,8 @@ _USER_NAME = re.compile(
     r"labell?er|evaluator|customer)s?[ _-]?(?:id|name|number|index|hash)?",
     re.IGNORECASE,
 )
+# Names of columns with prompts, besides those that are close to "prompt".
+_PROMPT_NAMES = {"question", "instruction", "query"}
 # So many rows tell which columns may hold whole numbers.
 _FIRST = 1000
 # Multiples of one number may miss it by this share of it, after a scaler in single precision.
@@ -61,6 +64,34 @@ def warn_unread_users(X: Any, columns: Columns | None, ignored: Sequence[Hashabl
             f"Column {found!r} of X {why}, and is not read as users, so that there is no "
             f"personalisation. Pass user={found!r}, or user=None if it does not hold users."
         )
+
+
+def warn_unread_prompt(
+    columns: Columns,
+    ignored: Sequence[Hashable],
+    remedy: str = "X.rename(columns={{{0}: 'prompt'}})",
+) -> None:
+    """Warn if a frame without a column of prompts seems to hold prompts under another name.
+
+    Parameters
+    ----------
+    columns : Columns
+    ignored : sequence of names
+        Columns that are read already.
+    remedy : str, default="X.rename(columns={{{0}: 'prompt'}})"
+        What to pass, with {0} for the name that was found.
+    """
+    if "prompt" in columns:
+        return
+    for name in columns.of_text(ignored):
+        lower = str(name).lower()
+        if lower in _PROMPT_NAMES or difflib.get_close_matches(lower, ["prompt"], cutoff=0.85):
+            warn_caller(
+                f"Column {name!r} of {columns.argument} is named as prompts are, and is not read, "
+                "so that responses are compared without what they answer. Pass "
+                f"{remedy.format(repr(name))}, or drop the column if it does not hold prompts."
+            )
+            return
 
 
 def warn_users_of_another_type(users: Labels, find: Callable[[Labels, int], np.ndarray]) -> None:

@@ -17,7 +17,9 @@ from pafo_sk._comparisons.conversations import (
     render_all,
     split_conversations,
 )
+from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.messages import check_rows, in_rows
+from pafo_sk._comparisons.unread_users import warn_unread_prompt
 from pafo_sk._warnings import warn_caller
 from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._tables import check_columns, check_present, to_pandas
@@ -124,6 +126,7 @@ def from_chosen_rejected(
     """
     rng = check_random_state(random_state)
     table = to_pandas(frame)
+    looked_for = prompt is not None
     if prompt is not None and prompt not in table.columns:
         if prompt != "prompt":
             check_columns(table, [prompt], "frame")
@@ -141,6 +144,8 @@ def from_chosen_rejected(
     for name in {"prompt", "winner", "loser", "system"} & set(used):
         columns[name] = parse_strings(columns[name].astype(object), used[name], rows)
     columns |= _texts(columns, used, rows)
+    if looked_for and "prompt" not in columns:
+        warn_unread_prompt(Columns(table, "frame"), [*used.values()], "prompt={0}")
     columns.pop("system", None)
     rest = [name for name in table.columns if name not in {*used.values(), *_OURS}]
     named = [name for name in rest if name in columns]  # those of text_bunch, which it drops

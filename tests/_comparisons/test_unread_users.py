@@ -48,6 +48,19 @@ def test_users_that_numeric_input_hides(change, remedy, data, quick):
         InputReader().fit(change(data.X), quick(user=None))
 
 
+@pytest.mark.parametrize("name", ["promt", "Prompt", "question", "Instruction"])
+def test_prompts_under_another_name(name, texts, quick):
+    X = texts.X.rename(columns={"prompt": name})
+    with pytest.warns(UserWarning, match=f"Column '{name}' .* X.rename.*'{name}': 'prompt'"):
+        InputReader().fit(X, quick())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        InputReader().fit(texts.X.assign(**{name: "other"}), quick())
+        InputReader().fit(X, quick(group_column=name))
+        InputReader().fit(X.rename(columns={name: "prompt_id"}), quick())
+        InputReader().fit(X.assign(**{name: 1}), quick())
+
+
 def test_users_that_text_frames_hide(texts, quick):
     with pytest.warns(UserWarning, match="user='rater_id'"):
         InputReader().fit(renamed("rater_id")(texts.X), quick())

@@ -1,5 +1,7 @@
 """Chosen and rejected: which text ends up where, for plain and conversational tables."""
 
+import warnings
+
 import datasets
 import numpy as np
 import pandas as pd
@@ -307,3 +309,19 @@ def test_equal_responses_are_warned_of():
     keep = data.X["response_a"] != data.X["response_b"]
     assert str(caught[0].message).endswith("then data.X[keep], data.y[keep].")
     assert sorted(data.X[keep].to_numpy()[[0, 1], data.y[keep]]) == ["y", "z"]
+
+
+def test_prompts_under_another_name_are_warned_of():
+    table = {name: column for name, column in plain().items() if name != "prompt"}
+    asked = table | {"promt": plain()["prompt"]}
+    with pytest.warns(UserWarning, match="Column 'promt' of frame .* Pass prompt='promt'"):
+        from_chosen_rejected(asked, random_state=0)
+    talks = {
+        side: [[user("q"), bot(f"{side} {i}")] for i in range(40)]
+        for side in ("chosen", "rejected")
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_chosen_rejected(asked, prompt=None, random_state=0)
+        from_chosen_rejected(asked, user="promt", random_state=0)
+        from_chosen_rejected(asked | talks, random_state=0)
