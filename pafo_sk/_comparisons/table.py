@@ -355,7 +355,7 @@ def variance_by_parts(
 def _check_items(items: Any) -> np.ndarray:
     """Return the vectors as given, if they are a matrix of floating-point numbers."""
     items = as_array(items, "items")
-    if not isinstance(items, np.ndarray):
+    if not isinstance(items, np.ndarray) or isinstance(items, np.matrix):
         items = np.asarray(items)
     if items.dtype not in FLOATS:
         raise TypeError(

@@ -179,8 +179,9 @@ def _converted(block: np.ndarray, part: Part, name: str, dtype: str) -> np.ndarr
     """Return the block in the dtype of the memory map; raise for numbers that do not fit it."""
     with np.errstate(over="ignore"):
         converted = np.ascontiguousarray(block, dtype=dtype)
-    if converted.dtype.itemsize >= block.dtype.itemsize:
+    if block.dtype.kind == "f" and converted.dtype.itemsize >= block.dtype.itemsize:
         return converted
+    block = block.astype(np.promote_types(block.dtype, np.float32), copy=False)
     too_large = (np.isinf(converted) & np.isfinite(block)).any(axis=1)
     # A small number beside larger ones may become zero, but the largest must stay what it is.
     largest = np.abs(block).max(axis=1)

@@ -280,7 +280,8 @@ def _describe_rejected(votes: pd.DataFrame, statements: pd.DataFrame, dropped: b
         return "Statements that the moderators rejected were left out."
     if "moderated" not in statements:
         return "The export does not tell which statements the moderators rejected."
-    rejected = statements.loc[votes["statement"].unique(), "moderated"] == -1
+    moderated = statements.loc[votes["statement"].unique(), "moderated"]
+    rejected = pd.to_numeric(moderated, errors="coerce") == -1
     return (
         f"{rejected.sum()} of the {len(rejected)} statements were rejected by the moderators and "
         "are kept (drop_rejected=True leaves them out)."

@@ -35,7 +35,15 @@ def read_statements(folder: Path) -> pd.DataFrame:
 def drop_rejected_statements(folder: Path, statements: pd.DataFrame) -> pd.DataFrame:
     """Return the statements that the moderators did not reject."""
     check_columns(statements, ["moderated"], str(folder / "comments.csv"))
-    return statements[statements["moderated"] != -1]
+    found = pd.to_numeric(statements["moderated"], errors="coerce")
+    bad = statements["moderated"][found.isna() & statements["moderated"].notna()]
+    if len(bad):
+        raise ValueError(
+            f"{folder / 'comments.csv'}: 'moderated' holds {bad.iloc[0]!r} for the comment "
+            f"{bad.index[0]!r}, which is no number. Write -1 where the moderators rejected a "
+            "statement, and 0 or 1 elsewhere."
+        )
+    return statements[found != -1]
 
 
 def read_votes(folder: Path, statements: pd.DataFrame, agree: int | None) -> pd.DataFrame:
@@ -43,6 +51,13 @@ def read_votes(folder: Path, statements: pd.DataFrame, agree: int | None) -> pd.
     file = folder / "votes.csv"
     votes = _read(folder, file.name, ["timestamp", "comment-id", "voter-id", "vote"])
     check_rows(~votes["vote"].isin([-1, 0, 1]), f"{file}: 'vote' is not -1, 0 (pass) or 1")
+    times = pd.to_numeric(votes["timestamp"], errors="coerce")
+    check_rows(
+        times.isna() & votes["timestamp"].notna(),
+        f"{file}: 'timestamp' is not a number",
+        " The last of repeated votes counts: write times as numbers, such as milliseconds.",
+    )
+    votes["timestamp"] = times
     for name in ("voter-id", "comment-id"):
         check_rows(votes[name].isna(), f"{file}: no {name!r}", " Drop these rows.")
     if agree is None:

@@ -9,6 +9,7 @@ from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.numbers import check_unmasked
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken
 from pafo_sk._sklearn_compat import StrOptions, num_samples, safe_indexing, validate_params
+from pafo_sk._warnings import warn_caller
 from pafo_sk.datasets._tables import check_rows
 
 _DESCR = """\
@@ -70,6 +71,8 @@ def from_strengths(
 
     Raises
     ------
+    TypeError
+        If strengths are truth values.
     ValueError
         If strengths are not finite numbers, if their number is not that of the rows, or if there
         is nothing but ties.
@@ -134,6 +137,11 @@ def from_strengths(
 def _read(strength: Any, n: int) -> np.ndarray:
     """Finite numbers, one for each row."""
     check_unmasked(strength, "strength")
+    if np.asarray(strength).dtype.kind == "b":
+        raise TypeError(
+            "strength holds truth values, of which False would be a tie. Pass them as y, or "
+            "np.where(strength, 1, -1)."
+        )
     try:
         values = np.asarray(strength, dtype=np.float64)
     except (TypeError, ValueError):
@@ -144,4 +152,9 @@ def _read(strength: Any, n: int) -> np.ndarray:
     if values.shape != (n,):
         raise ValueError(f"strength has the shape {values.shape} for {n} rows of X; give one each.")
     check_rows(~np.isfinite(values), "strength is not a finite number", " Drop these rows.")
+    if (values > 0).sum() > 3 and values.min() >= 0:
+        warn_caller(
+            f"strength is nowhere negative, so that response_a never won in {n} rows. On a scale "
+            "such as 1 to 7 subtract its middle: strength - 4."
+        )
     return values

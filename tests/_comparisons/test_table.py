@@ -48,6 +48,13 @@ def test_the_array(table):
         np.array(table, copy=False)
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_is_an_array():
+    X = ComparisonTable(np.matrix(np.eye(3)), [0, 1], [1, 2])
+    assert type(X.items) is np.ndarray
+    np.testing.assert_array_equal(X.used(), [0, 1, 2])
+
+
 def test_repr(made, table):
     assert repr(table) == (
         "ComparisonTable(200 comparisons of 60 items, 6 features in float64, 20 users, 2 groups)"

@@ -73,6 +73,11 @@ def test_nothing_is_left_of_a_map_that_failed(load, encoded, tmp_path):
 
 
 BAD_ITEMS = {
+    "large integer": (
+        pa.array([[1, 2], [65535, 1]], pa.list_(pa.uint16())),
+        ValueError,
+        r"holds numbers that are too large for float16 in 1 rows, the first of them \[1\]",
+    ),
     "null vector": ([[1.0, 2.0], None], ValueError, r"'embedding' of .* has no value in 1.*\[1\]"),
     "null number": ([[1.0, None], [1.0, 2.0]], ValueError, r"its numbers"),
     "of several lengths": ([[1.0, 2.0], [1.0]], ValueError, r"lengths \[1, 2\] in the rows from 0"),

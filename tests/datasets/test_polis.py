@@ -342,3 +342,14 @@ def test_wrong_parameters_are_named(tmp_path, parameters):
 def test_polis_groups_needs_its_columns():
     with pytest.raises(ValueError, match="votes has no column 'statement'"):
         polis_groups(pd.DataFrame({"user": [1], "vote": [1]}))
+
+
+def test_words_for_numbers_are_named(tmp_path):
+    votes = [(1, 7, 0, 1), (2, 8, 0, -1)]
+    folder = write(tmp_path, votes, TEXTS, moderated=["1", "rejected", "0", "1"])
+    options = {"min_votes": 1, "groups": None, "agree": 1}
+    with pytest.raises(ValueError, match="'moderated' holds 'rejected' for the comment 8, which"):
+        load_polis(folder, drop_rejected=True, **options)
+    folder = write(tmp_path, [votes[0], ("9/1/2020", 8, 0, -1)], TEXTS)
+    with pytest.raises(ValueError, match="'timestamp' is not a number in row 1"):
+        load_polis(folder, **options)

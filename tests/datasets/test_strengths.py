@@ -86,3 +86,11 @@ def test_what_is_made_can_be_fitted(form):
     model.fit(data.X, data.y, sample_weight=data.sample_weight)
     strict = strength != 0
     assert model.score(table[strict], (strength[strict] > 0).astype(int)) > 0.65
+
+
+def test_scales_without_a_middle_are_told():
+    X = np.ones((5, 2))
+    with pytest.raises(TypeError, match=r"truth values, of which False would be a tie"):
+        from_strengths(X, [True, False, True, False, True])
+    with pytest.warns(UserWarning, match=r"nowhere negative, .* never won in 5 rows.*strength - 4"):
+        assert from_strengths(X, [1, 7, 6, 5, 0]).y.tolist() == [1, 1, 1, 1, 0, 1]
