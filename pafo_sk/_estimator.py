@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from pafo_sk._baselines import most_trained_by, one_reward
 from pafo_sk._comparisons.closed_triples import warn_of_shared_items
-from pafo_sk._comparisons.links import fold_of_rows, without_idle_prompts
+from pafo_sk._comparisons.links import fold_of_rows, reference_item, without_idle_prompts
 from pafo_sk._comparisons.reader import InputReader
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.weights import counted_rows, item_weights
@@ -376,16 +376,16 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         """What all models of this fit share."""
         rng = check_random_state(self.random_state)
         n_folds = min(self.n_folds, len(label))
-        comparisons = without_idle_prompts(comparisons, user, n_folds, weight)
-        group = None if groups is None else groups.codes
-        fold = fold_of_rows(comparisons, user, n_folds, rng, group, weight)
+        given = without_idle_prompts(comparisons, user, n_folds, weight)
+        fold = fold_of_rows(given, user, n_folds, rng, groups.codes if groups else None, weight)
         net = RewardNet() if self.reward_net is None else self.reward_net
-        given, linear = comparisons, linear and net.module is LinearHead
+        linear = linear and net.module is LinearHead
         comparisons = (given.scaled_differences if linear else given.scaled)(distance_scale)
         return Trainer(
             net=net,
             comparisons=comparisons,
             given=given,
+            reference=reference_item(given, user, weight),
             preconditioner=Preconditioner.of(comparisons, weight),
             label=label,
             user=user,

@@ -107,8 +107,18 @@ def _spread(prompt: np.ndarray, user: np.ndarray, weight: np.ndarray | None) -> 
     return bool(np.average(on_same_prompt, weights=counts) < MAX_ON_ONE_PROMPT)
 
 
-def history_keys(comparisons: ComparisonTable, user: np.ndarray) -> tuple[np.ndarray, ...]:
+def history_keys(
+    comparisons: ComparisonTable, user: np.ndarray, reference: int | None
+) -> tuple[np.ndarray, ...]:
     """Return codes that tell which rows of a user's history are linked.
+
+    Parameters
+    ----------
+    user : ndarray of int, shape (n_comparisons,)
+        Code of the user, -1 where unknown.
+    reference : int or None
+        Item that links nothing, as `reference_item` finds it in all rows, of which these may be a
+        part.
 
     Returns
     -------
@@ -123,25 +133,38 @@ def history_keys(comparisons: ComparisonTable, user: np.ndarray) -> tuple[np.nda
     by_a, by_b = both[:n].copy(), both[n:].copy()
     # a code of its own links a side to nothing
     alone = both.max() + 1 + np.arange(2 * n).reshape(2, n)
-    if (item := reference_item(a, b, user)) is not None:
+    if reference is not None:
         # each row stays linked to itself by its other side
-        by_a = np.where(a == item, alone[0], by_a)
-        by_b = np.where((b == item) & (a != item), alone[1], by_b)
+        by_a = np.where(a == reference, alone[0], by_a)
+        by_b = np.where((b == reference) & (a != reference), alone[1], by_b)
     # an item compared with itself would be added twice
     by_b = np.where(by_a == by_b, alone[1], by_b)
     low, high = np.minimum(by_a, by_b), np.maximum(by_a, by_b)
     return by_a, by_b, pair_codes(low, high)
 
 
-def reference_item(a: np.ndarray, b: np.ndarray, user: np.ndarray) -> int | None:
+def reference_item(
+    comparisons: ComparisonTable, user: np.ndarray, weight: np.ndarray | None = None
+) -> int | None:
     """Return the item with which most rows of several users compare, such as the status quo.
 
-    It tells no row from another, and linking by it would leave every history empty.
+    It tells no row from another, and linking by it would leave every history empty. Prompts link
+    rows instead of items, where there are any.
+
+    Parameters
+    ----------
+    user : ndarray of int, shape (n_comparisons,)
+        Code of the user, -1 where unknown.
+    weight : ndarray of shape (n_comparisons,), or None, default=None
+        How often each row counts; None: once.
     """
-    if user.min() < 0:
+    if comparisons.prompts is not None or user.min() < 0:
         return None
-    item = int(np.bincount(np.concatenate([a, b])).argmax())
+    a, b = comparisons.a, comparisons.b
+    sides = None if weight is None else np.tile(weight, 2)
+    item = int(np.bincount(np.concatenate([a, b]), sides).argmax())
     rows = (a == item) | (b == item)
-    if rows.mean() <= MAX_WITH_ONE_ITEM or len(np.unique(user[rows])) < MIN_USERS:
+    share = np.average(rows, weights=weight)
+    if share <= MAX_WITH_ONE_ITEM or len(np.unique(user[rows])) < MIN_USERS:
         return None
     return item

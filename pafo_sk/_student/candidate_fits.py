@@ -260,5 +260,5 @@ def history_margins(
 
 def _history_index(trainer: Trainer) -> HistoryIndex:
     """Which rows share a user, and which of those are linked."""
-    keys = history_keys(trainer.linked, trainer.user)
+    keys = history_keys(trainer.linked, trainer.user, trainer.reference)
     return HistoryIndex(torch.as_tensor(trainer.user), tuple(map(torch.as_tensor, keys)))

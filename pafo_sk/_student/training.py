@@ -237,7 +237,7 @@ class CandidateTrainer:
             answer=tensor(2 * target[:, 0] - 1),
             kept=tensor(kept if (user >= 0).any() else kept[:, :1]),
             user=codes(user),
-            keys=tuple(codes(key) for key in history_keys(trainer.linked, user)),
+            keys=tuple(map(codes, history_keys(trainer.linked, user, trainer.reference))),
             anchor=copy.deepcopy(anchor).to(device),
             anchor_penalty=anchor_penalty,
         )

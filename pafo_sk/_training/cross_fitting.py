@@ -43,6 +43,8 @@ class Trainer:
     these folds. ``memo`` holds what was trained; see `trained_once`. ``weight`` says how often each
     comparison counts; None: once. ``given`` tells which rows share an item where ``comparisons``
     hold differences of items, of which no two are the same; None: ``comparisons`` tell it.
+    ``reference`` is the item in ``linked`` that links no rows, if there is one. It is that of all
+    rows in every part of them, because a part of few users does not show it.
     """
 
     net: RewardNet
@@ -59,6 +61,7 @@ class Trainer:
     tables: ItemTensors = field(default_factory=ItemTensors)
     weight: np.ndarray | None = None
     given: ComparisonTable | None = None
+    reference: int | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -108,7 +111,7 @@ class Trainer:
         return replace(
             self,
             comparisons=self.comparisons[rows].compact(max_copied),
-            given=None if self.given is None else self.given[rows],
+            given=self.linked[rows],
             label=self.label[rows],
             user=user,
             fold=self.fold[rows],

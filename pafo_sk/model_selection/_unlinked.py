@@ -18,7 +18,7 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.labels import Labels, pair_codes
-from pafo_sk._comparisons.links import history_keys, without_idle_prompts
+from pafo_sk._comparisons.links import history_keys, reference_item, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.numbers import NUMBERS, as_array
 from pafo_sk._comparisons.pairs import swapped_sides
@@ -147,7 +147,7 @@ class UnlinkedKFold(BaseCrossValidator):
             codes = comparisons.prompts.codes
             fold_a = fold_b = (rng.permutation(codes.max() + 1) % self.n_splits)[codes]
         else:
-            keys = history_keys(comparisons, user)
+            keys = history_keys(comparisons, user, reference_item(comparisons, user))
             fold_a, fold_b = _folds_of_items(keys[0], keys[1], user, self.n_splits, rng)
         masks = [self._masks(k, fold_a, fold_b, user, by_prompt) for k in range(self.n_splits)]
         self._check_tested(masks, user)

@@ -28,8 +28,9 @@ def cut(comparisons, user, n_folds=3, group=None, seed=0):
 def n_others(comparisons, user):
     """Length of every row's history."""
     user = np.asarray(user)
-    keys = tuple(torch.as_tensor(key) for key in history_keys(comparisons, user))
+    keys = history_keys(comparisons, user, reference_item(comparisons, user))
     ones = torch.ones(len(user), 1, dtype=torch.float64)
+    keys = tuple(map(torch.as_tensor, keys))
     return HistoryIndex(torch.as_tensor(user), keys).others(ones)[:, 0].tolist()
 
 
@@ -69,7 +70,7 @@ def test_no_row_is_in_another_fold_than_a_row_linked_to_it(drawn, with_prompts, 
 def test_histories_leave_out_what_is_linked(drawn, with_prompts):
     user, a, b, prompt = (np.array(column) for column in zip(*drawn, strict=True))
     user = np.unique(user, return_inverse=True)[1]
-    if not with_prompts and reference_item(a, b, user) is not None:
+    if not with_prompts and reference_item(table(a, b), user) is not None:
         return
     prompts = prompt if with_prompts else None
     linked = list(linked_rows(a, b, user, prompts))
@@ -160,11 +161,17 @@ def test_a_reference_item_links_nothing():
     new = 1 + np.tile(np.arange(PER_USER), N_USERS)
     swapped = np.arange(len(user)) % 2 == 0
     a, b = np.where(swapped, new, 0), np.where(swapped, 0, new)
-    assert reference_item(a, b, user) == 0
+    assert reference_item(table(a, b), user) == 0
+    weight = np.where(user < 11, 1, 0.5)
+    others = table(np.where(user < 11, a, 1 + 2 * new), np.where(user < 11, b, 2 + 2 * new))
+    assert reference_item(others, user) == reference_item(others, user, weight) == 0
+    assert reference_item(others, user, 1 / weight) is None
+    # prompts link rows instead of items
+    assert reference_item(table(a, b, new), user) is None
     assert set(n_others(table(a, b), user)) == {PER_USER - 1}
     # the chosen response of one user's ranking is none: it tells of every other row
     one = user == 0
-    assert reference_item(a[one], b[one], user[one]) is None
+    assert reference_item(table(a[one], b[one]), user[one]) is None
     assert set(n_others(table(a[one], b[one]), user[one])) == {0}
 
 
@@ -176,7 +183,7 @@ def test_a_million_rows_in_one_component():
     comparisons = table(a, (a + 1 + rng.randint(1999, size=n)) % 2000)
     fold = cut(comparisons, user)
     assert np.ptp(np.bincount(fold)) < 3 * np.bincount(user).max()
-    by_a, by_b, _ = history_keys(comparisons, user)
+    by_a, by_b, _ = history_keys(comparisons, user, None)
     row = 12_345
     shared = np.isin(comparisons.a, [comparisons.a[row], comparisons.b[row]])
     shared |= np.isin(comparisons.b, [comparisons.a[row], comparisons.b[row]])

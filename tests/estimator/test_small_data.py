@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pafo_sk import PafoRewardEstimator
+from pafo_sk import ComparisonTable, PafoRewardEstimator
 from pafo_sk.datasets import make_preferences
 
 
@@ -47,6 +47,23 @@ def test_a_group_of_few_users(n_minority, n_known):
     for name, row in model.pareto_report_.iterrows():
         if row["unified_gain"] < 0:
             assert name in model.pareto_status_
+
+
+def test_six_users_who_compare_with_the_status_quo():
+    """A fold has two of them, too few to show by themselves that it is a reference."""
+    n_users = 6
+    rng = np.random.RandomState(0)
+    items, taste = rng.normal(size=(61, 8)), 1.5 * rng.normal(size=8)
+    items[0] = 0
+    new = np.concatenate([1 + rng.permutation(60)[:40] for _ in range(n_users)])
+    user = np.repeat(np.arange(n_users), 40)
+    swapped = rng.random_sample(len(new)) < 0.5
+    a, b = np.where(swapped, new, 0), np.where(swapped, 0, new)
+    margin = ((items[b] - items[a]) @ taste) * np.where(user % 2, -1, 1)
+    y = (margin + rng.logistic(size=len(margin)) > 0).astype(int)
+    model = PafoRewardEstimator(random_state=0)
+    model.fit(ComparisonTable(items, a, b, users=user), y, groups=user % 2)
+    assert model.pareto_report_["unified"].min() > 0.7
 
 
 def test_everybody_has_one_comparison():

@@ -94,6 +94,20 @@ def test_weights_are_counts(case, made):
     assert_same(made.both(lambda seed: kind(random_state=seed, **params), X), X)
 
 
+def test_weights_tell_which_item_is_the_reference():
+    """Item 0 is in 40 % of the rows, which make 57 % of the comparisons."""
+    made = Made()
+    row = np.arange(len(made.a))
+    old = row % 5 < 2
+    made.a, made.b = np.where(old, 0, 1 + row % 29), np.where(old, 1 + row % 29, 1 + row * 7 % 29)
+    made.weight = np.where(old, 2, 1)
+    made.rows = np.repeat(row, made.weight)
+    X = made.table()
+    models = made.both(lambda _: Whole(random_state=0, no_harm=None, n_prototypes=0), X)
+    assert_same(models, X)
+    assert (models[0].history_report_.loc[0, "unified_gain"] != 0).any()
+
+
 @pytest.mark.filterwarnings("ignore:No groups reached fit")
 @pytest.mark.parametrize("groups", [True, False])
 def test_weights_are_counts_in_arrays_without_users(groups, made):

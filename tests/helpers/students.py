@@ -56,7 +56,7 @@ def student_set(user, kept=None, answer=None, dtype=torch.float64):
         answer=answer,
         kept=torch.ones(n, 1, dtype=dtype) if kept is None else kept,
         user=torch.as_tensor(user),
-        keys=tuple(torch.as_tensor(key) for key in history_keys(comparisons, user)),
+        keys=tuple(torch.as_tensor(key) for key in history_keys(comparisons, user, None)),
         anchor=heads()[0],
         anchor_penalty=1.0,
     )
