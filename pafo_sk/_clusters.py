@@ -49,6 +49,7 @@ def clustered_means(
     *,
     count: np.ndarray | None = None,
     times: np.ndarray | None = None,
+    possible: float | np.ndarray = 0.0,
 ) -> ClusteredMeans:
     """Weighted means of rows that resemble each other within clusters of several kinds.
 
@@ -57,7 +58,7 @@ def clustered_means(
     Satterthwaite [2]_ for the variance by users and what each other kind adds to it. If no kind
     varies, because all users have the same mean, the error is that of independent rows and of two
     more, one at each extreme: a few rows that agree are no certainty. It is zero only if all values
-    are zero.
+    are zero, and could be nothing else.
 
     Parameters
     ----------
@@ -73,6 +74,9 @@ def clustered_means(
         How many rows each row stands for; None: one.
     times : ndarray of shape (n_users,), or None, default=None
         How many users each user stands for; None: one.
+    possible : float, or ndarray of shape (n,), default=0.0
+        Size that the value of a row might have had: the extreme of a group of zeros alone. 0 is for
+        values that are zero for certain, such as differences of a model from itself.
 
     References
     ----------
@@ -119,6 +123,10 @@ def clustered_means(
     spare = np.maximum(sizes - 1, 1)
     extreme = np.zeros(n_groups)
     np.maximum.at(extreme, group, np.abs(values))
+    if not extreme.all():
+        largest = np.zeros(n_groups)
+        np.maximum.at(largest, group, possible)
+        extreme = np.where(extreme > 0, extreme, largest)
     # rounding errors are no variance
     varies = alone.max(axis=0) > 1e-20 * extreme**2
     parts = (added**2 / spare).sum(axis=0)

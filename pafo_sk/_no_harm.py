@@ -148,9 +148,11 @@ class Judge:
 
     def judge(self, option: Option, margins: np.ndarray) -> Judged:
         """Judge an option by its held-out margins."""
-        trainer, group = self.trainer, self.groups.codes
+        trainer, group, pooled = self.trainer, self.groups.codes, self.references["pooled"]
         found = [
-            gains(correct(margin, trainer.label) - self.pooled_right, trainer, group)
+            gains(
+                correct(margin, trainer.label) - self.pooled_right, trainer, group, margin != pooled
+            )
             for margin in margins.T
         ]
         losses = [

@@ -57,7 +57,12 @@ def clear_losses(found: ClusteredMeans, tolerance: float) -> np.ndarray:
     return np.where(found.mean < -np.maximum(tolerance, clear), -found.mean, 0.0)
 
 
-def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> ClusteredMeans:
+def gains(
+    difference: np.ndarray,
+    trainer: Trainer,
+    group: np.ndarray,
+    possible: float | np.ndarray = 0.0,
+) -> ClusteredMeans:
     """Mean of paired differences in every group, users counting equally.
 
     Clusters are users and prompts, because users answer the same prompts, so that two models differ
@@ -68,6 +73,8 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Cluste
     ----------
     difference : ndarray of shape (n_comparisons,)
     group : ndarray of int, shape (n_comparisons,)
+    possible : float, or ndarray of shape (n_comparisons,), default=0.0
+        As in `clustered_means`.
     """
     unit, group_of_unit = units(trainer, group)
     times, count = trainer.unit_weight, trainer.weight
@@ -76,7 +83,9 @@ def gains(difference: np.ndarray, trainer: Trainer, group: np.ndarray) -> Cluste
     each = (1.0 if count is None else count) / (n_rows[unit] * n_units[group])
     prompts = trainer.comparisons.prompts
     clusters = [unit] if prompts is None else [unit, prompts.codes]
-    return clustered_means(difference, each, clusters, group, count=count, times=times)
+    return clustered_means(
+        difference, each, clusters, group, count=count, times=times, possible=possible
+    )
 
 
 def units(trainer: Trainer, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +128,8 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
     columns |= {"n_comparisons": whole(n_rows), **by_group}
     for model in right:
         if model != "pooled":
-            gain = gains(right[model] - right["pooled"], trainer, groups.codes)
+            differs = margins[model] != margins["pooled"]
+            gain = gains(right[model] - right["pooled"], trainer, groups.codes, differs)
             columns[f"{model}_gain"] = gain.mean
             columns[f"{model}_low"], columns[f"{model}_high"] = gain.limits(LEVEL)
     if "specialist" in right:

@@ -41,3 +41,14 @@ def test_edges():
     users = np.arange(4)
     same = clustered_means(np.zeros(4), weight, [users, np.zeros(4, int)])
     assert same.interval(0.95) == (0.0, 0.0)
+
+
+def test_zeros_of_which_some_might_have_been_one():
+    """Of three groups, one of zeros for certain, and one whose other values tell the extreme."""
+    values, group = np.array([0.0, 0, 0, 0, 0.5, 0.5]), np.repeat([0, 1, 2], 2)
+    possible = np.array([0.0, 0, 0, 1, 1, 1])
+    found = clustered_means(values, np.full(6, 0.5), [np.arange(6)], group, possible=possible)
+    others = clustered_means(values, np.full(6, 0.5), [np.arange(6)], group)
+    # two rows of zero, and one at each extreme
+    assert found.error == pytest.approx([0, np.sqrt(2 / 4 / 2), others.error[2]])
+    assert others.error[:2].tolist() == [0, 0]

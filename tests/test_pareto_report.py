@@ -37,6 +37,18 @@ def test_report_by_hand():
     assert report.loc["most", "unified_low"] == pytest.approx(0.1 - half)
 
 
+def test_a_difference_that_nobody_shows_is_not_known_to_be_zero():
+    """Unless the margins are equal: "few" get those of the pooled model."""
+    margin = margin_with([8] * 20)
+    trainer, groups = judged()
+    unified = margin * np.where(groups.codes == 0, 2, 1)
+    report = pareto_report({"pooled": margin, "unified": unified}, trainer, groups)
+    half = 2.144787 * np.sqrt(2 / 152 / 150)
+    assert report["unified_gain"].tolist() == [0, 0]
+    assert report["unified_high"].tolist() == pytest.approx([half, 0])
+    assert report["unified_low"].tolist() == pytest.approx([-half, 0])
+
+
 def test_users_count_equally():
     """A user of many rows weighs no more than others."""
     trainer, groups = judged()

@@ -76,10 +76,11 @@ def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> Monitor
     given = estimator.reader_.read(X, estimator)
     label, *_ = read_y(y, len(given), estimator.classes_, estimator.pos_label_)
     table, history, model = given.table(), estimator.history_, estimator.model_
-    right = correct(model.margins(table, history), label)
-    pooled = None
+    margins, pooled, differs = model.margins(table, history), None, None
+    right = correct(margins, label)
     if estimator.strategy in ("pafo", "pooled"):
-        pooled = correct(model.pooled().margins(table, history), label)
+        common = model.pooled().margins(table, history)
+        pooled, differs = correct(common, label), margins != common
     groups = groups_of(estimator, X, groups)
     group = code_groups([EVERYBODY] * len(label) if groups is None else groups, len(label))
     # a row is a user of its own where there are no users
@@ -89,7 +90,7 @@ def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> Monitor
     if given.users is None or not model.module.personal:
         known[:] = True  # everybody is served alike
     prompt = None if table.prompts is None else table.prompts.codes
-    rows = _Rows(right, pooled, users, known, prompt)
+    rows = _Rows(right, pooled, differs, users, known, prompt)
     report = estimator.pareto_report_
     found = {
         name: rows.judged(group.codes == code, _at_fit(report, name, groups), estimator.no_harm)
@@ -110,10 +111,11 @@ def monitor_model(estimator: Any, X: Any, y: Any, groups: Any = None) -> Monitor
 
 @dataclass(frozen=True)
 class _Rows:
-    """New comparisons, and whether the models were right."""
+    """New comparisons, whether the models were right, and whether their margins differ."""
 
     right: np.ndarray
     pooled: np.ndarray | None
+    differs: np.ndarray | None
     users: Labels
     known: np.ndarray
     prompt: np.ndarray | None
@@ -150,10 +152,11 @@ class _Rows:
             verdict = "unknown at fit"
         if change + half < 0:
             verdict = "drift"
-        if self.pooled is None:
+        if self.pooled is None or self.differs is None:
             found |= dict.fromkeys(names, np.nan)
         else:
-            found_gain = clustered_means(self.right[mine] - self.pooled[mine], weight, clusters)
+            difference, differs = self.right[mine] - self.pooled[mine], self.differs[mine]
+            found_gain = clustered_means(difference, weight, clusters, possible=differs)
             gain, limits = found_gain.mean.item(), found_gain.interval(CONFIDENCE)
             found |= dict(zip(names, (accuracy - gain, gain, *limits), strict=True))
             tolerance = np.inf if no_harm is None else no_harm

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.labels import as_objects, check_labels
 from pafo_sk._comparisons.winners import unmixed
-from pafo_sk._judging.correct import Coded, code_groups, code_labels, majority_code
+from pafo_sk._judging.correct import (
+    Coded,
+    code_groups,
+    code_labels,
+    correct_predictions,
+    majority_code,
+)
 from pafo_sk._judging.sizes import size_column
-from pafo_sk._pareto_report import paired_interval
-from pafo_sk.metrics import user_accuracy
+from pafo_sk._pareto_report import LEVEL
 
 MAJORITY, MINORITY = "majority", "minority"
 
@@ -61,20 +67,24 @@ def accuracy_table(
     rows = []
     for code, label in enumerate(labels):
         in_group = codes == code
-        accuracy = {
-            name: user_accuracy(truth[in_group], winner[in_group], units[in_group])
+        unit = pd.factorize(units[in_group])[0]
+        n_units = int(unit.max()) + 1
+        weight = 1 / (np.bincount(unit)[unit] * n_units)
+        right = {
+            name: correct_predictions(truth[in_group], winner[in_group])
             for name, winner in winners.items()
         }
         row = {"group": label}
         if users is not None:
-            row["n_users"] = len(next(iter(accuracy.values())))
+            row["n_users"] = n_units
         row["n_comparisons"] = int(in_group.sum())
-        row |= {name: float(value.mean()) for name, value in accuracy.items()}
-        for name in accuracy:
+        row |= {name: float(weight @ value) for name, value in right.items()}
+        for name in right:
             if reference is not None and name != reference:
-                gain = (accuracy[name] - accuracy[reference]).to_numpy()
-                mean, low, high = paired_interval(gain)
-                row |= {f"{name}_gain": mean, f"{name}_low": low, f"{name}_high": high}
+                difference = right[name] - right[reference]
+                found = clustered_means(difference, weight, [unit], possible=1.0)
+                row |= {f"{name}_gain": found.mean.item()}
+                row[f"{name}_low"], row[f"{name}_high"] = found.interval(LEVEL)
         rows.append(row)
     table = pd.DataFrame(rows).set_index("group")
     return table.sort_values(size_column(table), ascending=False, kind="stable")

@@ -143,7 +143,7 @@ def compare(
             if name == reference:
                 continue
             difference = part.correct[name] - part.correct[reference]
-            estimate = clustered_means(difference, weight, clusters, count=part.count)
+            estimate = clustered_means(difference, weight, clusters, count=part.count, possible=1.0)
             interval = estimate.interval(confidence_level)
             row = (group, name, int(clusters[0].max()) + 1, whole(part.count.sum()).item())
             gain = accuracy[name] - accuracy[reference]
