@@ -144,7 +144,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     pareto_status_ : str
         One-sentence summary of ``pareto_report_``.
     history_report_, options_report_ : DataFrame or None
-        The same by number of known comparisons, and for every option that was looked at.
+        The same by number of drawn comparisons (docs/method.md), and for every option looked at.
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
@@ -346,7 +346,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                     fits.margins_by_length,
                     fits.judged.trainer,
                     fits.judged.groups,
-                    fits.longest_history(),
+                    fits.known_by_length,
                 )
                 verdict = ensure_no_harm(judge, ranked, self.no_harm)
                 module = fits.final(

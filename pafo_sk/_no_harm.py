@@ -58,7 +58,7 @@ class Verdict:
     report : DataFrame
         See `pareto_report`.
     by_length : DataFrame
-        Accuracy of every group by the number of known comparisons.
+        Accuracy of every group by the number of comparisons drawn, and mean number of those known.
     options : DataFrame
         What each option that was looked at would give each group.
     status : str
@@ -122,9 +122,14 @@ class Judge:
         margins by histories of these lengths and of their own, (n_comparisons, n_lengths + 1).
     trainer : Trainer
     groups : Groups
+    known_by_length : callable
+        Maps lengths to how many comparisons (each as often as it counts) these histories hold,
+        (n_comparisons, n_lengths + 1); to None where there are no users.
+
+    Attributes
+    ----------
     longest_history : float or None
-        Most comparisons in the history of a held-out row, each as often as it counts; 0 if all
-        histories are empty, None where there are no users.
+        Most comparisons in the history of a held-out row; None where there are no users.
     """
 
     def __init__(
@@ -133,13 +138,14 @@ class Judge:
         margins_of: Callable[[Any, Sequence[int], float, Sequence[int]], np.ndarray],
         trainer: Trainer,
         groups: Groups,
-        longest_history: float | None,
+        known_by_length: Callable[[Sequence[int]], np.ndarray | None],
     ):
         self.references, self.margins_of = references, margins_of
         self.trainer, self.groups = trainer, groups
         self.pooled_right = correct(references["pooled"], trainer.label)
-        self.longest_history = longest_history
-        self.lengths = [length for length in LENGTHS if length < round(longest_history or 0)]
+        self.known_by_length, known = known_by_length, known_by_length(())
+        self.longest_history = None if known is None else float(known.max())
+        self.lengths = [length for length in LENGTHS if length < round(self.longest_history or 0)]
 
     @property
     def without_histories(self) -> bool:
@@ -148,13 +154,10 @@ class Judge:
 
     def judge(self, option: Option, margins: np.ndarray) -> Judged:
         """Judge an option by its held-out margins."""
-        trainer, group, pooled = self.trainer, self.groups.codes, self.references["pooled"]
-        found = [
-            gains(
-                correct(margin, trainer.label) - self.pooled_right, trainer, group, margin != pooled
-            )
-            for margin in margins.T
-        ]
+        trainer, group = self.trainer, self.groups.codes
+        changes = correct(margins.T, trainer.label) - self.pooled_right
+        differs = self.references["pooled"] != margins.T
+        found = [gains(c, trainer, group, d) for c, d in zip(changes, differs, strict=True)]
         losses = [
             calibrated_losses(margin, trainer.label, trainer.user, group, trainer.weight)
             for margin in margins.T
@@ -282,11 +285,15 @@ def _by_length(judge: Judge, chosen: Judged) -> pd.DataFrame:
     """Accuracy of every group by the number of known comparisons, with paired intervals."""
     label, group = judge.trainer.label, judge.groups.codes
     pooled = gains(judge.pooled_right, judge.trainer, group).mean
-    parts = {}
+    known = judge.known_by_length(judge.lengths)
+    parts: dict[Any, pd.DataFrame] = {}
     for length, margin, gain in zip(
         [*judge.lengths, "all"], chosen.margins.T, chosen.gains, strict=True
     ):
-        columns = {
+        columns: dict[str, np.ndarray] = {}
+        if known is not None:
+            columns["mean_known"] = gains(known[:, len(parts)], judge.trainer, group).mean
+        columns |= {
             "pooled": pooled,
             "unified": gains(correct(margin, label), judge.trainer, group).mean,
             "unified_gain": gain.mean,

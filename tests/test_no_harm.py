@@ -27,7 +27,12 @@ def mended(
         return np.where(served[:, None], pooled[:, None], margins)
 
     references = {"pooled": pooled, "specialist": pooled}
-    judge = Judge(references, margins_of, trainer, groups, longest)
+
+    def known_by_length(lengths):
+        if longest is not None:
+            return np.tile([*lengths, longest], (len(trainer), 1))
+
+    judge = Judge(references, margins_of, trainer, groups, known_by_length)
     return ensure_no_harm(judge, list(own), no_harm)
 
 
@@ -102,6 +107,7 @@ def test_harm_with_short_histories_is_harm():
     assert "short histories counting for less" in found.status
     assert found.by_length.loc[("few", "all"), "unified_gain"] == pytest.approx(0.6)
     assert found.by_length.loc["most"].index.tolist() == [*LENGTHS[:4], "all"]
+    np.testing.assert_allclose(found.by_length.loc["few", "mean_known"], [*LENGTHS[:4], 9])
 
 
 def test_the_status_says_what_was_refused_and_who_would_get_it():

@@ -100,7 +100,10 @@ def card_of(estimator: Any, license: str) -> ModelCard:
     if (report := estimator.pareto_report_) is not None:
         sections.append(("Whom it serves how well", of_groups(estimator, report)))
     if (by_length := estimator.history_report_) is not None:
-        text = "Accuracy on held-out comparisons by the number of a user's known comparisons."
+        text = (
+            "Accuracy on held-out comparisons by the number of a user's known comparisons "
+            "that were drawn. Those that are linked to the one in question are left out."
+        )
         sections.append(("How much it needs to know", [text, _lengths(by_length)]))
     sections.append(("What it infers about users", _inferences(estimator)))
     sections.append(("Limits", [LIMITS]))

@@ -61,18 +61,26 @@ class CandidateFits:
             "specialist": specialists.margins(trainer, own),
         }
 
-    def longest_history(self) -> float | None:
-        """Most comparisons that the history of a row holds; None where there are no users.
+    def known_by_length(self, lengths: Sequence[int]) -> np.ndarray | None:
+        """How many comparisons the histories in `margins_by_length` hold of a row's user.
 
-        Each as often as it counts; exactly 0 if all histories are empty.
+        They are fewer than the length where rows were drawn that are linked to the row, or the row
+        itself.
+
+        Returns
+        -------
+        ndarray of shape (n_judged, n_lengths + 1), or None without users
+            Each comparison as often as it counts; exactly 0 where a history is empty.
         """
-        trainer = self.judged.trainer
+        trainer, index = self.trainer, _history_index(self.trainer)
         if trainer.user.min() < 0:
             return None
-        once = np.ones(len(trainer))
-        counts = np.stack([once, once if trainer.weight is None else trainer.weight], axis=1)
-        n_rows, longest = _history_index(trainer).others(torch.as_tensor(counts)).amax(dim=0)
-        return float(longest) if n_rows else 0.0
+        kept = self._kept(lengths).astype(np.float64)
+        found = index.others(torch.as_tensor(kept)).numpy()
+        if trainer.weight is not None:
+            counted = index.others(torch.as_tensor(kept * trainer.weight[:, None])).numpy()
+            found = np.where(found > 0, counted, 0.0)
+        return found[self.one.groups.known]
 
     def held_out(self, candidates: Sequence[Candidate], folds: Sequence[int]) -> list[np.ndarray]:
         """Margins of the judged rows of some folds, by models that did not see the fold.
@@ -118,10 +126,7 @@ class CandidateFits:
             The last column is by histories of their own length.
         """
         trainer, known = self.trainer, self.one.groups.known
-        shuffled = np.random.RandomState(trainer.seed).permutation(len(trainer))
-        place = np.empty(len(trainer), dtype=np.int64)
-        place[shuffled] = place_of_rows(trainer.user[shuffled])
-        kept = place[:, None] < np.array([*lengths, np.inf])
+        kept = self._kept(lengths)
         margins = np.empty(kept.shape)
         modules = self.fitted([(candidate, fold) for fold in range(trainer.n_folds)])
         for fold, module in enumerate(modules):
@@ -132,6 +137,14 @@ class CandidateFits:
             out = (trainer.fold == fold) & known
             margins[out] = history_margins(changed, trainer, out, kept)
         return margins[known]
+
+    def _kept(self, lengths: Sequence[int]) -> np.ndarray:
+        """Rows that histories of these lengths may hold, and all, (n_rows, n_lengths + 1)."""
+        trainer = self.trainer
+        shuffled = np.random.RandomState(trainer.seed).permutation(len(trainer))
+        place = np.empty(len(trainer), dtype=np.int64)
+        place[shuffled] = place_of_rows(trainer.user[shuffled])
+        return np.asarray(place[:, None] < np.array([*lengths, np.inf]))
 
     def fitted(self, jobs: Sequence[Job]) -> list[HistoryModel]:
         """The models of candidates and folds, each trained once, in ``n_jobs`` processes."""

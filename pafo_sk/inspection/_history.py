@@ -44,7 +44,8 @@ class HistoryDisplay(Display):
     report : DataFrame
         A row each for "majority" and "minority", or one for "all". The columns are ``n_users``, an
         accuracy in [0, 1] for every length and, where known, the differences to length 0 with
-        their intervals: ``{length}_gain``, ``{length}_low`` and ``{length}_high``.
+        their intervals: ``{length}_gain``, ``{length}_low`` and ``{length}_high``. Where histories
+        hold fewer than ``length``, ``{length}_known`` is the mean number; the axis names it.
     lengths : sequence of int
         Columns to draw, rising from 0, where the pooled model predicts.
 
@@ -212,7 +213,9 @@ class HistoryDisplay(Display):
     def from_report(cls, estimator: Any, *, ax: Axes | None = None) -> HistoryDisplay:
         """Draw ``history_report_``, what held-out rows of `fit` said of every length.
 
-        Groups other than the majority are drawn together, their users counting equally.
+        Groups other than the majority are drawn together, their users counting equally. Comparisons
+        of a user were drawn, and those that are linked to the one in question left out: the axis
+        names, in brackets, how many were known on average.
 
         Parameters
         ----------
@@ -253,6 +256,7 @@ class HistoryDisplay(Display):
                 halves = share * (found["unified_high"] - found["unified_gain"])
                 half = np.sqrt((halves**2).sum())
                 row[length] = (share * found["unified"]).sum()
+                row[f"{length}_known"] = (share * found["mean_known"]).sum()
                 row[f"{length}_gain"] = gain
                 row[f"{length}_low"], row[f"{length}_high"] = gain - half, gain + half
             rows[side] = row
@@ -293,11 +297,17 @@ class HistoryDisplay(Display):
                 row[0], color=style["color"], linestyle=":", linewidth=1
             )
         self.references_[side].set_label("no history: the pooled model")
-        ax.set_xticks(lengths, [str(length) for length in lengths])
+        names, axis = [str(length) for length in lengths], "known comparisons of a user"
+        if f"{lengths[-1]}_known" in self.report:
+            known = self.report[[f"{length}_known" for length in lengths]].T
+            means = np.average(known, axis=1, weights=self.report["n_users"])
+            names = [f"{name}\n({mean:.1f})" for name, mean in zip(names, means, strict=True)]
+            axis = "comparisons drawn of a user (mean number not linked)"
+        ax.set_xticks(lengths, names)
         ax.set_xticks([], minor=True)
         show_percent(ax.yaxis)
         note = f"bands: {INTERVAL} of the difference to none"
-        label_axes(ax, "known comparisons of a user", "accuracy on others (%)", note)
+        label_axes(ax, axis, "accuracy on others (%)", note)
         legend_above(ax)
         return self
 

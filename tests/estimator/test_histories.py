@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pafo_sk import PafoRewardEstimator
+from pafo_sk import ComparisonTable, PafoRewardEstimator
 from pafo_sk.datasets import make_preferences
 
 FEATURES = [f"x{j}" for j in range(6)]
@@ -32,6 +32,24 @@ def personal(data):
     """A model that reads histories, whatever that costs a group of 20 users."""
     model = PafoRewardEstimator(n_folds=3, no_harm=None, distill_weight=0.0, random_state=0)
     return model.fit(data.X, data.y, groups=data.groups)
+
+
+@pytest.mark.parametrize("weight", [None, 3.0])
+def test_the_report_says_how_many_comparisons_were_known(weight):
+    """Of 15 pairs of six items, each shares no item with six: 2 that are drawn are 0.8 known."""
+    a, b = np.triu_indices(6, 1)
+    user = np.repeat(np.arange(9), 15)
+    items = np.random.RandomState(0).normal(size=(6, 3))
+    X = ComparisonTable(items, np.tile(a, 9), np.tile(b, 9), users=user)
+    y = (np.arange(len(user)) * 7 % 11 < 5).astype(int)
+    model = PafoRewardEstimator(n_prototypes=0, distill_weight=0.0, no_harm=None, random_state=0)
+    weights = None if weight is None else np.full(len(user), weight)
+    model.fit(X, y, groups=user % 2, sample_weight=weights)
+    for _, known in model.history_report_["mean_known"].groupby(level=0):
+        lengths = [0, 2, 4] if weight is None else [0, 2, 4, 8, 16]
+        assert known.index.get_level_values("n_known").tolist() == [*lengths, "all"]
+        drawn = np.minimum([*lengths, 15], 15)
+        np.testing.assert_allclose(known, drawn * 6 / 15 * (weight or 1))
 
 
 def test_enrolled_users_are_served_better(personal, newcomers):
