@@ -26,11 +26,14 @@ def final_estimator(estimator: Any) -> Any:
 
 
 def users_of(estimator: Any, X: Any, users: Any = None) -> np.ndarray | None:
-    """The given users, else the estimator's user column of X; None where it has none."""
+    """The given users, else the estimator's user column of X; None where it has none.
+
+    Without an estimator, its default: the column "user" of a frame, or the users of a table.
+    """
     if users is not None:
         return check_labels(users, "users")
     final = final_estimator(estimator)
-    column = getattr(final, "user", None)
+    column = "user" if estimator is None else getattr(final, "user", None)
     if column is None:
         return None
     if isinstance(X, ComparisonTable):

@@ -59,8 +59,9 @@ def compare(
         Fitted estimators by name. Instead of an estimator, an array of predicted winners, or of
         margins (numbers that are not labels in y; a positive one means that the second of the
         sorted labels wins), of shape (n_comparisons,). Whole numbers are margins only if one of
-        them is negative. A list of dictionaries with the same names: one for every seed, and then
-        all columns are lists as well.
+        them is negative. Fractions between 0 and 1 alone are probabilities, and an error. A list of
+        dictionaries with the same names: one for every seed, and then all columns are lists as
+        well.
     X : comparisons, or list of them
         None is allowed where no model is an estimator.
     y : array-like of shape (n_comparisons,), or list of them
@@ -70,8 +71,9 @@ def compare(
         None: the ``group_column`` of the first estimator; without one, all users are compared
         together.
     users : array-like of shape (n_comparisons,), list of them, or None, default=None
-        User of every comparison. None: the user column of the first estimator; without one, every
-        comparison counts equally, as a user of its own.
+        User of every comparison. None: the user column of the first estimator, or, where no model
+        is an estimator, the column "user" of a frame and the users of a table; without any, every
+        comparison counts equally.
     sample_weight : array-like of shape (n_comparisons,), list of them, or None, default=None
         How often each comparison counts; one of weight 0 is left out. Whole numbers, where users
         are not known. None: once.
@@ -84,9 +86,9 @@ def compare(
     -------
     DataFrame
         A row for every group, the one with most users first, and every model but the reference:
-        group, model, n_users, n_comparisons (over all seeds), accuracy, reference (its accuracy),
-        difference, low, high. Accuracies are means over seeds. The limits are infinite for a group
-        of one user.
+        group, model, n_users (where there are users), n_comparisons (over all seeds), accuracy,
+        reference (its accuracy), difference, low, high. Accuracies are means over seeds. The limits
+        are infinite for a group of one user.
 
     Raises
     ------
@@ -150,7 +152,8 @@ def compare(
             found.append((*row, accuracy[name], accuracy[reference], gain, *interval))
     columns = ["group", "model", "n_users", "n_comparisons", "accuracy", "reference"]
     table = pd.DataFrame(found, columns=[*columns, "difference", "low", "high"])
-    return table.sort_values("n_users", ascending=False, kind="stable", ignore_index=True)
+    table = table.sort_values("n_users", ascending=False, kind="stable", ignore_index=True)
+    return table if rows.has_users else table.drop(columns="n_users")
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ class _Rows:
     correct : dict of ndarray of shape (n,)
     group, user, seed, count : ndarray of shape (n,)
     prompt : ndarray of shape (n,), or None
+    has_users : bool
+        Without users, every row has a label of its own for one.
     """
 
     correct: dict[str, np.ndarray]
@@ -170,6 +175,7 @@ class _Rows:
     prompt: np.ndarray | None
     seed: np.ndarray
     count: np.ndarray
+    has_users: bool
 
     @classmethod
     def stacked(cls, seeds: list[_Rows]) -> _Rows:
@@ -182,6 +188,7 @@ class _Rows:
             np.concatenate(prompts) if len(prompts) == len(seeds) else None,
             np.repeat(np.arange(len(seeds)), [len(part.user) for part in seeds]),
             np.concatenate([part.count for part in seeds]),
+            all(part.has_users for part in seeds),
         )
 
     def __getitem__(self, mask: np.ndarray) -> _Rows:
@@ -192,6 +199,7 @@ class _Rows:
             None if self.prompt is None else self.prompt[mask],
             self.seed[mask],
             self.count[mask],
+            self.has_users,
         )
 
     def weight(self) -> np.ndarray:
@@ -275,7 +283,7 @@ def _judge(
     sizes |= {f"predictions of {name!r}": len(right) for name, right in correct.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"Sizes differ: {sizes}. Give one value per comparison in each.")
-    count = np.ones(len(rows))
+    count, has_users = np.ones(len(rows)), user is not None
     if user is None:  # labels that no other seed has
         user = check_labels([object() for _ in rows], "users")
     else:
@@ -287,6 +295,7 @@ def _judge(
         None if prompt is None else prompt[rows],
         np.zeros(len(rows), dtype=np.int64),
         count,
+        has_users,
     )
 
 
@@ -305,6 +314,13 @@ def _winners(given: Any, truth: np.ndarray) -> np.ndarray:
             raise ValueError(
                 f"Margins must be finite and y must hold two labels; it holds {labels.tolist()}. "
                 "Pass predicted winners instead, as model.predict(X) gives them."
+            )
+        fraction = given != np.round(given)
+        if fraction.any() and given.min() >= 0 and given.max() <= 1:
+            raise ValueError(
+                f"All numbers lie between 0 and 1, such as {given[fraction].tolist()[0]:.3g}, so "
+                "they are probabilities, and no margins. Pass winners, model.predict(X), or "
+                "margins, model.decision_function(X)."
             )
         given = labels[(given > 0).astype(np.int64)]
     return given

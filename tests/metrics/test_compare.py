@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from reports import case
 
+from pafo_sk import ComparisonTable
 from pafo_sk._pareto_report import paired_interval
 from pafo_sk.metrics import compare, group_accuracy, user_accuracy
 
@@ -93,6 +94,27 @@ def test_forms_of_a_model_give_the_same():
     np.testing.assert_allclose(turned["low"], -expected["high"])
 
 
+@pytest.mark.parametrize("form", ["frame", "table"])
+def test_users_of_predictions_are_read_as_prompts_are(form):
+    c = case()
+    X = pd.DataFrame({"user": c.users, "x": c.X})
+    if form == "table":
+        X = ComparisonTable(np.zeros((2, 1)), c.y * 0, c.y * 0 + 1, users=c.users)
+    models = {"base": c.X - 0.5, "new": c.X - 0.6}
+    expected = compare(models, None, c.y, c.groups, users=c.users)
+    pd.testing.assert_frame_equal(compare(models, X, c.y, c.groups), expected)
+    assert expected["n_users"].tolist() == [10] * 4
+
+
+def test_probabilities_are_no_margins():
+    """All of them are positive, so that one side would win everywhere."""
+    y, margin = np.array([0, 1, 1, 0]), np.array([-2.0, 1, 3, -1])
+    proba = 1 / (1 + np.exp(-margin))
+    with pytest.raises(ValueError, match=r"such as 0\.119.*probabilities.*decision_function"):
+        compare({"base": margin, "new": proba}, None, y)
+    assert compare({"base": margin, "new": 2 * margin}, None, y)["accuracy"].item() == 1
+
+
 @pytest.mark.parametrize("labels", [[0, 1], [-1, 1], ["a", "b"], [False, True]])
 @pytest.mark.parametrize("kind", [np.int64, np.int8, np.float64])
 def test_margins_that_are_whole_numbers(labels, kind):
@@ -163,7 +185,8 @@ def test_without_users_and_groups_and_with_prompts():
     c = case()
     models = {"base": c.X - 0.5, "new": c.X - 0.6}
     row = compare(models, None, c.y).iloc[0]
-    assert (row["group"], row["n_users"]) == ("all", 480)
+    assert (row["group"], row["n_comparisons"]) == ("all", 480)
+    assert "n_users" not in row  # comparisons are no users
     # the models differ on one prompt of ten alone
     X = pd.DataFrame({"prompt": (10 * c.X).astype(int)})
     by_prompt = compare(models, X, c.y).iloc[0]
