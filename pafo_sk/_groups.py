@@ -95,7 +95,8 @@ def read_groups(
             'out to infer them from the support rate, or use strategy="pooled".'
         )
     check_one_group_a_user(codes, labels, user, users, name)
-    _check_sides(codes[known], labels, label[known], name)
+    counted = None if weight is None else weight[known]
+    _check_sides(codes[known], labels, label[known], name, counted)
     found = largest_first(labels, codes, user, name, weight)
     return found if known.all() else _with_note(found, name, user)
 
@@ -158,10 +159,12 @@ def check_one_group_a_user(
         )
 
 
-def _check_sides(codes: np.ndarray, labels: Any, label: np.ndarray, name: str) -> None:
+def _check_sides(
+    codes: np.ndarray, labels: Any, label: np.ndarray, name: str, weight: np.ndarray | None
+) -> None:
     """Raise if a group's winners are all on one side, unless that is likely to be chance."""
-    count = np.bincount(codes)
-    wins = np.bincount(codes, label)
+    count = np.bincount(codes, weight)
+    wins = np.bincount(codes, label if weight is None else label * weight)
     one_sided = (wins == 0) | (wins == count)
     by_chance = 2.0 ** (1 - count) * len(count)
     wrong = np.flatnonzero(one_sided & (by_chance < 0.05))

@@ -31,7 +31,8 @@ def support_rate(
 
     Where at least ``min_others`` other users compared the same pair it is their share, counted
     without the user; elsewhere it is the pooled model's held-out probability of the user's answer.
-    A user's mean is shrunk towards the mean of all by ``prior_rows`` rows.
+    A user's mean is shrunk towards the mean of all by ``prior_rows`` rows. Comparisons of an item
+    with itself are left out, because their side is not an answer.
 
     Parameters
     ----------
@@ -46,8 +47,10 @@ def support_rate(
     """
     if not len(users):
         return None
-    comparisons, label, user = trainer.linked, trainer.label, trainer.user
-    weight = np.ones(len(trainer)) if trainer.weight is None else trainer.weight
+    rows = np.flatnonzero(trainer.linked.a != trainer.linked.b)
+    comparisons, label, user = trainer.linked[rows], trainer.label[rows], trainer.user[rows]
+    given = trainer.weights_of(rows)
+    weight = np.ones(len(rows)) if given is None else given
     low, high = np.minimum(comparisons.a, comparisons.b), np.maximum(comparisons.a, comparisons.b)
     low_won = np.where(comparisons.a == low, label, 1 - label) == 0
     pair = pair_codes(low, high)
@@ -59,11 +62,11 @@ def support_rate(
     others = np.rint(np.bincount(pair, each)[pair]) - 1
     share_low = (np.bincount(pair, own[vote] * each)[pair] - own[vote]) / np.maximum(others, 1)
     counted = np.where(low_won, share_low, 1 - share_low)
-    modelled = expit((2 * label - 1) * margin)
+    modelled = expit((2 * label - 1) * margin[rows])
     support = np.where(others >= min_others, counted, modelled)
-    n = np.bincount(user, weight)
-    mean = np.average(support, weights=trainer.weight)
-    rate = (np.bincount(user, support * weight) + prior_rows * mean) / (n + prior_rows)
+    n, sums = (np.bincount(user, each, len(users)) for each in (weight, support * weight))
+    mean = np.average(support, weights=given) if len(rows) else 0.5
+    rate = (sums + prior_rows * mean) / (n + prior_rows)
     return pd.Series(rate, index=users, name="support_rate")
 
 

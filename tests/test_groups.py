@@ -115,6 +115,23 @@ def test_group_with_one_class_only():
         read_groups(groups, "groups", label, np.full(30, -1), NO_USERS)
 
 
+def test_rows_of_a_group_with_one_class_count_by_weight():
+    """Five rows of weight two are ten, and ten of weight 0.4 are four."""
+    label, nobody = np.array([1.0, 0] * 10 + [1.0] * 5), np.full(25, -1)
+    groups, weight = ["both"] * 20 + ["one"] * 5, np.repeat([1.0, 2.0], [20, 5])
+    read_groups(groups, "groups", label, nobody, NO_USERS)
+    with pytest.raises(ValueError, match="in group 'one' the same side wins in all 5 rows"):
+        read_groups(groups, "groups", label, nobody, NO_USERS, weight)
+    rows = np.repeat(np.arange(25), weight.astype(int))
+    with pytest.raises(ValueError, match="in group 'one' the same side wins in all 10 rows"):
+        read_groups([groups[row] for row in rows], "groups", label[rows], np.full(30, -1), NO_USERS)
+    weight = np.repeat([1.0, 0.4], [20, 10])
+    rows = np.r_[:25, 20:25]
+    read_groups(
+        [groups[row] for row in rows], "groups", label[rows], np.full(30, -1), NO_USERS, weight
+    )
+
+
 def test_group_with_one_class_by_chance():
     """Four rows of one class say nothing against a group."""
     label = np.array([1.0, 0] * 10 + [1.0] * 4)

@@ -105,6 +105,17 @@ def test_support_rate_against_a_slow_loop(rows):
     np.testing.assert_allclose(found, expected)
 
 
+def test_the_side_of_equal_items_is_no_answer():
+    """User 0 has one other comparison, and user 3 has none."""
+    a, b, user = [5, 5, 5, 5, 0, 0, 0], [5, 5, 5, 5, 1, 1, 1], [0, 1, 2, 3, 0, 1, 2]
+    others = rate_of(a[4:], b[4:], [1, 1, 0], user[4:], min_others=2)
+    for first in ([1, 1, 1, 0], [0, 1, 0, 1]):
+        rate = rate_of(a, b, [*first, 1, 1, 0], user, min_others=2)
+        np.testing.assert_allclose(rate[:3], others)
+        assert rate[3] == pytest.approx(1 / 3)  # the mean of the three shares
+    assert rate_of([5, 5], [5, 5], [1, 0], [0, 1]).tolist() == [0.5, 0.5]
+
+
 # Split
 
 
