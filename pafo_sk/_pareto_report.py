@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._clusters import ClusteredMeans, clustered_means
+from pafo_sk._comparisons.links import n_linked_across_folds
 from pafo_sk._comparisons.weights import whole
 from pafo_sk._groups import Groups
 from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._warnings import warn_caller
 
 LEVEL = 0.95
 # A model whose accuracy is clearly below this has found next to nothing.
@@ -117,6 +119,7 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
         (``_gain``) with its 95 % interval over users and prompts (``_low``, ``_high``). With
         specialists, ``reads_as`` comes last: see `reading`.
     """
+    _warn_of_linked_folds(trainer)
     right = {model: correct(margin, trainer.label) for model, margin in margins.items()}
     by_group = {model: gains(value, trainer, groups.codes).mean for model, value in right.items()}
     unit, group_of_unit = units(trainer, groups.codes)
@@ -143,6 +146,22 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
             for code, mine in enumerate(np.split(*_by_group(group_of_unit)))
         ]
     return pd.DataFrame(columns, index=as_index(groups))
+
+
+def _warn_of_linked_folds(trainer: Trainer) -> None:
+    """Warn if users are too few to be held out whole, and their rows are linked."""
+    n_users = int(trainer.user.max()) + 1
+    if not 0 < n_users < trainer.n_folds:
+        return
+    n = n_linked_across_folds(trainer.linked, trainer.user, trainer.fold, trainer.reference)
+    if n:
+        warn_caller(
+            f"X has {n_users} users for n_folds={trainer.n_folds} folds, so that rows are held out "
+            f"one by one: {n} of {len(trainer)} share an item with a row of their user in another "
+            "fold. Held-out numbers (pareto_report_, pareto_status_) are then not held out, and "
+            f"coin flips may look like a taste. Fit with {trainer.n_folds} users or more, or judge "
+            "the model on new items: cross_validate(model, X, y, cv=UnlinkedKFold(3))."
+        )
 
 
 def as_index(groups: Groups) -> pd.Index:

@@ -143,6 +143,25 @@ def history_keys(
     return by_a, by_b, pair_codes(low, high)
 
 
+def n_linked_across_folds(
+    comparisons: ComparisonTable, user: np.ndarray, fold: np.ndarray, reference: int | None
+) -> int:
+    """Count the rows that share an item with a row of their user in another fold.
+
+    There are none but where `fold_of_rows` had fewer users than folds, or no users.
+    """
+    if comparisons.prompts is not None or user.min() < 0:
+        return 0
+    by_a, by_b, _ = history_keys(comparisons, user, reference)
+    n_codes = 1 + int(max(by_a.max(), by_b.max()))
+    first, last = np.full(n_codes, fold.max()), np.zeros(n_codes, dtype=fold.dtype)
+    for code in (by_a, by_b):
+        np.minimum.at(first, code, fold)
+        np.maximum.at(last, code, fold)
+    apart = first < last
+    return int((apart[by_a] | apart[by_b]).sum())
+
+
 def reference_item(
     comparisons: ComparisonTable, user: np.ndarray, weight: np.ndarray | None = None
 ) -> int | None:

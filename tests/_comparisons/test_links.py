@@ -10,6 +10,7 @@ from pafo_sk import ComparisonTable
 from pafo_sk._comparisons.links import (
     fold_of_rows,
     history_keys,
+    n_linked_across_folds,
     reference_item,
     without_idle_prompts,
 )
@@ -104,6 +105,18 @@ def test_rows_are_spread_without_users_and_with_fewer_users_than_folds():
     for user in (np.full(66, -1), np.zeros(66, int), np.arange(66) % 2):
         fold = cut(table(np.zeros(66, int), np.ones(66, int)), user)
         assert np.bincount(fold).tolist() == [22] * 3
+
+
+@given(rows, st.integers(0, 1))
+def test_rows_linked_across_folds_against_a_slow_loop(drawn, most):
+    """Of one user, or of two."""
+    user, a, b, prompt = (np.array(column) for column in zip(*drawn, strict=True))
+    user = np.unique(np.minimum(user, most), return_inverse=True)[1]
+    fold = cut(table(a, b), user)
+    linked = {i for i, j in linked_rows(a, b, user) if fold[i] != fold[j]}
+    assert n_linked_across_folds(table(a, b), user, fold, None) == len(linked)
+    assert n_linked_across_folds(table(a, b, prompt), user, fold, None) == 0
+    assert n_linked_across_folds(table(a, b), np.full(len(a), -1), fold, None) == 0
 
 
 def test_equal_pairs_stay_together_without_users():

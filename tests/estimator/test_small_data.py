@@ -1,5 +1,7 @@
 """Few users, few comparisons, and folds without a group: the simpler model, openly."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,6 +49,25 @@ def test_a_group_of_few_users(n_minority, n_known):
     for name, row in model.pareto_report_.iterrows():
         if row["unified_gain"] < 0:
             assert name in model.pareto_status_
+
+
+@pytest.mark.parametrize("n_users", [2, 3])
+def test_users_who_are_fewer_than_folds(n_users):
+    """Their rows share items: what is held out is told by the rest."""
+    a, b = np.triu_indices(8, 1)
+    user = np.repeat(np.arange(n_users), len(a))
+    items = np.random.RandomState(0).normal(size=(8, 3))
+    X = ComparisonTable(items, np.tile(a, n_users), np.tile(b, n_users), users=user)
+    y = (np.arange(len(user)) * 7 % 11 < 5).astype(int)
+    model = PafoRewardEstimator(strategy="balanced", random_state=0)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model.fit(X, y, groups=user % 2)
+    said = [str(one.message) for one in found if "not held out" in str(one.message)]
+    assert len(said) == (n_users < 3)
+    if said:
+        assert "X has 2 users for n_folds=3 folds" in said[0]
+        assert "56 of 56 share an item" in said[0]
 
 
 def test_six_users_who_compare_with_the_status_quo():
