@@ -73,6 +73,15 @@ def test_intervals():
     assert table.loc["random", "share_of_gain"] == pytest.approx(0, abs=1e-12)
 
 
+def test_users_and_prompts_of_a_frame_are_read_without_an_estimator():
+    items = pd.DataFrame({"user": USERS, "prompt": PROMPTS})
+    found = best_of_n_report({"good": GOOD, "bad": BAD}, items, UTILITY, GROUPS)
+    given = best_of_n_report(
+        {"good": GOOD, "bad": BAD}, None, UTILITY, GROUPS, users=USERS, prompts=PROMPTS
+    )
+    pd.testing.assert_frame_equal(found, given)
+
+
 def test_users_count_equally():
     users = ["ann"] * 4 + ["bob"] * 2
     utility = [0.0, 1, 0, 1, 0, 5]
