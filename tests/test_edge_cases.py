@@ -43,7 +43,8 @@ def assert_sound(model, X):
     if report is not None:
         assert not report.isna().any(axis=None)
         assert report[["pooled", "unified"]].stack().between(0, 1).all()
-        assert report["n_users"].ge(1).all()
+        assert ("n_users" in report) == model.reader_.has_users_
+        assert report["n_comparisons"].ge(1).all()
     return report
 
 

@@ -66,7 +66,8 @@ def best_of_n_report(
         all users are reported together.
     users, prompts : array-like of shape (n,) or None, default=None
         User and prompt of every row. None: the user column of the first estimator (without one,
-        the column ``user`` of items), and the column ``prompt`` of items. Rows of the same user and prompt are the responses to choose from.
+        the column ``user`` of items), and the column ``prompt`` of items. Rows of the same user and
+        prompt are the responses to choose from.
     reference : str or None, default=None
         Name of the model with which the others are compared. None: the first one.
     confidence_level : float in (0, 1), default=0.95
