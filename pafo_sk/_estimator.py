@@ -148,8 +148,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     distill_weight_ : float
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
-        Where X is text, the encoder's name, fingerprint, layers and dimension; its window and what
-        is done with longer texts, or a signature of its vectors, if it is an object of one's own.
+        Where X is text, the encoder's name, fingerprint, dimension and settings that alter vectors;
+        what is done with longer texts, or a signature of the vectors of an object of one's own.
     history_ : Histories
         Sums over every user's known comparisons.
     n_features_in_ : int

@@ -23,6 +23,7 @@ from pafo_sk._comparisons.unread_users import warn_unread_prompt, warn_unread_us
 from pafo_sk._encoding.encode import check_same_encoder, encode_texts, encoder_info
 from pafo_sk._encoding.layers import block_scales, check_layers, resolve_layers, scaled_blocks
 from pafo_sk._encoding.loading import load_encoder, of_folder
+from pafo_sk._encoding.settings import check_same_settings, settings_of
 from pafo_sk._encoding.store import open_store
 from pafo_sk._encoding.truncation import RULE, warn_longer, window_of, within_window
 
@@ -322,30 +323,22 @@ class InputReader(BaseEstimator):
             settings = {"encode_params": params, "device": estimator.device}
             model = load_encoder(estimator.encoder, **settings)
             layers = resolve_layers(check_layers(params["layers"]), model)
+            asked = settings_of(model, params, layers)
             if not reset:
                 check_same_encoder(self.encoder_info_, estimator.encoder, model)
-                self._check_same_layers(layers)
+                check_same_settings(self.encoder_info_, asked, estimator.encode_params)
             settings |= {"cache": estimator.cache, "verbose": estimator.verbose}
             vectors = encode_texts(texts, estimator.encoder, **settings)
             if reset:
                 self.encoder_info_ = encoder_info(estimator.encoder, model)
                 self.encoder_info_ |= of_folder(estimator.encoder)
-                self.encoder_info_ |= {"dimension": vectors.shape[1], "layers": layers or "last"}
-                if (window := window_of(model, params)) is not None:
-                    self.encoder_info_ |= {"window": window, "longer_texts": RULE}
+                self.encoder_info_ |= {"dimension": vectors.shape[1], **asked}
+                if window_of(model, params) is not None:
+                    self.encoder_info_["longer_texts"] = RULE
                 self.block_scales_ = block_scales(vectors, len(layers))
             return scaled_blocks(vectors, self.block_scales_)
 
         return encode
-
-    def _check_same_layers(self, layers: tuple[int, ...]) -> None:
-        """Raise if other layers are asked for than those of `fit`."""
-        if (layers or "last") != (fitted := self.encoder_info_["layers"]):
-            raise ValueError(
-                f'encode_params["layers"] asks for {layers or "last"} of the encoder, and the '
-                f"model was fitted with {fitted}. Pass "
-                f'encode_params={{"layers": {fitted!r}}}, or fit again.'
-            )
 
 
 def split_user_column(X: Any, user: str | int | None) -> tuple[Any, Labels | None]:

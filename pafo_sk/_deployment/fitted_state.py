@@ -68,6 +68,8 @@ ENCODER: dict[str, Any] = {
     "dimension": int,
     "layers": (str, tuple),
 }
+# Files of earlier versions lack some of these.
+SETTINGS = ("window", "prompt", "normalize_embeddings")
 CLASSES = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|<U\d{1,5}|object")
 
 
@@ -259,7 +261,7 @@ def _reader(state: dict[str, Any]) -> InputReader:
     if "encoder_info_" in state:
         info, needed = state["encoder_info_"], set(ENCODER)
         typed = all(isinstance(info.get(name), kind) for name, kind in ENCODER.items())
-        others = set(info) - needed <= {"folder", "window", "longer_texts", "signature"}
+        others = set(info) - needed <= {"folder", "longer_texts", "signature", *SETTINGS}
         _require(typed and others, "its encoder is not described")
     return reader
 

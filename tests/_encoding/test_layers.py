@@ -205,5 +205,5 @@ def test_a_model_keeps_its_layers_and_scales(deep_encoder):
     last = PafoRewardEstimator(**fit, encode_params={"layers": "last"}).fit(data.X, data.y)
     assert (last.encoder_info_["layers"], last.encoder_info_["dimension"]) == ("last", 16)
     model.set_params(encode_params={"layers": (1, 4)})
-    with pytest.raises(ValueError, match=r"asks for \(1, 4\).*was fitted with \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"for layers=\(1, 4\).*fitted with layers=\(2, 4\)"):
         model.predict(data.X)

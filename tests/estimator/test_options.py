@@ -116,7 +116,8 @@ def test_fitted_attributes(fit, data):
 
 def test_fitted_attributes_of_texts(text_model):
     info = text_model.encoder_info_
-    assert info.keys() == {"name", "fingerprint", "layers", "dimension", "signature"}
+    settings = {"layers", "window", "prompt", "normalize_embeddings"}
+    assert info.keys() == {"name", "fingerprint", "dimension", "signature", *settings}
     assert info["dimension"] == 6
     assert info["name"].endswith("Letters")
     names = ["prompt", "response_a", "response_b", "user"]
