@@ -15,12 +15,22 @@ from pafo_sk._comparisons.tabular import is_frame
 
 
 def final_estimator(estimator: Any) -> Any:
-    """The estimator inside a search or a pipeline, which has the names of the columns."""
+    """The estimator inside searches, pipelines and the like, which has the names of the columns."""
+    estimator = _unwrapped(estimator)
+    while hasattr(estimator, "steps"):
+        estimator = _unwrapped(estimator.steps[-1][1])
+    return estimator
+
+
+def _unwrapped(estimator: Any) -> Any:
+    """The estimator inside meta-estimators, which see the same columns as it does."""
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
+        elif hasattr(estimator, "estimator_"):
+            estimator = estimator.estimator_
+        elif hasattr(estimator, "estimator") and not hasattr(estimator, "group_column"):
+            estimator = estimator.estimator
         else:
             return estimator
 
@@ -107,9 +117,7 @@ def n_unknown_users(estimator: Any, users: Any) -> int | None:
 
 def _in_pipeline(estimator: Any) -> bool:
     """Whether the columns that the final estimator names are those of a pipeline's last step."""
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
-    return hasattr(estimator, "steps")
+    return hasattr(_unwrapped(estimator), "steps")
 
 
 def majority_of(estimator: Any, groups: Any) -> Hashable:

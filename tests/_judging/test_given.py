@@ -5,12 +5,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import config_context
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from pafo_sk import ComparisonTable, metrics
+from pafo_sk._judging.given import users_of
 from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.metrics import compare, fairness_report, get_scorer
 from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
@@ -168,3 +171,39 @@ def test_a_user_column_of_which_x_has_no_trace(quick, data):
     without = X.drop(columns="rater")
     model.fit(without, y, paforewardestimator__groups=groups)
     assert fairness_report(model, without, y, groups).users is None
+
+
+@pytest.mark.parametrize("fitted_inside", [False, True])
+def test_users_behind_a_meta_estimator(quick, data, fitted_inside):
+    """Users count equally, and they have unequal numbers of rows."""
+    keep = np.random.RandomState(1).rand(len(data.X)) < np.where(data.X["user"] % 4, 0.3, 1)
+    X, y, groups = data.X[keep].reset_index(drop=True), data.y[keep], data.groups[keep]
+    model = quick(strategy="pooled").fit(X, y)
+    outer = FixedThresholdClassifier(FrozenEstimator(model) if fitted_inside else model).fit(X, y)
+    searched = GridSearchCV(outer, {"threshold": [0.5]}, cv=2).fit(X, y)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(model)).fit(X, y)
+    assert users_of(calibrated, X).tolist() == X["user"].tolist()
+    for wrapped in (outer, searched, make_pipeline(FunctionTransformer(), outer)):
+        for name in ("minority_accuracy", "worst_group_accuracy"):
+            scorer = get_scorer(name)
+            assert scorer(wrapped, X, y, groups=groups) == scorer(model, X, y, groups=groups)
+        report = fairness_report(wrapped, X, y, groups, random_state=0)
+        direct = fairness_report(model, X, y, groups, random_state=0)
+        pd.testing.assert_frame_equal(report.users, direct.users)
+        models = {"inside": model, "wrapped": wrapped}
+        there = compare(models, X, y, groups)
+        back = compare(dict(reversed(models.items())), X, y, groups)
+        assert (there["n_users"] > 0).all()
+        assert there["n_users"].tolist() == back["n_users"].tolist()
+
+
+def test_default_folds_behind_a_meta_estimator(quick, data, monkeypatch):
+    asked = []
+    split = UnlinkedKFold.split
+    monkeypatch.setattr(
+        UnlinkedKFold, "split", lambda self, *xs: asked.append(self.user) or split(self, *xs)
+    )
+    inside = quick(strategy="pooled", user="voter")
+    search = GroupGridSearchCV(FixedThresholdClassifier(inside), {"threshold": [0.5]}, cv=2)
+    search.fit(data.X.rename(columns={"user": "voter"}), data.y)
+    assert set(asked) == {"voter"}
