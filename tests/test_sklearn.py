@@ -84,6 +84,17 @@ def test_clone_shares_an_encoder_object(letter_encoder, tiny_encoder):
         assert clone(search).estimator.encoder is encoder
 
 
+def test_clone_refuses_a_subclass_that_changes_a_parameter(letter_encoder):
+    """Every clone would double it again, in a search without a word."""
+
+    class Doubled(PafoRewardEstimator):
+        def __init__(self, *, margin_temperature=1.0, encoder=letter_encoder):
+            super().__init__(margin_temperature=2 * margin_temperature, encoder=encoder)
+
+    with pytest.raises(RuntimeError, match=r"Cannot clone.*modifies parameter margin_temperature"):
+        clone(Doubled())
+
+
 def test_clone_keeps_requests():
     with config_context(enable_metadata_routing=True):
         model = PafoRewardEstimator().set_fit_request(groups=False)

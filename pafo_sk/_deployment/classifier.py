@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
@@ -131,12 +130,10 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_clone__(self) -> ComparisonClassifier:
         # An encoder object is frozen: clones share it instead of copying its weights.
-        params = self.get_params(deep=False)
-        copies = {k: v if k == "encoder" else clone(v, safe=False) for k, v in params.items()}
-        cloned = type(self)(**copies)
-        for name in ("_metadata_request", "_sklearn_output_config"):
-            if name in vars(self):
-                setattr(cloned, name, copy.deepcopy(getattr(self, name)))
+        bare = object.__new__(type(self))
+        vars(bare).update(vars(self), encoder=None)
+        cloned = BaseEstimator.__sklearn_clone__(bare)
+        cloned.encoder = self.encoder
         return cloned
 
     def __sklearn_is_fitted__(self) -> bool:
