@@ -265,6 +265,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         self.random_state = random_state
         self.verbose = verbose
 
+    @fitted_afresh
     def fit(
         self, X: Any, y: Any, groups: Any = None, sample_weight: Any = None
     ) -> PafoRewardEstimator:
@@ -295,7 +296,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             fitted before stays as it was.
         """
         # within torch.inference_mode() tensors have no gradients
-        with fitted_afresh(self), progress(self.verbose), torch.inference_mode(False):
+        with progress(self.verbose), torch.inference_mode(False):
             self._validate_params()
             options = StudentOptions.of(self)
             self.reader_ = InputReader()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
 from threading import Lock
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from pafo_sk._student.histories import Histories
 
 # Format of a fitted estimator in a pickle.
 PICKLE_FORMAT = 1
+Given = ParamSpec("Given")
+Fitted = TypeVar("Fitted", bound=BaseEstimator)
 
 
 class ComparisonClassifier(ClassifierMixin, BaseEstimator):
@@ -38,16 +41,19 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     @property
     def n_features_in_(self) -> int:
         """Number of columns read from X."""
+        check_is_fitted(self, "reader_")
         return self.reader_.n_features_in_
 
     @property
     def feature_names_in_(self) -> np.ndarray:
         """Names of the columns read, if X has names."""
+        check_is_fitted(self, "reader_")
         return self.reader_.feature_names_in_
 
     @property
     def encoder_info_(self) -> dict[str, Any]:
         """Name, fingerprint and dimension of the encoder, if X is text."""
+        check_is_fitted(self, "reader_")
         return self.reader_.encoder_info_
 
     @abstractmethod
@@ -131,7 +137,7 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
     def __sklearn_clone__(self) -> ComparisonClassifier:
         # An encoder object is frozen: clones share it instead of copying its weights.
         bare = object.__new__(type(self))
-        vars(bare).update(vars(self), encoder=None)
+        bare.__dict__.update(vars(self), encoder=None)
         cloned = BaseEstimator.__sklearn_clone__(bare)
         cloned.encoder = self.encoder
         return cloned
@@ -184,7 +190,14 @@ class ComparisonClassifier(ClassifierMixin, BaseEstimator):
             copied.__dict__.update(vars(self))
             if "enrolled_keys_" in vars(self):
                 copied.enrolled_keys_ = self.enrolled_keys_.copy()
-        del copied.__dict__["lock_"]
+        copied.__dict__.pop("lock_", None)  # a fit may have ended meanwhile
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ComparisonClassifier:
+        # nor may a deep one lose its fit_cache and the types of its parameters on that way
+        copied = copy.copy(self)
+        memo |= {id(self): copied, id(self.encoder): self.encoder}  # a frozen object is shared
+        copied.__dict__.update(copy.deepcopy(vars(copied), memo))
         return copied
 
 
@@ -218,16 +231,19 @@ def _checked(state: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-@contextmanager
-def fitted_afresh(estimator: BaseEstimator) -> Iterator[None]:
-    """Start without fitted attributes; put them back if fitting fails."""
-    before = vars(estimator).copy()
-    for name in before:
-        if name.endswith("_"):
-            delattr(estimator, name)
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
+def fitted_afresh(
+    fit: Callable[Concatenate[Fitted, Given], Fitted],
+) -> Callable[Concatenate[Fitted, Given], Fitted]:
+    """Let ``fit`` fit a copy without fitted attributes, whose attributes are then the estimator's.
+
+    Until then other threads see those of an earlier fit, which a fit that fails leaves as they are.
+    """
+
+    @wraps(fit)
+    def fitted(self: Fitted, *args: Given.args, **kwargs: Given.kwargs) -> Fitted:
+        fresh = object.__new__(type(self))
+        fresh.__dict__.update((k, v) for k, v in vars(self).items() if not k.endswith("_"))
+        self.__dict__ = fit(fresh, *args, **kwargs).__dict__
+        return self
+
+    return fitted

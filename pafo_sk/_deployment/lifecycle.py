@@ -36,6 +36,7 @@ class Lifecycle(ComparisonClassifier):
     @property
     def known_users_(self) -> pd.Series:
         """Number of known comparisons of every user, by user."""
+        check_is_fitted(self)
         return self.history_.counts()
 
     def _html_repr(self) -> str:
