@@ -12,6 +12,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from pafo_sk._baselines import most_trained_by, one_reward
+from pafo_sk._before_training import checked_groups
 from pafo_sk._comparisons.closed_triples import warn_of_shared_items
 from pafo_sk._comparisons.links import fold_of_rows, reference_item, without_idle_prompts
 from pafo_sk._comparisons.reader import InputReader
@@ -24,7 +25,7 @@ from pafo_sk._deployment.reward_methods import RewardMethods
 from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
-from pafo_sk._groups import Groups, read_groups, warn_without_users
+from pafo_sk._groups import Groups, warn_without_users
 from pafo_sk._no_harm import Judge, ensure_no_harm
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
@@ -33,7 +34,7 @@ from pafo_sk._student.candidate_fits import CandidateFits
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.histories import code_users
 from pafo_sk._student.model import HistoryModel
-from pafo_sk._student.options import STUDENT, StudentOptions
+from pafo_sk._student.options import N_JOBS, STUDENT, StudentOptions
 from pafo_sk._student.reward import PersonalisedReward
 from pafo_sk._student.search import rank_candidates
 from pafo_sk._student.training import CandidateTrainer
@@ -207,7 +208,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         "no_harm": [Interval(Real, 0, None, closed="left"), None],
         "device": [str, torch.device, None],
         "fit_cache": [FitCache, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": N_JOBS,
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -304,11 +305,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             given, weight, (y, groups) = counted_rows(given, sample_weight, y=y, groups=groups)
             label, self.classes_, self.pos_label_ = read_y(y, len(given), None, self.pos_label)
             user, users = code_users(given.users, len(given))
-            found, source = None, "groups"
-            if groups is None:
-                groups, source = given.groups, "group_column"
-            if groups is not None:
-                found = read_groups(groups, source, label, user, users, weight)
+            found = checked_groups(self, groups, given.groups, label, user, users, weight)
             comparisons = given.table()
             distance_scale = comparisons.unit(item_weights(given, comparisons, weight))
             trainer = self._trainer(

@@ -226,6 +226,13 @@ def check_group_weights(rule: str | dict) -> None:
         )
 
 
+def check_all_weighted(rule: str | dict, labels: list[Hashable]) -> None:
+    """Raise if weights are given by label, and a group has none."""
+    missing = [label for label in labels if label not in rule] if isinstance(rule, dict) else []
+    if missing:
+        raise ValueError(f"group_weights lacks the groups {missing[:5]!r}.")
+
+
 def row_weights(
     rule: str | dict, groups: Groups, user: np.ndarray, count: np.ndarray | None = None
 ) -> np.ndarray:
@@ -240,9 +247,7 @@ def row_weights(
     """
     weight, known = np.ones(len(user)), groups.known
     if isinstance(rule, dict):
-        missing = [label for label in groups.labels if label not in rule]
-        if missing:
-            raise ValueError(f"group_weights lacks the groups {missing[:5]!r}.")
+        check_all_weighted(rule, groups.labels)
         weight = np.array([float(rule[label]) for label in groups.labels])[groups.codes]
     elif rule == "groups":
         counted = None if count is None else count[known]

@@ -15,6 +15,11 @@ from pafo_sk._warnings import warn_caller
 
 # What the estimator's ``missing_groups`` may be, beside a threshold and a quantile.
 RULES = {"infer", "pooled", "raise"}
+NO_GROUPS = (
+    "No groups reached fit. (GridSearchCV and cross_validate hand groups to the splitter only, "
+    "unless sklearn.set_config(enable_metadata_routing=True); group_column=... names a column "
+    "of X instead.) "
+)
 # Sides whose mean support rates differ by less than this do not separate the users.
 MIN_GAP = 0.02
 
@@ -116,6 +121,21 @@ def separation_of_one_cloud(n_users: int) -> float:
     return 2 / np.pi + 1.645 * 0.339 / np.sqrt(n_users) + 0.5 / n_users
 
 
+def check_rule(rule: str | float | tuple) -> None:
+    """Raise if ``missing_groups`` says so, or is a tuple that says nothing."""
+    if rule == "raise":
+        raise ValueError(NO_GROUPS + "Pass fit(X, y, groups=...), or missing_groups='infer'.")
+    if not isinstance(rule, tuple):
+        return
+    share = rule[1] if len(rule) == 2 and rule[0] == "quantile" else None
+    if not (isinstance(share, float) and 0 < share < 1):
+        raise ValueError(
+            f"missing_groups={rule!r}: as a tuple it is ('quantile', share), where the share of "
+            "the users with the lowest support rates is a number between 0 and 1, for example "
+            "('quantile', 0.2)."
+        )
+
+
 def infer_groups(
     rate: pd.Series | None, user: np.ndarray, rule: str | float | tuple
 ) -> Groups | None:
@@ -129,13 +149,7 @@ def infer_groups(
     rule : {"infer", "pooled", "raise"}, float or tuple
         The estimator's ``missing_groups``.
     """
-    cause = (
-        "No groups reached fit. (GridSearchCV and cross_validate hand groups to the splitter only, "
-        "unless sklearn.set_config(enable_metadata_routing=True); group_column=... names a column "
-        "of X instead.) "
-    )
-    if rule == "raise":
-        raise ValueError(cause + "Pass fit(X, y, groups=...), or missing_groups='infer'.")
+    check_rule(rule)
     why = 'missing_groups="pooled"'
     if rule != "pooled":
         why = "there are no users to infer groups from"
@@ -147,8 +161,8 @@ def infer_groups(
             first = (code == found.labels[0]).sum()
             high, low = rate[code == 0].mean(), rate[code == 1].mean()
             warn_caller(
-                f"{cause}They were inferred from the users' support rates: {first} majority and "
-                f"{len(code) - first} minority users (means {high:.2f} and {low:.2f}; "
+                f"{NO_GROUPS}They were inferred from the users' support rates: {first} majority "
+                f"and {len(code) - first} minority users (means {high:.2f} and {low:.2f}; "
                 f"{separation:.0%} of the variance lies between them). "
                 f"{_separates(separation, len(code), high - low)}Whether the minority has a "
                 'taste of its own, or is noise, is in pareto_report_["reads_as"]. Pass groups to '
@@ -163,7 +177,7 @@ def infer_groups(
                 f"missing_groups={rule!r}"
             )
     warn_caller(
-        f"{cause}The pooled model is used, because {why}. Pass groups, or strategy='pooled' if "
+        f"{NO_GROUPS}The pooled model is used, because {why}. Pass groups, or strategy='pooled' if "
         "that is what you want."
     )
     return None
@@ -175,13 +189,7 @@ def _threshold(rule: Any, rate: pd.Series) -> float | None:
         return None
     if not isinstance(rule, tuple):
         return float(rule)
-    if len(rule) == 2 and rule[0] == "quantile" and isinstance(rule[1], float) and 0 < rule[1] < 1:
-        return float(np.quantile(rate, rule[1]))
-    raise ValueError(
-        f"missing_groups={rule!r}: as a tuple it is ('quantile', share), where the share of the "
-        "users with the lowest support rates is a number between 0 and 1, for example "
-        "('quantile', 0.2)."
-    )
+    return float(np.quantile(rate, rule[1]))
 
 
 def _separates(separation: float, n_users: int, gap: float) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Any
 
 from pafo_sk._groups import check_group_weights
-from pafo_sk._sklearn_compat import HasMethods, StrOptions
+from pafo_sk._sklearn_compat import HasMethods, Interval, StrOptions
 from pafo_sk._student.model import HistoryMixture, HistoryModel
 
 # Classes of the unified model by name; the plain one reads no history.
@@ -37,6 +38,13 @@ class StudentClass(HasMethods):
 
 # What the parameter ``student`` may be.
 STUDENT = [StrOptions(set(STUDENTS)), StudentClass(sorted(HistoryModel.__abstractmethods__))]
+
+# What the parameter ``n_jobs`` may be; joblib would complain of 0 after hours of encoding.
+N_JOBS = [
+    Interval(Integral, None, -1, closed="right"),
+    Interval(Integral, 1, None, closed="left"),
+    None,
+]
 
 
 @dataclass(frozen=True)

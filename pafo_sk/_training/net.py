@@ -179,12 +179,6 @@ class RewardNet(NeuralNet):
     def check_training_readiness(self) -> None:
         if self.optimizer is None:
             raise ValueError("RewardNet: call resolved() before fit, so that the module decides.")
-        if self.train_split is not None:
-            raise ValueError(
-                f"RewardNet: train_split={self.train_split!r} cannot be used, because "
-                "PafoRewardEstimator holds rows out itself. Leave it None; a callback that needs a "
-                "score can take that of training: EarlyStopping(monitor='train_loss')."
-            )
         super().check_training_readiness()
 
     def get_dataset(self, X: PairData, y: None = None) -> PairData:
@@ -232,6 +226,31 @@ class RewardNet(NeuralNet):
     ) -> Tensor:
         loss: Tensor = X.loss(self.criterion_, y_pred)
         return loss + X.shrinkage(self.module_, self.total_weight_)
+
+
+def check_net(net: RewardNet) -> None:
+    """Raise for settings with which no head can be trained."""
+    if net.train_split is not None:
+        raise ValueError(
+            f"RewardNet: train_split={net.train_split!r} cannot be used, because "
+            "PafoRewardEstimator holds rows out itself. Leave it None; a callback that needs a "
+            "score can take that of training: EarlyStopping(monitor='train_loss')."
+        )
+    net = net.resolved()
+    for prefix in ("module", "criterion", "optimizer"):
+        part = getattr(net, prefix)
+        if not isinstance(part, type):
+            continue
+        taken = signature(part).parameters
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+            continue
+        # parameters of groups of weights are skorch's own
+        unknown = sorted(net.get_params_for(prefix).keys() - taken.keys() - {"param_groups"})
+        if unknown:
+            raise TypeError(
+                f"RewardNet: {part.__name__} takes no {unknown[0]!r}, given as "
+                f"{prefix}__{unknown[0]}; it takes {list(taken)}."
+            )
 
 
 def _shown(value: Any) -> str:

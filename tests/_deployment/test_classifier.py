@@ -1,4 +1,4 @@
-"""What scikit-learn, copies and other threads see of an estimator, before and while it is fitted."""
+"""What copies and other threads see of an estimator, before and while it is fitted."""
 
 import copy
 import threading
