@@ -113,9 +113,10 @@ class _GroupSearch(BaseSearchCV):
         Without routing, scikit-learn hands it to no step that is not named.
         """
         given = self.estimator
+        quiet: dict[str, dict[str, None]] = {}
         if names and hasattr(given, "get_params"):
             self.estimator = clone(given)
-            for part in self.estimator.get_params().values():
+            for place, part in self.estimator.get_params().items():
                 if isinstance(part, type) or not hasattr(part, "transform"):
                     continue
                 if hasattr(part, "set_fit_request"):
@@ -123,8 +124,14 @@ class _GroupSearch(BaseSearchCV):
                     asked = {} if requests is None else requests.requests
                     unset = [name for name in names if name in asked and asked[name] is None]
                     part.set_fit_request(**dict.fromkeys(unset, False))
+                    quiet[place] = dict.fromkeys(unset)
         try:
             yield
+            best = self.best_estimator_.get_params() if quiet and self.refit else {}
+            for place, requests in quiet.items() if best else ():
+                # a step that the grid put in has requests of its own
+                if not any(f"{place}__".startswith(f"{key}__") for key in self.best_params_):
+                    best[place].set_fit_request(**requests)
         finally:
             self.estimator = given
 

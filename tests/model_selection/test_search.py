@@ -471,3 +471,23 @@ def test_a_dataset_of_hugging_face(data, quick):
     turned = dataset.with_transform(lambda rows: {**rows, "x0": [-x for x in rows["x0"]]})
     for part in train_test_split(pd.DataFrame(turned[:]), random_state=0):
         assert (part["x0"] == -data.X.loc[part.index, "x0"]).all()
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_the_best_pipeline_requests_what_the_given_one_did(quick, data, refit):
+    weight = np.linspace(0.5, 1.5, len(data.y))
+    features = [name for name in data.X if name != "user"]
+    pipeline = make_pipeline(StandardScaler(), quick(strategy="pooled", user=None))
+    grid = {"paforewardestimator__n_folds": [3]}
+    search = GroupGridSearchCV(pipeline, grid, cv=2, refit=refit)
+    search.fit(data.X[features], data.y, sample_weight=weight)
+    if refit:
+        found = search.best_estimator_[0].get_metadata_routing().fit.requests
+        assert found == pipeline[0].get_metadata_routing().fit.requests == {"sample_weight": None}
+        chosen = StandardScaler()
+        with config_context(enable_metadata_routing=True):
+            chosen.set_fit_request(sample_weight=True)
+        search.set_params(param_grid={"standardscaler": [chosen]})
+        search.fit(data.X[features], data.y, sample_weight=weight)
+        found = search.best_estimator_[0].get_metadata_routing().fit.requests
+        assert found == {"sample_weight": True}
