@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -12,17 +13,17 @@ import torch
 
 # scikit-learn's folder `utils` holds the wrapper that checks parameters.
 _SKIPPED = (
-    str(Path(__file__).parent),
-    str(Path(sklearn.__file__).with_name("utils")),
+    str(Path(__file__).parent) + os.sep,
+    str(Path(sklearn.__file__).with_name("utils")) + os.sep,
     contextlib.__file__,
     # torch's decorators, such as no_grad
-    str(Path(torch.__file__).parent / "utils"),
+    str(Path(torch.__file__).parent / "utils") + os.sep,
 )
 
 
-def warn_caller(message: str) -> None:
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn with the line that called into the library, however deep inside it this is."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)

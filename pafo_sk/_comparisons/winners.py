@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
@@ -126,7 +127,13 @@ def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
     if isinstance(y, pd.Categorical):
         ordered = y.categories.tolist() if y.ordered else None
     elif not isinstance(y, pd.api.extensions.ExtensionArray):
-        y = native(column_or_1d(y, warn=True))
+        flat = column_or_1d(y)
+        if np.ndim(y) > 1:  # scikit-learn would name a line of its own
+            warn_caller(
+                "A column-vector y was passed when a 1d array was expected. Pass y.ravel().",
+                DataConversionWarning,
+            )
+        y = native(flat)
     if isinstance(y, np.ndarray) and y.dtype.kind in "US":  # pandas would make objects of them
         found, codes = np.unique(y, return_inverse=True)
         return codes, found, None

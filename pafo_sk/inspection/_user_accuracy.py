@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from pafo_sk._comparisons.labels import check_labels
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._judging.given import final_estimator, majority_of
 from pafo_sk._matplotlib import require_matplotlib
+from pafo_sk._warnings import warn_caller
 from pafo_sk.inspection._drawing import (
     BLACK,
     BLUE,
@@ -231,11 +231,9 @@ class UserAccuracyDisplay(Display):
                 "support rate; support_rate must be indexed by the users of X."
             )
         if not known.all():
-            warnings.warn(
+            warn_caller(
                 f"{(~known).sum()} of {len(known)} users have no support rate and are not drawn: "
                 f"{self.accuracy.index[~known].tolist()[:5]}. Only users of fit have one.",
-                UserWarning,
-                stacklevel=3,
             )
         accuracy = self.accuracy[known]
         return accuracy, self.support_rate.reindex(accuracy.index)

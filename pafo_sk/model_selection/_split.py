@@ -18,6 +18,7 @@ from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._sklearn_compat import Interval, validate_params
+from pafo_sk._warnings import warn_caller
 
 # Number of random orders that are tried to have every group in every training part.
 ATTEMPTS = 20
@@ -220,12 +221,10 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
             )
         few = names[count < self.n_splits]
         if len(few):
-            warnings.warn(
+            warn_caller(
                 f"{_listed(few)} in groups has {count.min()} {values}, fewer than "
                 f"n_splits={self.n_splits}: not every test part has the group, and scores of it "
                 f"fail there or leave it out. Use n_splits={count.min()}, or merge groups.",
-                UserWarning,
-                stacklevel=4,
             )
 
     def _folds(

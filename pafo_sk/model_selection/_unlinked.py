@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from numbers import Integral
@@ -28,6 +27,7 @@ from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._judging.given import users_of
 from pafo_sk._sklearn_compat import Interval, num_samples, validate_params
+from pafo_sk._warnings import warn_caller
 
 
 class UnlinkedKFold(BaseCrossValidator):
@@ -218,12 +218,10 @@ class UnlinkedKFold(BaseCrossValidator):
         n_users = int(user.max()) + 1
         n_tested = len(np.unique(user[np.logical_or.reduce([test for _, test in masks])]))
         if 2 * n_tested < n_users:
-            warnings.warn(
+            warn_caller(
                 f"UnlinkedKFold tests {n_tested} of {n_users} users: of the others, each row is "
                 "the only one, or is linked to the rest by a prompt or a response. Scores speak of "
                 f"the users who are tested. {remedy}",
-                UserWarning,
-                stacklevel=3,
             )
 
 
