@@ -196,10 +196,16 @@ class InputReader(BaseEstimator):
 
     def _check_has_users(self, has_users: bool, name: str, estimator: Any) -> None:
         """Raise if the argument called ``name`` lacks the user column that `fit` had."""
+        user = estimator.user
+        if self.has_users_ and user is None and not has_users:
+            raise ValueError(
+                "user=None, and the model was fitted with users. Name the column that they are in: "
+                "model.set_params(user='user')."
+            )
         if self.has_users_ and not has_users:
             raise ValueError(
-                f"{name} has no user column {estimator.user!r}, and the model was fitted with one. "
-                f"Add it; a user it does not know, as in {name}.assign({estimator.user}='new'), "
+                f"{name} has no user column {user!r}, and the model was fitted with one. "
+                f"Add it; a user it does not know, as in {name}.assign(**{{{user!r}: 'new'}}), "
                 "gets the population's reward."
             )
 

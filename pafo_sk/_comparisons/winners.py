@@ -128,7 +128,8 @@ def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
         ordered = y.categories.tolist() if y.ordered else None
     elif not isinstance(y, pd.api.extensions.ExtensionArray):
         flat = column_or_1d(y)
-        if np.ndim(y) > 1:  # scikit-learn would name a line of its own
+        shape = np.shape(y) if isinstance(y, list) else getattr(y, "shape", ())
+        if len(shape) > 1:  # scikit-learn would name a line of its own
             warn_caller(
                 "A column-vector y was passed when a 1d array was expected. Pass y.ravel().",
                 DataConversionWarning,

@@ -310,3 +310,21 @@ def test_groups_of_any_kind(data, quick):
         np.testing.assert_array_equal(
             found.decision_function(data.X), expected.decision_function(data.X)
         )
+
+
+@pytest.mark.parametrize("name", ["voter", "user id", "class"])
+def test_the_remedy_for_absent_users_can_be_pasted(name, data, quick):
+    whole = data.X.rename(columns={"user": name})
+    model = quick(strategy="pooled", user=name).fit(whole, data.y)
+    X = data.X.drop(columns="user")
+    with pytest.raises(ValueError, match="has no user column") as raised:
+        model.predict(X)
+    remedy = str(raised.value).partition("as in ")[2].partition(", gets")[0]
+    X = eval(remedy, {"X": X})
+    assert (model.predict(X) == model.predict(whole.assign(**{name: "new"}))).all()
+
+
+def test_a_parameter_that_no_longer_names_the_users(data, quick):
+    model = quick(strategy="pooled").fit(data.X, data.y).set_params(user=None)
+    with pytest.raises(ValueError, match=r"^user=None, .*model\.set_params\(user='user'\)"):
+        model.predict(data.X)

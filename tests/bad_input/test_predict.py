@@ -33,7 +33,7 @@ BAD_PREDICT = {
     ),
     "no user column": (
         number(lambda X: X.drop(columns="user")),
-        ["X has no user column 'user'", "Add it", "X.assign(user='new')"],
+        ["X has no user column 'user'", "Add it", "X.assign(**{'user': 'new'})"],
     ),
     "no user column among texts": (
         text(lambda X: X.drop(columns="user")),
