@@ -110,7 +110,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     group_weights : {"rows", "users", "groups"} or dict, default="rows"
         What counts equally in the student's loss; or a weight per group label.
     no_harm : float or None, default=0.005
-        Held-out accuracy that a group may lose against the pooled model; None: any. Only a
+        Share of held-out accuracy that a group may lose against the pooled model; None: any. Only a
         loss that is clear of zero (one-sided, 5 %) counts.
     device : str or None, default=None
         Device for encoding and training; None: a GPU where there is one.
@@ -205,7 +205,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         "distill_loss": [StrOptions({"soft_bt", "mse"})],
         "margin_temperature": [Interval(Real, 0, None, closed="neither")],
         "group_weights": [StrOptions({"rows", "users", "groups"}), dict],
-        "no_harm": [Interval(Real, 0, None, closed="left"), None],
+        "no_harm": [Interval(Real, 0, 1, closed="left"), None],
         "device": [str, torch.device, None],
         "fit_cache": [FitCache, None],
         "n_jobs": N_JOBS,

@@ -19,6 +19,32 @@ class _Rule:
         given = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({given})"
 
+    def _scores(self) -> list[str]:
+        """Names of the scores that the rule reads."""
+        metrics = vars(self)["metrics"]
+        return [metrics] if isinstance(metrics, str) else list(metrics)
+
+
+def check_rule(refit: Any, scoring: Any, candidates: Sequence[Mapping[str, Any]] | None) -> None:
+    """Raise if ``refit`` is a rule that a search would find useless when it has fitted everything.
+
+    Parameters
+    ----------
+    candidates : sequence of dict, or None
+        Their parameters; None where they are drawn later.
+    """
+    if isinstance(refit, type) and issubclass(refit, _Rule):
+        name = refit.__name__
+        raise TypeError(f"refit={name} is the class of a rule; write refit={name}().")
+    if not isinstance(refit, _Rule):
+        return
+    if scoring is None or isinstance(scoring, str | list | tuple | dict):
+        names = ["score"] if scoring is None or isinstance(scoring, str) else scoring
+        mean_scores({f"mean_test_{name}": np.zeros(1) for name in names}, refit._scores())
+    baseline = getattr(refit, "baseline", None)
+    if baseline is not None and candidates is not None:
+        _candidate(candidates, baseline, np.ones(len(candidates), dtype=bool))
+
 
 class no_harm_refit(_Rule):
     """Refit the best candidate for the minority among those that do not harm the majority.
@@ -31,7 +57,7 @@ class no_harm_refit(_Rule):
     Parameters
     ----------
     eps : float, default=0.005
-        Loss of a score that is tolerated.
+        Loss of a score that is tolerated, a share: 0.005 is half a point.
     maximise : str, default="minority_accuracy"
         Score to maximise.
     keep : str or sequence of str, default="majority_accuracy"
@@ -61,7 +87,7 @@ class no_harm_refit(_Rule):
 
     @validate_params(
         {
-            "eps": [Interval(Real, 0, None, closed="left")],
+            "eps": [Interval(Real, 0, 1, closed="left")],
             "maximise": [str],
             "keep": [str, list, tuple],
             "baseline": [dict, None],
@@ -81,12 +107,16 @@ class no_harm_refit(_Rule):
         self.keep = keep
         self.baseline = baseline
 
-    def __call__(self, cv_results_: Mapping[str, Any]) -> int:
-        """Index of the candidate to refit."""
+    def _scores(self) -> list[str]:
+        """Names of the scores that the rule reads."""
         keep = [self.keep] if isinstance(self.keep, str) else list(self.keep)
         if not keep:
             raise ValueError('keep names no score; pass one or more, as keep="majority_accuracy".')
-        scores = mean_scores(cv_results_, [self.maximise, *keep])
+        return [self.maximise, *keep]
+
+    def __call__(self, cv_results_: Mapping[str, Any]) -> int:
+        """Index of the candidate to refit."""
+        scores = mean_scores(cv_results_, self._scores())
         gain, kept = scores[:, 0], scores[:, 1:]
         base = int(np.nanargmax(kept[:, 0]))
         if self.baseline is not None:
@@ -152,8 +182,7 @@ class maxmin_refit(_Rule):
 
     def __call__(self, cv_results_: Mapping[str, Any]) -> int:
         """Index of the candidate to refit."""
-        metrics = [self.metrics] if isinstance(self.metrics, str) else self.metrics
-        scores = mean_scores(cv_results_, metrics)
+        scores = mean_scores(cv_results_, self._scores())
         return _first(np.isfinite(scores).all(axis=1), scores.min(axis=1), scores.mean(axis=1))
 
 

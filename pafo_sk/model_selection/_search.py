@@ -14,7 +14,7 @@ from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.metrics import get_scorer as sklearn_scorer
 from sklearn.metrics import get_scorer_names as sklearn_scorer_names
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterGrid, RandomizedSearchCV
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +26,7 @@ from pafo_sk._judging.given import final_estimator, groups_of, name_in
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
+from pafo_sk.model_selection._refit import check_rule
 from pafo_sk.model_selection._unlinked import UnlinkedKFold
 
 _SCORING = [
@@ -74,6 +75,8 @@ class _GroupSearch(BaseSearchCV):
         """
         X = in_rows_that_can_be_taken(X)
         read_weight(params.get("sample_weight"), num_samples(X))
+        grid = getattr(self, "param_grid", None)
+        check_rule(self.refit, self.scoring, None if grid is None else list(ParameterGrid(grid)))
         given = params.pop("groups", None)
         self._check_columns_count(given)
         groups = self._read_groups(X, given)

@@ -17,6 +17,7 @@ from pafo_sk import PafoRewardEstimator
         ({"distill_weight": 1.5}, ["'distill_weight' parameter", "[0, 1]"]),
         ({"margin_temperature": 0}, ["'margin_temperature' parameter"]),
         ({"n_folds": 1}, ["'n_folds' parameter"]),
+        ({"no_harm": 1}, ["'no_harm' parameter", "[0.0, 1.0)"]),
         (
             {"group_weights": {"most": 1.0, "few": np.nan}},
             ["{'few': nan}: weights are"],

@@ -25,7 +25,7 @@ def results(majority, minority, **more):
 FIVE = results([0.90, 0.895, 0.89, 0.85, 0.70], [0.60, 0.62, 0.70, 0.75, 0.76])
 
 
-@pytest.mark.parametrize(("eps", "best"), [(0.0, 0), (0.005, 1), (0.01, 2), (0.05, 3), (1.0, 4)])
+@pytest.mark.parametrize(("eps", "best"), [(0.0, 0), (0.005, 1), (0.01, 2), (0.05, 3), (0.99, 4)])
 def test_no_harm(eps, best):
     # 0.895 is 0.90 - 0.005, but for a rounding error: admitted
     assert no_harm_refit(eps)(FIVE) == best
@@ -166,3 +166,9 @@ def test_bad_metrics():
         knee_refit(["majority_accuracy"])
     with pytest.raises(ValueError, match="keep names no score"):
         no_harm_refit(keep=[])(FIVE)
+
+
+@pytest.mark.parametrize("eps", [1, 5, -0.1])
+def test_eps_is_a_share(eps):
+    with pytest.raises(ValueError, match=r"'eps' parameter of no_harm_refit.*\[0.0, 1.0\)"):
+        no_harm_refit(eps)

@@ -491,3 +491,26 @@ def test_the_best_pipeline_requests_what_the_given_one_did(quick, data, refit):
         search.fit(data.X[features], data.y, sample_weight=weight)
         found = search.best_estimator_[0].get_metadata_routing().fit.requests
         assert found == {"sample_weight": True}
+
+
+@pytest.mark.parametrize(
+    ("refit", "params", "message"),
+    [
+        (no_harm_refit, {}, r"write refit=no_harm_refit\(\)"),
+        (maxmin_refit, {}, r"write refit=maxmin_refit\(\)"),
+        (no_harm_refit(), {"scoring": ["majority_accuracy"]}, "no scores of 'minority_accuracy'"),
+        (no_harm_refit(), {"scoring": "accuracy"}, "no scores of 'minority_accuracy'"),
+        (no_harm_refit(keep="majority"), {}, "no scores of 'majority'"),
+        (maxmin_refit(), {}, "no scores of 'worst_group_accuracy'"),
+        (no_harm_refit(baseline={"strategy": "poled"}), {}, "none of the 2 candidates"),
+        (no_harm_refit(baseline={}), {}, "is 2 candidates"),
+    ],
+)
+def test_a_wrong_rule_is_found_before_anything_is_fitted(
+    refit, params, message, quick, data, monkeypatch
+):
+    fitted = []
+    monkeypatch.setattr(PafoRewardEstimator, "fit", lambda self, *args, **kw: fitted.append(1))
+    with pytest.raises((TypeError, ValueError), match=message):
+        make(quick(), refit=refit, **params).fit(data.X, data.y, groups=data.groups)
+    assert fitted == []
