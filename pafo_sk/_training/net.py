@@ -128,7 +128,7 @@ class RewardNet(NeuralNet):
 
         Parameters
         ----------
-        precision : float
+        precision : float, default=0.0
             Smaller changes of the loss are rounding errors, and end L-BFGS.
 
         Returns

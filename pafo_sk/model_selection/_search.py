@@ -276,7 +276,7 @@ def _does_without_groups(scorer: Any) -> bool:
 def _by_name(scoring: Any) -> Any:
     """Names as scorers that take weights, in any form that ``scoring`` takes."""
     if isinstance(scoring, str):
-        if scoring in get_scorer_names():
+        if scoring in get_scorer_names() or scoring not in sklearn_scorer_names():
             return get_scorer(scoring)
         scorer = sklearn_scorer(scoring)
         weighted = "sample_weight" in signature(scorer._score_func).parameters

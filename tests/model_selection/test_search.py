@@ -514,3 +514,9 @@ def test_a_wrong_rule_is_found_before_anything_is_fitted(
     with pytest.raises((TypeError, ValueError), match=message):
         make(quick(), refit=refit, **params).fit(data.X, data.y, groups=data.groups)
     assert fitted == []
+
+
+def test_a_misspelt_score_is_told_the_names_of_group_scores(quick, data):
+    search = make(quick(), scoring=["majority_acc"], refit=False)
+    with pytest.raises(ValueError, match=r"majority_acc'.*'minority_accuracy'"):
+        search.fit(data.X, data.y, groups=data.groups)
