@@ -227,7 +227,7 @@ class ParetoDisplay(Display):
         ----------
         cv_results : dict
             ``cv_results_`` of a fitted search with several scorers.
-        majority, minority : str
+        majority, minority : str, default="majority_accuracy", "minority_accuracy"
             Names of the two scorers, as in ``mean_test_{name}`` and ``split{i}_test_{name}``.
             Greater must be better.
         chosen : int or None, default=None
