@@ -1,4 +1,4 @@
-"""Groups of the rows, and checks of all parameters, before texts are encoded and models trained."""
+"""Groups of the rows, and checks of parameters, before texts are encoded and models trained."""
 
 from __future__ import annotations
 

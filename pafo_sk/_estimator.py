@@ -110,8 +110,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     group_weights : {"rows", "users", "groups"} or dict, default="rows"
         What counts equally in the student's loss; or a weight per group label.
     no_harm : float or None, default=0.005
-        Share of held-out accuracy that a group may lose against the pooled model; None: any. Only a
-        loss that is clear of zero (one-sided, 5 %) counts.
+        Held-out accuracy that a group may lose against the pooled model, as a share: 0.005 is half
+        a point. None: any. Only a loss that is clear of zero (one-sided, 5 %) counts.
     device : str or None, default=None
         Device for encoding and training; None: a GPU where there is one.
     fit_cache : FitCache or None, default=None
@@ -150,7 +150,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         The weight used (with ``strategy="pafo"`` and groups).
     encoder_info_ : dict
         Where X is text, the encoder's name, fingerprint, dimension and settings that alter vectors;
-        what is done with longer texts, or a signature of the vectors of an object of one's own.
+        whether it was a folder, what is done with longer texts, or a signature of the vectors of an
+        object of one's own.
     history_ : Histories
         Sums over every user's known comparisons.
     n_features_in_ : int

@@ -282,7 +282,7 @@ def _verdict(
 
 
 def _by_length(judge: Judge, chosen: Judged) -> pd.DataFrame:
-    """Accuracy of every group by the number of known comparisons, with paired intervals."""
+    """Accuracy of every group by the number of comparisons drawn, with paired intervals."""
     label, group = judge.trainer.label, judge.groups.codes
     pooled = gains(judge.pooled_right, judge.trainer, group).mean
     known = judge.known_by_length(judge.lengths)

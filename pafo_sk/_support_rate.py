@@ -149,7 +149,6 @@ def infer_groups(
     rule : {"infer", "pooled", "raise"}, float or tuple
         The estimator's ``missing_groups``.
     """
-    check_rule(rule)
     why = 'missing_groups="pooled"'
     if rule != "pooled":
         why = "there are no users to infer groups from"

@@ -8,13 +8,15 @@ import sys
 import warnings
 from pathlib import Path
 
+import joblib
 import sklearn
 import torch
 
-# scikit-learn's folder `utils` holds the wrapper that checks parameters.
+# scikit-learn calls splitters and estimators, in cross-validation by way of joblib.
 _SKIPPED = (
     str(Path(__file__).parent) + os.sep,
-    str(Path(sklearn.__file__).with_name("utils")) + os.sep,
+    str(Path(sklearn.__file__).parent) + os.sep,
+    str(Path(joblib.__file__).parent) + os.sep,
     contextlib.__file__,
     # torch's decorators, such as no_grad
     str(Path(torch.__file__).parent / "utils") + os.sep,

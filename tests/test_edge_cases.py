@@ -9,7 +9,12 @@ import pytest
 
 from pafo_sk import PafoRewardEstimator
 from pafo_sk._pareto_report import reading
-from pafo_sk._support_rate import infer_groups, separation_of_one_cloud, split_by_support
+from pafo_sk._support_rate import (
+    check_rule,
+    infer_groups,
+    separation_of_one_cloud,
+    split_by_support,
+)
 
 FEATURES = [f"x{i}" for i in range(5)]
 
@@ -306,7 +311,7 @@ def test_users_on_one_side_of_the_threshold():
 @pytest.mark.parametrize("rule", [("otsu",), ("quantile", 0.0), ("quantile", 1), ("quantile", "x")])
 def test_rules_that_cannot_be_used(rule):
     with pytest.raises(ValueError, match=r"missing_groups=.*\('quantile', 0.2\)"):
-        infer_groups(pd.Series([0.2, 0.8]), np.arange(2), rule)
+        check_rule(rule)
 
 
 @pytest.mark.parametrize("rule", [0, 1.0, "otsu"])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pafo_sk import ComparisonTable, RewardNet
-from pafo_sk._support_rate import infer_groups, split_by_support, support_rate
+from pafo_sk._support_rate import check_rule, infer_groups, split_by_support, support_rate
 from pafo_sk._training.cross_fitting import Trainer
 
 # Support rate
@@ -189,4 +189,4 @@ def test_no_groups_to_be_had(rate, rule, why):
 
 def test_missing_groups_raise():
     with pytest.raises(ValueError, match=r"No groups reached fit.*fit\(X, y, groups=\.\.\.\)"):
-        infer_groups(pd.Series([0.9, 0.1]), USER, "raise")
+        check_rule("raise")

@@ -6,7 +6,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import DataConversionWarning
+from sklearn.model_selection import cross_val_score
 
 import pafo_sk
 from pafo_sk._warnings import warn_caller
@@ -35,6 +37,11 @@ def _untested_users(model, X, y):
     list(UnlinkedKFold(2, random_state=0).split(X[kept], y[kept]))
 
 
+def _few_of_a_group_in_a_validation(model, X, y):
+    groups = np.where(np.arange(len(y)) < 2, "rare", "common")
+    cross_val_score(DummyClassifier(), X, y, groups=groups, cv=StratifiedPreferenceKFold(3))
+
+
 def _column(model, X, y):
     model.score(X, y.reshape(-1, 1))
 
@@ -45,6 +52,7 @@ def _column(model, X, y):
         (_stranger, "have no support rate and are not drawn", UserWarning),
         (_stranger_drawn, "have no support rate and are not drawn", UserWarning),
         (_few_of_a_group, "fewer than n_splits=3", UserWarning),
+        (_few_of_a_group_in_a_validation, "fewer than n_splits=3", UserWarning),
         (_untested_users, "UnlinkedKFold tests", UserWarning),
         (_column, "A column-vector y was passed when a 1d array", DataConversionWarning),
     ],

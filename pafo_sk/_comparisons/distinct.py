@@ -75,9 +75,10 @@ def check_spelling(codes: np.ndarray, unique: np.ndarray, name: str) -> None:
         if before != code:
             one, two = (int((codes == c).argmax()) for c in (before, code))
             raise ValueError(
-                f"{name} holds {unique[before]!r} in row {one} and {unique[code]!r} in row {two}, "
-                "a number and a string, which would be two labels. Convert the labels to strings: "
-                '.astype(str). Read from CSV, they are strings with dtype={"user": str}.'
+                f"{name} holds {unique[before]!r} in row {one} and {unique[code]!r} in row {two} "
+                "(rows of weight 0 are not counted), a number and a string, which would be two "
+                "labels. Convert the labels to strings: .astype(str). pd.read_csv reads strings "
+                "with dtype=str."
             )
 
 

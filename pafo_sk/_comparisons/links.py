@@ -148,7 +148,7 @@ def n_linked_across_folds(
 ) -> int:
     """Count the rows that share an item with a row of their user in another fold.
 
-    There are none but where `fold_of_rows` had fewer users than folds, or no users.
+    There are some only where `fold_of_rows` had fewer users than folds.
     """
     if comparisons.prompts is not None or user.min() < 0:
         return 0

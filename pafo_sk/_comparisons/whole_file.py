@@ -18,8 +18,8 @@ def whole_file(file: Path) -> Iterator[Path]:
     """Yield an empty hidden file beside `file`; rename it at the end, or remove it on errors.
 
     A reader sees the old file or the new one, and a process that is killed leaves only the hidden
-    one, ``.<name>.<random digits>``, which the first to succeed an hour later removes. A link
-    stays, and the file that it names is replaced; the new file has the mode of the old one.
+    one, ``.<name>.<random digits>``. The next call that succeeds removes it, once it is an hour
+    old. A link stays, and the file that it names is replaced; the new file has the mode of the old.
 
     Raises
     ------

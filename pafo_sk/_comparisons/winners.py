@@ -131,7 +131,7 @@ def _factorized(y: Any) -> tuple[np.ndarray, np.ndarray, list | None]:
         shape = np.shape(y) if isinstance(y, list) else getattr(y, "shape", ())
         if len(shape) > 1:  # scikit-learn would name a line of its own
             warn_caller(
-                "A column-vector y was passed when a 1d array was expected. Pass y.ravel().",
+                "A column-vector y was passed when a 1d array was expected. Pass np.ravel(y).",
                 DataConversionWarning,
             )
         y = native(flat)

@@ -287,7 +287,7 @@ def encoder_name(encoder: Any, info: dict[str, Any] | None, otherwise: str = "")
 
 def _is_on_hub(name: str, info: dict[str, Any] | None) -> bool:
     """Whether it is a name of the hub, and no folder now, or in `fit`, which may be gone."""
-    in_fit = info is not None and "folder" in info
+    in_fit = info is not None and "folder" in info and Path(name).name == Path(info["name"]).name
     return HUB_NAME.fullmatch(name) is not None and not (in_fit or holds_model(Path(name)))
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.messages import in_rows
-from pafo_sk._judging.sizes import size_column
 from pafo_sk._student.histories import Histories
 from pafo_sk._student.known_users import KnownUsers
 from pafo_sk._student.reward import PersonalisedReward
@@ -55,7 +54,7 @@ def _forget_reports(estimator: Any, users: list[Hashable]) -> None:
     report: pd.DataFrame | None = estimator.pareto_report_
     if report is None:
         return
-    small = (report[size_column(report)] < 2).to_numpy()
+    small = (report["n_users"] < 2).to_numpy()
     gone = {label for label, one in zip(report.index, small, strict=True) if one or label in users}
     if not gone:
         return

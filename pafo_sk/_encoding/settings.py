@@ -28,7 +28,7 @@ def check_same_settings(
 ) -> None:
     """Raise ValueError if ``encode_params`` asks for other vectors than those of `fit`.
 
-    Files of earlier versions hold fewer settings, of which each is compared.
+    Settings that a file of an earlier version lacks are not compared.
     """
     differ = [name for name in now if name in fitted and fitted[name] != now[name]]
     if not differ:

@@ -25,7 +25,7 @@ class _Rule:
         return [metrics] if isinstance(metrics, str) else list(metrics)
 
 
-def check_rule(refit: Any, scoring: Any, candidates: Sequence[Mapping[str, Any]] | None) -> None:
+def check_refit(refit: Any, scoring: Any, candidates: Sequence[Mapping[str, Any]] | None) -> None:
     """Raise if ``refit`` is a rule that a search would find useless when it has fitted everything.
 
     Parameters

@@ -26,7 +26,7 @@ from pafo_sk._judging.given import final_estimator, groups_of, name_in
 from pafo_sk._sklearn_compat import BaseSearchCV, StrOptions, num_samples
 from pafo_sk._training.fit_cache import FitCache
 from pafo_sk.metrics import get_scorer, get_scorer_names
-from pafo_sk.model_selection._refit import check_rule
+from pafo_sk.model_selection._refit import check_refit
 from pafo_sk.model_selection._unlinked import UnlinkedKFold
 
 _SCORING = [
@@ -76,7 +76,7 @@ class _GroupSearch(BaseSearchCV):
         X = in_rows_that_can_be_taken(X)
         read_weight(params.get("sample_weight"), num_samples(X))
         grid = getattr(self, "param_grid", None)
-        check_rule(self.refit, self.scoring, None if grid is None else list(ParameterGrid(grid)))
+        check_refit(self.refit, self.scoring, None if grid is None else list(ParameterGrid(grid)))
         given = params.pop("groups", None)
         self._check_columns_count(given)
         groups = self._read_groups(X, given)
@@ -131,10 +131,10 @@ class _GroupSearch(BaseSearchCV):
         try:
             yield
             best = self.best_estimator_.get_params() if quiet and self.refit else {}
-            for place, requests in quiet.items() if best else ():
+            for place in quiet.keys() & best.keys():
                 # a step that the grid put in has requests of its own
                 if not any(f"{place}__".startswith(f"{key}__") for key in self.best_params_):
-                    best[place].set_fit_request(**requests)
+                    best[place].set_fit_request(**quiet[place])
         finally:
             self.estimator = given
 

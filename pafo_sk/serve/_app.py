@@ -216,7 +216,7 @@ class _Metrics:
         self, request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         start = time.perf_counter()
-        status = 500  # what is raised becomes, further out
+        status = 500  # an exception becomes this status further out
         try:
             response = await call_next(request)
             status = response.status_code

@@ -157,6 +157,14 @@ def test_a_folder_that_is_gone_is_no_name_of_the_hub(
         assert b"elsewhere" not in file.read_bytes()
 
 
+def test_a_name_of_the_hub_stays_one_after_a_fit_from_a_folder(
+    texts, quick, tiny_encoder_path, file
+):
+    model = quick(encoder=str(tiny_encoder_path), strategy="pooled").fit(texts.X, texts.y)
+    model.set_params(encoder="me/mini").save(file)
+    assert load(file).encoder == "me/mini"
+
+
 def test_a_name_that_the_hub_cannot_have(model, file):
     model.set_params(encoder="my encoder").save(file)
     assert load(file).encoder.name == "my encoder"

@@ -493,6 +493,15 @@ def test_the_best_pipeline_requests_what_the_given_one_did(quick, data, refit):
         assert found == {"sample_weight": True}
 
 
+def test_a_grid_may_replace_all_steps(quick, data):
+    features = [name for name in data.X if name != "user"]
+    pipeline = make_pipeline(StandardScaler(), quick(strategy="pooled", user=None))
+    others = [("other", MaxAbsScaler()), pipeline.steps[1]]
+    search = GroupGridSearchCV(pipeline, {"steps": [others]}, cv=2)
+    search.fit(data.X[features], data.y, sample_weight=np.ones(len(data.y)))
+    assert list(search.best_estimator_.named_steps) == ["other", "paforewardestimator"]
+
+
 @pytest.mark.parametrize(
     ("refit", "params", "message"),
     [
