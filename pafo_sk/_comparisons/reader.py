@@ -199,8 +199,8 @@ class InputReader(BaseEstimator):
         user = estimator.user
         if self.has_users_ and user is None and not has_users:
             raise ValueError(
-                "user=None, and the model was fitted with users. Set it to their column, as in fit: "
-                "model.set_params(user=...)."
+                "user=None, and the model was fitted with users. Name their column again, as in "
+                "fit: model.set_params(user=...)."
             )
         if self.has_users_ and not has_users:
             raise ValueError(

@@ -59,7 +59,7 @@ def test_what_can_be_told_apart(values):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([7, "u", "7", 3], r"users holds 7 in row 0 and '7' in row 2, .*\.astype\(str\)"),
+        ([7, "u", "7", 3], r"users holds 7 in row 0 and '7' in row 2 .*\.astype\(str\)"),
         (["u", "-3", 2.5, -3.0], r"users holds '-3' in row 1 and -3.0 in row 3"),
         (["2.5", np.int64(4), 2.5, "u"], r"users holds '2.5' in row 0 and 2.5 in row 2"),
         (["True", "u", True], r"users holds 'True' in row 0 and True in row 2"),

@@ -326,5 +326,5 @@ def test_the_remedy_for_absent_users_can_be_pasted(name, data, quick):
 
 def test_a_parameter_that_no_longer_names_the_users(data, quick):
     model = quick(strategy="pooled").fit(data.X, data.y).set_params(user=None)
-    with pytest.raises(ValueError, match=r"^user=None, .*model\.set_params\(user='user'\)"):
+    with pytest.raises(ValueError, match=r"^user=None, .*model\.set_params\(user=\.\.\.\)"):
         model.predict(data.X)
