@@ -305,7 +305,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
             given = self.reader_.fit(X, self)
             given, weight, (y, groups) = counted_rows(given, sample_weight, y=y, groups=groups)
             label, self.classes_, self.pos_label_ = read_y(y, len(given), None, self.pos_label)
-            user, users = code_users(given.users, len(given))
+            user, users = code_users(given.users, len(given), self.user)
             found = checked_groups(self, groups, given.groups, label, user, users, weight)
             comparisons = given.table()
             distance_scale = comparisons.unit(item_weights(given, comparisons, weight))

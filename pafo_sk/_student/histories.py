@@ -255,12 +255,12 @@ def _by_block(position: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         yield int(number), rows
 
 
-def code_users(users: Labels | None, n: int) -> tuple[np.ndarray, pd.Index]:
-    """Code of every row's user, -1 without users, and the users by code."""
+def code_users(users: Labels | None, n: int, column: Hashable) -> tuple[np.ndarray, pd.Index]:
+    """Code of every row's user in a column of X, -1 without users, and the users by code."""
     if users is None:
         return np.full(n, -1), pd.Index([], dtype=object)
     users = users.compact()
-    check_spelling(users.codes, users.unique, "The user column of X")
+    check_spelling(users.codes, users.unique, f"column {column!r} of X")
     return users.codes, pd.Index(users.unique, dtype=object, tupleize_cols=False)
 
 

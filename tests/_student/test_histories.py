@@ -207,7 +207,7 @@ def test_users_of_any_kind():
     histories = Histories.empty(1).add(users, np.ones((6, 1)))
     assert histories.counts().tolist() == [3, 1, 1, 1]
     assert histories.codes(users, 6).tolist() == [0, 1, 2, 0, 3, 0]
-    codes, index = code_users(users, 6)
+    codes, index = code_users(users, 6, "user")
     assert codes.tolist() == [0, 1, 2, 0, 3, 0]
     assert index[0] == ("a", 1)
 

@@ -303,7 +303,7 @@ BAD_FIT = {
         number(lambda X: X.assign(user=[*X["user"][:100], *X["user"][100:].astype(str)])),
         ValueError,
         [
-            "user column of X holds",
+            "column 'user' of X holds",
             r"in row \d+ and '\d+' in row 1\d\d",
             "two labels",
             "astype(str)",
