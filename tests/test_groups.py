@@ -74,7 +74,7 @@ def test_any_hashable_is_a_group(groups):
         ([np.nan] * 6, r"groups holds no group \(and no value.*in 6 of 6 rows"),
         ([["x"]] * 6, r"groups must hold hashable labels.*list in 6 of 6 rows.*tuples"),
         ([("x",), ("x", [])] * 3, r"groups must hold hashable labels.*tuple.*\[1, 3, 5\]"),
-        ([7, "7", 7, "7", 8, 8], r"groups holds 7 in row 0 and '7' in row 1, .*two labels"),
+        ([7, "7", 7, "7", 8, 8], r"groups holds 7 in row 0 and '7' in row 1 .*two labels"),
         (np.array([["x", "y"]] * 3), r"groups must be one-dimensional.*\(3, 2\)"),
     ],
     ids=[
