@@ -103,8 +103,11 @@ class Columns:
         kind = None if self._pandas else column.dtype
         if isinstance(kind, nw.List | nw.Array | nw.Struct | nw.Date):
             column = pd.Series(column.to_list(), dtype=object)
-        elif isinstance(kind, nw.Datetime) and kind.time_zone:  # an array has UTC without its name
-            column = pd.DatetimeIndex(column.to_numpy()).tz_localize("UTC").astype(object)
+        elif isinstance(kind, nw.Datetime):  # polars 1.0 crashes where it makes an array of them
+            unit: Any = "ms" if kind.time_unit == "s" else kind.time_unit
+            since = pd.Series(column.dt.timestamp(unit).to_list(), dtype="Int64")
+            times = pd.DatetimeIndex(pd.to_datetime(since, unit=unit, utc=bool(kind.time_zone)))
+            column = times.astype(object) if kind.time_zone else times
         values: np.ndarray = column.to_numpy()
         return values
 
