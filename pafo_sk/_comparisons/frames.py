@@ -27,7 +27,7 @@ from pafo_sk._comparisons.tabular import as_frame
 from pafo_sk._warnings import warn_caller
 
 # So many texts tell whether a column holds messages as strings.
-_FIRST = 1000
+_FIRST = 100
 
 
 class Columns:
