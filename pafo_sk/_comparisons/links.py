@@ -168,14 +168,7 @@ def reference_item(
     """Return the item with which most rows of several users compare, such as the status quo.
 
     It tells no row from another, and linking by it would leave every history empty. Prompts link
-    rows instead of items, where there are any.
-
-    Parameters
-    ----------
-    user : ndarray of int, shape (n_comparisons,)
-        Code of the user, -1 where unknown.
-    weight : ndarray of shape (n_comparisons,), or None, default=None
-        How often each row counts; None: once.
+    rows instead of items, where there are any. Rows count by their ``weight``.
     """
     if comparisons.prompts is not None or user.min() < 0:
         return None
