@@ -97,10 +97,10 @@ def find_encoder(reference: EncoderReference) -> Any:
         if (model := other()) is not None:
             return model
     raise ValueError(
-        f"This model was saved with an encoder object ({reference.name}, fingerprint "
+        f"This model was saved with an encoder object or folder ({reference.name}, fingerprint "
         f"{reference.fingerprint}) that is not in this process. Pass it again with "
-        "`est.set_params(encoder=obj)`; or, for several processes, save it with "
-        "`obj.save(folder)` and pass the folder."
+        "`est.set_params(encoder=obj)` or `est.set_params(encoder=folder)`. Several processes need "
+        "a folder, which `obj.save(folder)` writes."
     )
 
 

@@ -151,6 +151,8 @@ for name in ("no-such-organisation/no-such-model", "./no/such/folder"):
         assert remedy in out[6]
     assert out[8].count("  - ") == 1  # what looks like a path is not looked for elsewhere
     assert "there is none" in out[8]
+    assert "hf download" not in out[8]  # nobody can download a folder
+    assert "set_params(encoder=...)" in out[8]
     assert "Retrying" not in stderr
     assert not folder.exists()
 
