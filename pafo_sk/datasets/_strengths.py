@@ -16,22 +16,14 @@ _DESCR = """\
 Graded answers
 
 Source: the comparisons passed. A positive strength means that response_b is better, a negative one
-that response_a is. {n_rows} rows from {n} answers; {n_ties} ties {ties}. {weights}
+that response_a is. {n_rows} rows from {n} answers; {n_ties} ties {ties}. All answers count once,
+however strong.
 """
 _TIES = {"half": "count as half a win for either response", "drop": "are left out"}
-_WEIGHTS = {
-    "equal": "All answers count once, however strong.",
-    "strength": "Answers count by their strength, once in the mean.",
-}
 
 
-@validate_params(
-    {"ties": [StrOptions(set(_TIES))], "weights": [StrOptions(set(_WEIGHTS))]},
-    prefer_skip_nested_validation=True,
-)
-def from_strengths(
-    X: Any, strength: Any, groups: Any = None, *, ties: str = "half", weights: str = "equal"
-) -> Bunch:
+@validate_params({"ties": [StrOptions(set(_TIES))]}, prefer_skip_nested_validation=True)
+def from_strengths(X: Any, strength: Any, groups: Any = None, *, ties: str = "half") -> Bunch:
     """Convert graded answers, such as -3 to 3, to winners and weights.
 
     Parameters
@@ -47,9 +39,6 @@ def from_strengths(
         "half" counts a tie as half a win for either response: it becomes two rows with opposite
         labels and the weight 1/2, whose part of the log-likelihood is
         ``(log p + log(1 - p)) / 2``. "drop" leaves ties out.
-    weights : {"equal", "strength"}, default="equal"
-        "equal": every answer counts once. "strength": in proportion to the size of its strength,
-        once in the mean over all that are no ties.
 
     Returns
     -------
@@ -83,14 +72,8 @@ def from_strengths(
 
     Notes
     -----
-    "strength" is no likelihood: it trusts a strong answer as if it had been given several times.
-    It helps where weak answers are often wrong, and otherwise changes little. On the votes of two
-    Polis consultations (agree over disagree counts 2, agree over pass and pass over disagree 1)
-    it changed PAFO's accuracy on other statements of the same people by +0.4 points on strong and
-    -0.3 on weak answers, both within a standard error of about 0.5, and the pooled model's by +0.1
-    and -0.7, the latter clear of its error of 0.1; leaving the weak ones out cost PAFO 0.8 and 1.3
-    points. In simulated answers, whose strength is the size of a reward difference with noise,
-    it gained 1.8 points with 150 comparisons and 0.7 with 600.
+    A strong answer counts as much as a weak one, because weights in proportion to the strength
+    gained nothing beyond the noise on the votes of two Polis consultations.
 
     A kept tie has the accuracy 1/2 whatever the model says. Leave ties out of test sets.
 
@@ -99,9 +82,9 @@ def from_strengths(
     >>> import pandas as pd
     >>> from pafo_sk.datasets import from_strengths
     >>> X = pd.DataFrame({"response_a": ["Tea"] * 3, "response_b": ["Milk", "Rum", "Ale"]})
-    >>> data = from_strengths(X, [-3, 0, 1], weights="strength")
+    >>> data = from_strengths(X, [-3, 0, 1])
     >>> data.y.tolist(), data.sample_weight.tolist()
-    ([0, 0, 1, 1], [1.5, 0.5, 0.5, 0.5])
+    ([0, 0, 1, 1], [1.0, 0.5, 0.5, 1.0])
     >>> data.row.tolist()
     [0, 1, 1, 2]
     """
@@ -114,23 +97,15 @@ def from_strengths(
     tied = values == 0
     if tied.all():
         raise ValueError(f"strength is 0 in all {n} rows: nothing but ties has no winner to learn.")
-    size = np.ones(n) if weights == "equal" else np.abs(values) / np.abs(values[~tied]).mean()
-    size[tied] = 0.5
     row = np.repeat(np.arange(n), np.where(tied, 2 if ties == "half" else 0, 1))
     again = np.diff(row, prepend=-1) == 0  # the second row of a tie
     return Bunch(
         X=safe_indexing(X, row),
         y=np.where(tied[row], again, values[row] > 0).astype(np.int64),
         groups=None if labels is None else labels[row],
-        sample_weight=size[row],
+        sample_weight=np.where(tied[row], 0.5, 1.0),
         row=row,
-        DESCR=_DESCR.format(
-            n_rows=len(row),
-            n=n,
-            n_ties=int(tied.sum()),
-            ties=_TIES[ties],
-            weights=_WEIGHTS[weights],
-        ),
+        DESCR=_DESCR.format(n_rows=len(row), n=n, n_ties=int(tied.sum()), ties=_TIES[ties]),
     )
 
 

@@ -54,11 +54,6 @@ def test_ties_are_left_out():
     assert data.groups is None
 
 
-def test_weights_by_strength_are_one_in_the_mean():
-    data = from_strengths(X, STRENGTH, weights="strength")
-    assert data.sample_weight.tolist() == [1, 0.5, 0.5, 1.5, 0.5]
-
-
 @pytest.mark.parametrize(
     ("strength", "message"),
     [
@@ -81,7 +76,7 @@ def test_what_is_made_can_be_fitted(form):
     items, a, b = rng.normal(size=(30, 3)), rng.randint(30, size=200), rng.randint(30, size=200)
     strength = np.rint((items[b] - items[a])[:, 0] + rng.logistic(size=200)).clip(-3, 3)
     table = ComparisonTable(items, a, b) if form == "table" else items[b] - items[a]
-    data = from_strengths(table, strength, weights="strength")
+    data = from_strengths(table, strength)
     model = PafoRewardEstimator(strategy="pooled", user=None, random_state=0)
     model.fit(data.X, data.y, sample_weight=data.sample_weight)
     strict = strength != 0
