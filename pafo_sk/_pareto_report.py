@@ -24,31 +24,6 @@ def correct(margin: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.where(margin == 0, 0.5, (margin > 0) == (label > 0.5))
 
 
-def unit_means(
-    values: np.ndarray, unit: np.ndarray, weight: np.ndarray | None = None
-) -> np.ndarray:
-    """Mean of every unit (a user, or a row where there are no users)."""
-    count = np.bincount(unit, weight)
-    return np.bincount(unit, values if weight is None else values * weight) / count
-
-
-def paired_interval(
-    difference: np.ndarray, times: np.ndarray | None = None
-) -> tuple[float, float, float]:
-    """Mean difference of units in accuracy, with a 95 % interval; infinite for a single unit.
-
-    Parameters
-    ----------
-    difference : ndarray of shape (n,)
-    times : ndarray of shape (n,), or None, default=None
-        How often each unit counts; None: once.
-    """
-    weight = np.ones(len(difference)) if times is None else times
-    unit = np.arange(len(difference))
-    found = clustered_means(difference, weight / weight.sum(), [unit], count=times, times=times)
-    return found.mean.item(), *found.interval(LEVEL)
-
-
 def clear_losses(found: ClusteredMeans, tolerance: float) -> np.ndarray:
     """Loss of every group that is larger than ``tolerance`` and clear of zero, else zero.
 
@@ -117,7 +92,7 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
         A row per group: n_users (where there are users), n_comparisons (their summed weight), the
         accuracy of every model and, for all but the pooled one, the difference to pooled
         (``_gain``) with its 95 % interval over users and prompts (``_low``, ``_high``). With
-        specialists, ``reads_as`` comes last: see `reading`.
+        specialists, ``reads_as`` comes last: see `readings`.
     """
     _warn_of_linked_folds(trainer)
     right = {model: correct(margin, trainer.label) for model, margin in margins.items()}
@@ -136,15 +111,12 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
             columns[f"{model}_gain"] = gain.mean
             columns[f"{model}_low"], columns[f"{model}_high"] = gain.limits(LEVEL)
     if "specialist" in right:
+        weight = 1.0 if trainer.weight is None else trainer.weight
+        count = np.bincount(unit, trainer.weight)
         specialist, pooled = (
-            unit_means(right[name], unit, trainer.weight) for name in ("specialist", "pooled")
+            np.bincount(unit, right[name] * weight) / count for name in ("specialist", "pooled")
         )
-        columns["reads_as"] = [
-            reading(
-                specialist[mine], pooled[mine], n_rows[code], None if times is None else times[mine]
-            )
-            for code, mine in enumerate(np.split(*_by_group(group_of_unit)))
-        ]
+        columns["reads_as"] = readings(specialist, pooled, group_of_unit, n_rows, times)
     return pd.DataFrame(columns, index=as_index(groups))
 
 
@@ -169,18 +141,14 @@ def as_index(groups: Groups) -> pd.Index:
     return pd.Index(groups.labels, tupleize_cols=False, name="group")
 
 
-def _by_group(group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in the order of their groups, and where the second and later groups begin."""
-    return np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1]
-
-
-def reading(
+def readings(
     specialist: np.ndarray,
     pooled: np.ndarray,
-    n_comparisons: float,
-    weight: np.ndarray | None = None,
-) -> str:
-    """Whether a group has a taste, or its answers look like chance.
+    group: np.ndarray,
+    n_comparisons: np.ndarray,
+    times: np.ndarray | None = None,
+) -> list[str]:
+    """Whether each group has a taste, or its answers look like chance.
 
     Held-out accuracies of a group's users are compared with one half. Their 95 % intervals over
     users are never narrower than those of as many fair coins as there are comparisons.
@@ -189,28 +157,34 @@ def reading(
     ----------
     specialist, pooled : ndarray of shape (n_users,)
         Held-out accuracy of every user with the group's own model, and with the pooled one.
-    n_comparisons : float
-        Of the group.
-    weight : ndarray of shape (n_users,), or None, default=None
+    group : ndarray of int, shape (n_users,)
+    n_comparisons : ndarray of shape (n_groups,)
+    times : ndarray of shape (n_users,), or None, default=None
         How often each user counts; None: once.
 
     Returns
     -------
-    {"own taste", "common taste", "noise", "unclear"}
+    list of {"own taste", "common taste", "noise", "unclear"}
         "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
         the specialist, or the pooled model, is clear of one half. "noise": both are below 0.6,
         clearly. "unclear": the intervals are too wide to say.
     """
+    weight = (1.0 if times is None else times) / np.bincount(group, times)[group]
     # the normal quantile of two sides, for as many coins as that
     coins = 1.96 * 0.5 / np.sqrt(n_comparisons)
 
-    def clear_interval(values: np.ndarray) -> tuple[float, float]:
-        mean, low, high = paired_interval(values, weight)
-        return min(low, mean - coins), max(high, mean + coins)
+    def over_users(values: np.ndarray) -> ClusteredMeans:
+        users = [np.arange(len(values))]
+        return clustered_means(values, weight, users, group, count=times, times=times)
+
+    def clear_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = over_users(values)
+        half = np.maximum(found.half(LEVEL), coins)
+        return found.mean - half, found.mean + half
 
     (low, high), (pooled_low, pooled_high) = clear_interval(specialist), clear_interval(pooled)
-    if low > 0.5 and paired_interval(specialist - pooled, weight)[1] > 0:
-        return "own taste"
-    if max(low, pooled_low) > 0.5:
-        return "common taste"
-    return "noise" if max(high, pooled_high) < NEAR_CHANCE else "unclear"
+    own = (low > 0.5) & (over_users(specialist - pooled).limits(LEVEL)[0] > 0)
+    common = np.maximum(low, pooled_low) > 0.5
+    noise = np.maximum(high, pooled_high) < NEAR_CHANCE
+    names = ["own taste", "common taste", "noise"]
+    return np.select([own, common, noise], names, "unclear").tolist()

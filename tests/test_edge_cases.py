@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pafo_sk import PafoRewardEstimator
-from pafo_sk._pareto_report import reading
+from pafo_sk._pareto_report import readings
 from pafo_sk._support_rate import (
     check_rule,
     infer_groups,
@@ -336,9 +336,10 @@ def test_thresholds_that_cannot_be_used(rule, data, quick):
 def test_reading(specialist, pooled, n_comparisons, expected):
     """Ten users who differ by 0.01 around these accuracies."""
     spread = np.tile([-0.01, 0.01], 5)
-    found = reading(specialist + spread, pooled - spread, n_comparisons)
-    assert found == expected
+    one_group, n = np.zeros(10, dtype=int), np.array([n_comparisons])
+    assert readings(specialist + spread, pooled - spread, one_group, n) == [expected]
 
 
 def test_reading_of_one_user():
-    assert reading(np.array([1.0]), np.array([0.5]), 1000) == "unclear"
+    one = np.zeros(1, dtype=int)
+    assert readings(np.array([1.0]), np.array([0.5]), one, np.array([1000])) == ["unclear"]

@@ -3,7 +3,7 @@ import pytest
 from judged import judged, margin_with, trainer_of
 
 from pafo_sk._groups import Groups
-from pafo_sk._pareto_report import clear_losses, correct, gains, paired_interval, pareto_report
+from pafo_sk._pareto_report import clear_losses, correct, gains, pareto_report
 
 
 def test_correct():
@@ -11,13 +11,13 @@ def test_correct():
     assert correct(margin, label).tolist() == [1, 0, 0.5, 0, 1]
 
 
-def test_paired_interval():
-    difference = np.array([0.1, 0.2, 0.3])
-    mean, low, high = paired_interval(difference)
-    assert mean == pytest.approx(0.2)
+def test_interval_over_users():
+    found = gains(np.array([0.1, 0.2, 0.3]), trainer_of([0, 1, 2]), np.zeros(3, int))
+    assert found.mean == pytest.approx([0.2])
     half = 4.302653 * 0.1 / 3**0.5  # Student's quantile with two degrees of freedom
-    assert [low, high] == pytest.approx([0.2 - half, 0.2 + half])
-    assert paired_interval(np.array([0.1])) == (0.1, -np.inf, np.inf)
+    assert found.interval(0.95) == pytest.approx((0.2 - half, 0.2 + half))
+    one = gains(np.array([0.1]), trainer_of([0]), np.zeros(1, int))
+    assert one.interval(0.95) == (-np.inf, np.inf)
 
 
 def test_report_by_hand():
@@ -91,7 +91,8 @@ def test_interval_clusters_by_prompt():
     # a prompt for every row adds nothing
     difference = np.array([1.0, 1, 0, 0])
     apart = gains(difference, trainer_of(user, prompts=np.arange(4)), group)
-    assert apart.limits(0.95)[0] == pytest.approx([paired_interval(difference[1:3])[1]])
+    # as of users with the means 1 and 0: a standard error of 1/2, and one degree of freedom
+    assert apart.limits(0.95)[0] == pytest.approx([0.5 - 12.706205 * 0.5])
 
 
 def test_gains_of_groups_are_those_of_each_alone():

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from reports import case
 
 from pafo_sk import ComparisonTable
-from pafo_sk._pareto_report import paired_interval
 from pafo_sk.metrics import compare, group_accuracy, user_accuracy
 
 
@@ -32,9 +32,11 @@ def test_numbers_are_those_of_the_metrics():
         by_user = {
             n: user_accuracy(c.y[mine], p[mine], c.users[mine]) for n, p in predicted.items()
         }
-        mean, low, high = paired_interval((by_user["new"] - by_user["base"]).to_numpy())
-        assert row.difference == pytest.approx(mean)
-        assert (row.low, row.high) == pytest.approx((low, high))
+        difference = (by_user["new"] - by_user["base"]).to_numpy()
+        assert row.difference == pytest.approx(difference.mean())
+        error, freedom = scipy.stats.sem(difference), len(difference) - 1
+        interval = scipy.stats.t.interval(0.95, freedom, difference.mean(), error)
+        assert (row.low, row.high) == pytest.approx(interval)
         accuracy = group_accuracy(c.y, predicted["new"], c.groups, c.users)
         assert row.accuracy == pytest.approx(accuracy[row.group])
         assert row.difference == pytest.approx(row.accuracy - row.reference)
