@@ -81,44 +81,43 @@ class _GroupSearch(BaseSearchCV):
         self._check_columns_count(given)
         groups = self._read_groups(X, given)
         routed = get_config()["enable_metadata_routing"]
-        with (
-            config_context(enable_metadata_routing=True),
-            self._quiet_steps([] if routed else [*params, "groups"]),
-            self._default_folds(X),
-            self._cached_fits(),
-            self._groups_in_fit(given is not None),
-            self._bar(),
-        ):
-            if groups is not None:
-                params["groups"] = groups
-            else:
-                self._check_scorers_need_none()
-            return super().fit(X, y, **params)
-
-    @contextmanager
-    def _default_folds(self, X: Any) -> Iterator[None]:
-        """Within the block, a number of folds means those of `UnlinkedKFold`."""
-        given = self.cv
-        if given is None or isinstance(given, Integral):
-            user = getattr(final_estimator(self.estimator), "user", None)
-            if user is not None and is_frame(X):
-                user = name_in(Columns(X), user, self.estimator)
-            self.cv = UnlinkedKFold(5 if given is None else given, user=user, random_state=0)
+        as_given = self.estimator, self.cv
+        # groups reach the fits only if they are not those of a column
+        self._passes_groups = given is not None
         try:
-            yield
+            with config_context(enable_metadata_routing=True), self._bar():
+                quiet = self._quiet_steps([] if routed else [*params, "groups"])
+                self.cv = self._default_folds(X)
+                caches = self._share_caches()
+                if groups is not None:
+                    params["groups"] = groups
+                else:
+                    self._check_scorers_need_none()
+                super().fit(X, y, **params)
+                if self.refit and (quiet or caches):
+                    self._restore_best(quiet, caches)
         finally:
-            self.cv = given
+            self.estimator, self.cv = as_given
+            del self._passes_groups
+        return self
 
-    @contextmanager
-    def _quiet_steps(self, names: list[str]) -> Iterator[None]:
-        """Within the block, transformers get what is named only if they ask for it.
+    def _default_folds(self, X: Any) -> Any:
+        """``cv``, where a number of folds means those of `UnlinkedKFold`."""
+        if not isinstance(self.cv, Integral | None):
+            return self.cv
+        user = getattr(final_estimator(self.estimator), "user", None)
+        if user is not None and is_frame(X):
+            user = name_in(Columns(X), user, self.estimator)
+        return UnlinkedKFold(5 if self.cv is None else self.cv, user=user, random_state=0)
+
+    def _quiet_steps(self, names: list[str]) -> dict[str, dict[str, None]]:
+        """Let transformers get what is named only if they ask for it; return what was changed.
 
         Without routing, scikit-learn hands it to no step that is not named.
         """
-        given = self.estimator
         quiet: dict[str, dict[str, None]] = {}
-        if names and hasattr(given, "get_params"):
-            self.estimator = clone(given)
+        if names and hasattr(self.estimator, "get_params"):
+            self.estimator = clone(self.estimator)
             for place, part in self.estimator.get_params().items():
                 if isinstance(part, type) or not hasattr(part, "transform"):
                     continue
@@ -128,46 +127,28 @@ class _GroupSearch(BaseSearchCV):
                     unset = [name for name in names if name in asked and asked[name] is None]
                     part.set_fit_request(**dict.fromkeys(unset, False))
                     quiet[place] = dict.fromkeys(unset)
-        try:
-            yield
-            best = self.best_estimator_.get_params() if quiet and self.refit else {}
-            for place in quiet.keys() & best.keys():
-                # a step that the grid put in has requests of its own
-                if not any(f"{place}__".startswith(f"{key}__") for key in self.best_params_):
-                    best[place].set_fit_request(**quiet[place])
-        finally:
-            self.estimator = given
+        return quiet
 
-    @contextmanager
-    def _cached_fits(self) -> Iterator[None]:
-        """Within the block, candidates share a cache of fits, if they have none of their own."""
-        given = self.estimator
-        params = given.get_params() if hasattr(given, "get_params") else {}
+    def _share_caches(self) -> dict[str, FitCache]:
+        """Let candidates share a cache of fits, if they have none of their own; return it."""
+        params = self.estimator.get_params() if hasattr(self.estimator, "get_params") else {}
         caches = {
             name: FitCache()
             for name, value in params.items()
             if name.split("__")[-1] == "fit_cache" and value is None
         }
         if caches:
-            self.estimator = clone(given).set_params(**caches)
-        try:
-            yield
-            if caches and hasattr(self, "best_estimator_"):
-                # a step that the grid put in has another cache, or none
-                best = self.best_estimator_.get_params()
-                own = [name for name, cache in caches.items() if best.get(name) is cache]
-                self.best_estimator_.set_params(**dict.fromkeys(own))
-        finally:
-            self.estimator = given
+            self.estimator = clone(self.estimator).set_params(**caches)
+        return caches
 
-    @contextmanager
-    def _groups_in_fit(self, passed: bool) -> Iterator[None]:
-        """Within the block, groups reach the fits only if they are not those of a column."""
-        self._passes_groups = passed
-        try:
-            yield
-        finally:
-            del self._passes_groups
+    def _restore_best(self, quiet: dict[str, dict[str, None]], caches: dict[str, FitCache]) -> None:
+        """Undo in the best estimator what the search changed; what the grid put in stays."""
+        best = self.best_estimator_.get_params()
+        own = [name for name, cache in caches.items() if best.get(name) is cache]
+        self.best_estimator_.set_params(**dict.fromkeys(own))
+        for place in quiet.keys() & best.keys():
+            if not any(f"{place}__".startswith(f"{key}__") for key in self.best_params_):
+                best[place].set_fit_request(**quiet[place])
 
     def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
         """scikit-learn's, without groups that candidates read themselves."""
