@@ -24,7 +24,26 @@ from pafo_sk._warnings import warn_caller
 ATTEMPTS = 20
 
 
-class StratifiedPreferenceKFold(BaseCrossValidator):
+class Folds(BaseCrossValidator):
+    """A splitter whose parameter ``n_splits`` is the number of its folds."""
+
+    n_splits: int
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : ignored
+
+        Returns
+        -------
+        int
+        """
+        return self.n_splits
+
+
+class StratifiedPreferenceKFold(Folds):
     """Split comparisons into folds that are stratified by group and winner.
 
     Every group is in every training part. Its share of the comparisons is about the same in all
@@ -96,19 +115,6 @@ class StratifiedPreferenceKFold(BaseCrossValidator):
         self.keep_together = keep_together
         self.shuffle = shuffle
         self.random_state = random_state
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X, y, groups : ignored
-
-        Returns
-        -------
-        int
-        """
-        return self.n_splits
 
     def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Generate the rows to train on and the rows to test on.

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
@@ -28,9 +27,10 @@ from pafo_sk._comparisons.tabular import in_rows_that_can_be_taken, is_frame
 from pafo_sk._judging.given import users_of
 from pafo_sk._sklearn_compat import Interval, num_samples, validate_params
 from pafo_sk._warnings import warn_caller
+from pafo_sk.model_selection._split import Folds
 
 
-class UnlinkedKFold(BaseCrossValidator):
+class UnlinkedKFold(Folds):
     """Test known users on comparisons that are not linked to those they are known by.
 
     Two rows of a user are *linked* if they have the same prompt or, where prompts do not tell
@@ -98,19 +98,6 @@ class UnlinkedKFold(BaseCrossValidator):
         self.n_splits = n_splits
         self.user = user
         self.random_state = random_state
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds.
-
-        Parameters
-        ----------
-        X, y, groups : ignored
-
-        Returns
-        -------
-        int
-        """
-        return self.n_splits
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None
