@@ -63,25 +63,16 @@ class Histories:
     def from_state(cls, state: dict[str, Any], known: KnownUsers | None = None) -> Histories:
         """Histories from what `to_state` returned; ``known`` holds the users, if given."""
         users, sums = state["users"], state["sums"]
-        if len(users) != len(sums):
-            raise ValueError(f"Histories have {len(users)} users and {len(sums)} rows of sums.")
-        nobody = cls(sums.shape[1], 0, KnownUsers(), [])
-        return replace(
-            nobody,
-            n_users=len(users),
-            known=KnownUsers(users) if known is None else known,
-            blocks=nobody._blocks_with(np.arange(len(users)), sums),
-        )
+        nobody = cls(sums.shape[1], 0, KnownUsers(users) if known is None else known, [])
+        blocks = nobody._blocks_with(np.arange(len(users)), sums)
+        return replace(nobody, n_users=len(users), blocks=blocks)
 
     def to_state(self) -> dict[str, Any]:
         """Users, a list, and their sums, an array of shape (n_users, n_statistics)."""
         return {"users": self.known.first(len(self)), "sums": self.sums}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.to_state()
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(vars(self.from_state(state)))
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Histories.from_state, (self.to_state(),)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Histories:
         return self
