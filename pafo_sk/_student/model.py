@@ -319,16 +319,6 @@ class HistoryMixture(HistoryModel):
         residual, precision = sums[:, 1 + self.n_prototypes :].chunk(2, dim=1)
         return residual / (1 + precision.clamp_min(0))
 
-    def gate_offsets(self) -> Tensor:
-        """Compute the squared distance of the few numbers that read histories from their starts.
-
-        Returns
-        -------
-        distance : Tensor of shape ()
-        """
-        logarithms = torch.stack([self.evidence_weight, self.saturation, self.strength])
-        return (logarithms**2).sum() + (self.prior_offset**2).sum()
-
     def penalty(self, anchor: nn.Module, weight: float) -> Tensor:
         """Shrink prototypes to the anchor, directions to zero and the gate to its start.
 
@@ -347,7 +337,9 @@ class HistoryMixture(HistoryModel):
         size = weight * squared_distance(self.prototypes, anchor).sum()
         if self.n_directions:
             size = size + self.direction_penalty * (self.directions.weight**2).sum()
-        return size + self.config.gate_precision * self.gate_offsets()
+        logarithms = torch.stack([self.evidence_weight, self.saturation, self.strength])
+        offsets = (logarithms**2).sum() + (self.prior_offset**2).sum()
+        return size + self.config.gate_precision * offsets
 
 
 def plain_model(head: nn.Module, n_features: int) -> HistoryModel:
