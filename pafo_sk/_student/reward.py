@@ -82,12 +82,10 @@ class PersonalisedReward:
         """Raise if rewards of the first items, or of the known users, are not finite."""
         check_finite_rewards(self.all_rewards(items[:CHECKED]), self.population, histories.sums)
 
-    def statistics(
-        self, comparisons: Comparisons, label: np.ndarray, weight: np.ndarray | None = None
-    ) -> np.ndarray:
+    def statistics(self, comparisons: Comparisons, label: np.ndarray) -> np.ndarray:
         """What each comparison adds to its user's history, (n_comparisons, n_statistics)."""
         found = np.empty((len(label), self.module.n_statistics))
-        for rows, statistics in self._statistics(comparisons, label, weight):
+        for rows, statistics in self._statistics(comparisons, label):
             found[rows] = statistics
         return found
 
