@@ -132,20 +132,16 @@ def _one_row_each(table: pd.DataFrame, response: str, rank: str | None) -> tuple
     lists = [is_list(value) for value in table[response]]
     check_rows(~np.array(lists), f"frame: {response!r} is neither a string nor a list")
     sizes = table[response].map(len).to_numpy()
-    if rank is not None and rank in table:
-        given = table[rank]
-        matching = [
-            is_list(value) and len(value) == size for value, size in zip(given, sizes, strict=True)
-        ]
+    if rank is None:
+        rank = next(name for name in ("rank", "rank_", "rank__") if name not in table)
+        table = table.assign(**{rank: [list(range(1, size + 1)) for size in sizes]})
+    elif rank not in table:
+        return table, rank  # the error about the missing column follows
+    else:
+        given = zip(table[rank], sizes, strict=True)
+        matching = [is_list(value) and len(value) == size for value, size in given]
         check_rows(
             ~np.array(matching), f"frame: {rank!r} is not a list as long as that of {response!r}"
         )
-        columns = [response, rank]
-    elif rank is not None:
-        return table, rank  # the error about the missing column follows
-    else:
-        rank = next(name for name in ("rank", "rank_", "rank__") if name not in table)
-        table = table.assign(**{rank: [list(range(1, size + 1)) for size in sizes]})
-        columns = [response, rank]
     check_rows(sizes == 0, f"frame: {response!r} is an empty list", " Drop these rows.")
-    return table.explode(columns, ignore_index=True), rank
+    return table.explode([response, rank], ignore_index=True), rank
