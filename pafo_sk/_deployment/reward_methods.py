@@ -86,7 +86,10 @@ class RewardMethods(ComparisonClassifier):
             return reward
         whose = users if standardize == "user" else None
         coefficients = self._coefficients(whose, len(reward), history)
-        return self._scale(reference).standardized(reward, coefficients)
+        scale = self.reward_scale_
+        if reference is not None:
+            scale = RewardScale.of(self.model_.all_rewards(self.item_vectors(reference)))
+        return scale.standardized(reward, coefficients)
 
     def rank(self, items: Any, *, by: Any = None) -> np.ndarray:
         """Rank of every response within its user and prompt, 1 for the best: best of n.
@@ -251,12 +254,6 @@ class RewardMethods(ComparisonClassifier):
     def _coefficients(self, users: Labels | None, n: int, history: Histories) -> np.ndarray:
         """Coefficients of every row's user, of nobody where there are no users."""
         return history.coefficients(self.model_.module, history.codes(users, n))
-
-    def _scale(self, reference: Any) -> RewardScale:
-        """The scale of rewards on a reference set."""
-        if reference is not None:
-            return RewardScale.of(self.model_.all_rewards(self.item_vectors(reference)))
-        return self.reward_scale_
 
     def _sets(self, items: Any) -> list[Labels]:
         """Users and prompts of items, where there are any."""

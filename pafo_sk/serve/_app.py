@@ -17,12 +17,13 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from scipy.special import expit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pafo_sk import __version__
 from pafo_sk.serve import _requests as r
 from pafo_sk.serve._batching import Batcher
-from pafo_sk.serve._model import NotErased, ServedModel, probabilities
+from pafo_sk.serve._model import NotErased, ServedModel
 from pafo_sk.serve._page import HEADERS, PAGE
 
 # Paths that need no token, because they hold no data.
@@ -145,7 +146,7 @@ def create_app(estimator: Any, database: str | Path, *, token: str | None = None
         """Predict the winners of comparisons."""
         margin = await margins(served.comparisons(request.comparisons))
         winners: list[Any] = ["b" if one > 0 else "a" for one in margin]
-        return r.Predictions(winners=winners, probability_b=probabilities(margin))
+        return r.Predictions(winners=winners, probability_b=expit(margin).tolist())
 
     @app.post("/enroll")
     async def enroll(request: r.EnrollRequest) -> r.Enrolled:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from pafo_sk._comparisons.labels import Labels, as_objects
 from pafo_sk._deployment.checksum import checksum
@@ -153,9 +152,3 @@ class ServedModel:
             users = [nobody if row.user is None else row.user for row in rows]
             columns[self.estimator.user] = users
         return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
-
-
-def probabilities(margin: np.ndarray) -> list[float]:
-    """Probability that b wins."""
-    found: list[float] = expit(margin).tolist()
-    return found
