@@ -12,9 +12,8 @@ from scipy.stats import beta
 from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.winners import read_y
-from pafo_sk._judging.correct import code_groups
+from pafo_sk._judging.correct import code_groups, size_column
 from pafo_sk._judging.given import groups_of
-from pafo_sk._judging.sizes import size_column
 from pafo_sk._pareto_report import clear_losses, correct
 
 CONFIDENCE = 0.95

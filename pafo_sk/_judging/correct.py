@@ -167,6 +167,11 @@ def group_sizes(group: Coded, user: Coded | None, weight: np.ndarray | None = No
     return np.bincount(group.codes[first])
 
 
+def size_column(report: pd.DataFrame) -> str:
+    """The column of the units that count equally: users, or comparisons without users."""
+    return "n_users" if "n_users" in report else "n_comparisons"
+
+
 def majority_code(
     group: Coded, user: Coded | None, majority: Hashable, weight: np.ndarray | None = None
 ) -> int:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pafo_sk._comparisons.labels import check_labels
-from pafo_sk._judging.correct import code_groups
+from pafo_sk._judging.correct import code_groups, size_column
 from pafo_sk._judging.given import users_of
-from pafo_sk._judging.sizes import size_column
 from pafo_sk._matplotlib import require_matplotlib
 from pafo_sk.inspection._drawing import (
     GREY,

@@ -17,8 +17,8 @@ from pafo_sk._judging.correct import (
     code_labels,
     correct_predictions,
     majority_code,
+    size_column,
 )
-from pafo_sk._judging.sizes import size_column
 from pafo_sk._pareto_report import LEVEL
 
 MAJORITY, MINORITY = "majority", "minority"

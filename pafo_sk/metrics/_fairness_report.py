@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._blocks import Block, blocks_html, blocks_markdown
-from pafo_sk._judging.sizes import size_column
+from pafo_sk._judging.correct import size_column
 from pafo_sk.metrics._report_page import page_of
 
 # Meaning of the measures that are shown in per cent, and of the others.
