@@ -22,22 +22,18 @@ NO_GROUPS = (
 )
 # Sides whose mean support rates differ by less than this do not separate the users.
 MIN_GAP = 0.02
+# Fewer others than this tell less of an answer's support than the pooled model does.
+MIN_OTHERS = 3
+# A user's mean is shrunk towards that of all by this many rows.
+PRIOR_ROWS = 5.0
 
 
-def support_rate(
-    trainer: Trainer,
-    margin: np.ndarray,
-    users: pd.Index,
-    *,
-    min_others: int = 3,
-    prior_rows: float = 5.0,
-) -> pd.Series | None:
+def support_rate(trainer: Trainer, margin: np.ndarray, users: pd.Index) -> pd.Series | None:
     """Preference support rate of every user: the share of others who answer as they do.
 
-    Where at least ``min_others`` other users compared the same pair it is their share, counted
-    without the user; elsewhere it is the pooled model's held-out probability of the user's answer.
-    A user's mean is shrunk towards the mean of all by ``prior_rows`` rows. Comparisons of an item
-    with itself are left out, because their side is not an answer.
+    Where enough other users compared the same pair it is their share, counted without the user;
+    elsewhere it is the pooled model's held-out probability of the user's answer. Comparisons of an
+    item with itself are left out, because their side is not an answer.
 
     Parameters
     ----------
@@ -68,10 +64,10 @@ def support_rate(
     share_low = (np.bincount(pair, own[vote] * each)[pair] - own[vote]) / np.maximum(others, 1)
     counted = np.where(low_won, share_low, 1 - share_low)
     modelled = expit((2 * label - 1) * margin[rows])
-    support = np.where(others >= min_others, counted, modelled)
+    support = np.where(others >= MIN_OTHERS, counted, modelled)
     n, sums = (np.bincount(user, each, len(users)) for each in (weight, support * weight))
     mean = np.average(support, weights=given) if len(rows) else 0.5
-    rate = (sums + prior_rows * mean) / (n + prior_rows)
+    rate = (sums + PRIOR_ROWS * mean) / (n + PRIOR_ROWS)
     return pd.Series(rate, index=users, name="support_rate")
 
 

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,7 +32,8 @@ def rate_of(a, b, label, user, margin=None, **options):
     """Support rates, given the pooled model's held-out margins."""
     margin = np.zeros(len(a)) if margin is None else margin
     users = pd.Index([f"user {code}" for code in range(max(user) + 1)], dtype=object)
-    rate = support_rate(trainer_of(a, b, label, user), margin, users, **options)
+    with mock.patch.dict("pafo_sk._support_rate.__dict__", options):
+        rate = support_rate(trainer_of(a, b, label, user), margin, users)
     assert rate.index.equals(users)
     return rate.to_numpy()
 
@@ -44,9 +47,9 @@ def test_support_rate_counts_the_others():
     b = np.array([1, 1, 0, 1, 1, 3, 3, 3, 3, 2])
     label = np.array([1, 1, 0, 1, 0, 1, 1, 0, 0, 1.0])
     others = [[3 / 4, 1 / 4], [3 / 4, 1 / 4], [3 / 4, 2 / 4], [3 / 4, 2 / 4], [0, 2 / 4]]
-    rate = rate_of(a, b, label, user, prior_rows=0)
+    rate = rate_of(a, b, label, user, PRIOR_ROWS=0)
     np.testing.assert_allclose(rate, np.mean(others, axis=1))
-    shrunk = rate_of(a, b, label, user, prior_rows=2)
+    shrunk = rate_of(a, b, label, user, PRIOR_ROWS=2)
     np.testing.assert_allclose(shrunk, (np.sum(others, axis=1) + 2 * np.mean(others)) / 4)
 
 
@@ -54,22 +57,22 @@ def test_support_rate_of_pairs_nobody_shares_is_the_models():
     n = 6
     margin = np.log([1, 3, 3, 9, 1, 1])
     label, user = [1, 1, 0, 1, 1, 0], [0, 0, 1, 1, 2, 2]
-    rate = rate_of(np.arange(n), np.arange(n) + n, label, user, margin, prior_rows=0)
+    rate = rate_of(np.arange(n), np.arange(n) + n, label, user, margin, PRIOR_ROWS=0)
     np.testing.assert_allclose(rate, [(1 / 2 + 3 / 4) / 2, (1 / 4 + 9 / 10) / 2, 1 / 2])
 
 
 def test_support_rate_counts_a_user_once_a_pair():
     """Asked five times, user 0 has one vote, and no support from the own answers."""
     label, user = [1] * 5 + [0, 0, 0], [0] * 5 + [1, 2, 3]
-    rate = rate_of([0] * 8, [1] * 8, label, user, prior_rows=0)
+    rate = rate_of([0] * 8, [1] * 8, label, user, PRIOR_ROWS=0)
     np.testing.assert_allclose(rate, [0, 2 / 3, 2 / 3, 2 / 3])
 
 
 def test_support_rate_needs_enough_others():
     asked = [0] * 3, [1] * 3, [1, 1, 0], [0, 1, 2]
-    few = rate_of(*asked, np.log(np.full(3, 4.0)), prior_rows=0)
+    few = rate_of(*asked, np.log(np.full(3, 4.0)), PRIOR_ROWS=0)
     np.testing.assert_allclose(few, [0.8, 0.8, 0.2])
-    counted = rate_of(*asked, min_others=2, prior_rows=0)
+    counted = rate_of(*asked, MIN_OTHERS=2, PRIOR_ROWS=0)
     np.testing.assert_allclose(counted, [0.5, 0.5, 0])
 
 
@@ -101,16 +104,16 @@ def test_support_rate_against_a_slow_loop(rows):
         (support[user == u].sum() + 5 * support.mean()) / ((user == u).sum() + 5)
         for u in range(user.max() + 1)
     ]
-    found = rate_of(a, b, label, user, margin, min_others=2)
+    found = rate_of(a, b, label, user, margin, MIN_OTHERS=2)
     np.testing.assert_allclose(found, expected)
 
 
 def test_the_side_of_equal_items_is_no_answer():
     """User 0 has one other comparison, and user 3 has none."""
     a, b, user = [5, 5, 5, 5, 0, 0, 0], [5, 5, 5, 5, 1, 1, 1], [0, 1, 2, 3, 0, 1, 2]
-    others = rate_of(a[4:], b[4:], [1, 1, 0], user[4:], min_others=2)
+    others = rate_of(a[4:], b[4:], [1, 1, 0], user[4:], MIN_OTHERS=2)
     for first in ([1, 1, 1, 0], [0, 1, 0, 1]):
-        rate = rate_of(a, b, [*first, 1, 1, 0], user, min_others=2)
+        rate = rate_of(a, b, [*first, 1, 1, 0], user, MIN_OTHERS=2)
         np.testing.assert_allclose(rate[:3], others)
         assert rate[3] == pytest.approx(1 / 3)  # the mean of the three shares
     assert rate_of([5, 5], [5, 5], [1, 0], [0, 1]).tolist() == [0.5, 0.5]
