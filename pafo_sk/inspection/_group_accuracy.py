@@ -26,7 +26,7 @@ from pafo_sk.inspection._drawing import (
     styles_of,
     wrapped,
 )
-from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
+from pafo_sk.inspection._reading import predictions_of, report_of, required_groups
 from pafo_sk.inspection._tables import accuracy_table
 
 if TYPE_CHECKING:
@@ -138,16 +138,11 @@ class GroupAccuracyDisplay(Display):
         caller = f"{cls.__name__}.from_estimator"
         require_matplotlib(caller)
         if X is None:
-            if y is not None or groups is not None:
-                raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
-            report, models = report_of(estimator, caller)
+            report, models = report_of(estimator, y, groups, caller)
             return cls(report, models, held_out=True).plot(ax)
-        if isinstance(estimator, Mapping):
-            first, reference = next(iter(estimator.values())), next(iter(estimator))
-            y_pred = {name: model.predict(X) for name, model in estimator.items()}
-        else:
-            first, reference = estimator, "pooled"
-            y_pred = pooled_and_unified(estimator, X, caller)
+        first = next(iter(estimator.values())) if isinstance(estimator, Mapping) else estimator
+        y_pred = predictions_of(estimator, X, caller)
+        reference = next(iter(y_pred))
         groups, users = required_groups(first, X, groups, caller), users_of(first, X, users)
         display = cls.from_predictions(y, y_pred, groups, users=users, reference=reference, ax=ax)
         return display._noting_unknown(first, users)

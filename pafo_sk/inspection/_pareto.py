@@ -26,7 +26,7 @@ from pafo_sk.inspection._drawing import (
     styles_of,
     wrapped,
 )
-from pafo_sk.inspection._reading import pooled_and_unified, report_of, required_groups
+from pafo_sk.inspection._reading import predictions_of, report_of, required_groups
 from pafo_sk.inspection._tables import (
     MAJORITY,
     MINORITY,
@@ -154,20 +154,14 @@ class ParetoDisplay(Display):
         several = isinstance(estimator, Mapping)
         first = next(iter(estimator.values())) if several else estimator
         if X is None:
-            if y is not None or groups is not None:
-                raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
-            report, models = report_of(estimator, caller)
+            report, models = report_of(estimator, y, groups, caller)
             majority = estimator.majority_ if majority is None else majority
             points = sides_of_report(report, models, majority)
             return cls(points, reference="pooled").plot(ax)
         groups = required_groups(first, X, groups, caller)
         majority = majority_of(first, groups) if majority is None else majority
-        if several:
-            y_pred = {name: model.predict(X) for name, model in estimator.items()}
-        else:
-            reference = "pooled"
-            y_pred = pooled_and_unified(estimator, X, caller)
-        users = users_of(first, X, users)
+        reference = reference if several else "pooled"
+        y_pred, users = predictions_of(estimator, X, caller), users_of(first, X, users)
         display = cls.from_predictions(
             y, y_pred, groups, users=users, majority=majority, reference=reference, ax=ax
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from pafo_sk._judging.given import groups_of, users_of
 MODELS = ["pooled", "specialist", "unified"]
 
 
-def report_of(estimator: Any, caller: str) -> tuple[pd.DataFrame, list[str]]:
-    """Held-out accuracies that `fit` reported, and the models they belong to."""
+def report_of(estimator: Any, y: Any, groups: Any, caller: str) -> tuple[pd.DataFrame, list[str]]:
+    """Held-out accuracies that `fit` reported, and their models, where a call has no X."""
+    if y is not None or groups is not None:
+        raise ValueError(f"{caller}: y and groups belong to X, which is None; pass X.")
     require_reward_estimator(estimator, caller)
     report = estimator.pareto_report_
     if report is None:
@@ -40,8 +43,10 @@ def require_reward_estimator(estimator: Any, caller: str) -> None:
     check_is_fitted(estimator)
 
 
-def pooled_and_unified(estimator: Any, X: Any, caller: str) -> dict[str, np.ndarray]:
-    """Winners that the pooled model of the same fit predicts, and those of the estimator."""
+def predictions_of(estimator: Any, X: Any, caller: str) -> dict[str, np.ndarray]:
+    """Winners that each of several estimators predicts, or the pooled model of one and itself."""
+    if isinstance(estimator, Mapping):
+        return {name: model.predict(X) for name, model in estimator.items()}
     require_reward_estimator(estimator, caller)
     if estimator.strategy not in ("pafo", "pooled"):
         raise ValueError(
