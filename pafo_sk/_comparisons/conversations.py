@@ -247,11 +247,11 @@ def _call(call: Any) -> str:
             return f"<tool_call>{function['name']}({arguments})</tool_call>"
     if isinstance(arguments, dict):  # Arrow gives every call the arguments of all
         arguments = {name: value for name, value in arguments.items() if value is not None}
-    written = json.dumps(arguments, ensure_ascii=False, sort_keys=True, default=_plain)
+    written = json.dumps(arguments, ensure_ascii=False, sort_keys=True, default=as_plain)
     return f"<tool_call>{function['name']}({written})</tool_call>"
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Return a value of numpy as one that JSON has."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
@@ -295,7 +295,7 @@ def check_differences(
 
 
 def _written(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=_plain)
+    return json.dumps(value, sort_keys=True, default=as_plain)
 
 
 def _n_shared(one: Messages, two: Messages) -> int:

@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from pafo_sk._comparisons.conversations import as_plain
 from pafo_sk._comparisons.frames import Columns
 from pafo_sk._comparisons.pairs import encode_items
 from pafo_sk._comparisons.whole_file import whole_file
@@ -118,12 +119,7 @@ def _hashable(column: pd.Series) -> pd.Series:
     may_hold_lists = column.dtype == "object" or isinstance(column.dtype, pd.ArrowDtype)
     if not may_hold_lists or all(map(pd.api.types.is_hashable, column)):
         return column
-    return column.astype(object).map(partial(json.dumps, default=_for_json))
-
-
-def _for_json(value: Any) -> Any:
-    """Arrays as lists, and what JSON has no form for as a string."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+    return column.astype(object).map(partial(json.dumps, default=as_plain))
 
 
 def _as_arrow(kept: pd.DataFrame, number: int) -> dict[str, Any]:
