@@ -348,13 +348,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
                     fits.known_by_length,
                 )
                 verdict = ensure_no_harm(judge, ranked, self.no_harm)
-                module = fits.final(
-                    verdict.option.candidate,
-                    one.sample(trainer.config.max_taught),
-                    verdict.option.pooled_share,
-                    verdict.option.prior_factor,
-                    verdict.option.pooled_groups,
-                )
+                larger = one.sample(trainer.config.max_taught)
+                module = fits.final(larger=larger, **vars(verdict.option))
                 self.pareto_report_, self.pareto_status_ = verdict.report, verdict.status
                 self.history_report_, self.options_report_ = verdict.by_length, verdict.options
                 self.distill_weight_ = verdict.option.candidate.distill_weight
