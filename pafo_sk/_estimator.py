@@ -112,7 +112,7 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
     no_harm : float or None, default=0.005
         Held-out accuracy that a group may lose against the pooled model, as a share: 0.005 is half
         a point. None: any. Only a loss that is clear of zero (one-sided, 5 %) counts.
-    device : str or None, default=None
+    device : str, torch.device or None, default=None
         Device for encoding and training; None: a GPU where there is one.
     fit_cache : FitCache or None, default=None
         Models that several fits share, see `pafo_sk.model_selection.FitCache`; None: each fit
@@ -276,8 +276,8 @@ class PafoRewardEstimator(Lifecycle, RewardMethods):
         Parameters
         ----------
         X : frame, array (n, n_features) or (n, 2, n_features), or ComparisonTable
-            Comparisons; see the class. Differences, (n, n_features), do not show which rows share
-            an item: pass a table where items recur.
+            Comparisons: texts or vectors (docs/data.md). Differences, (n, n_features), do not show
+            which rows share an item: pass a table where items recur.
         y : array-like of shape (n,)
             The winner, as one of two labels; ``pos_label`` says which of them means response_b.
         groups : array-like of shape (n,), frame of several columns, or None, default=None

@@ -269,7 +269,7 @@ class Columns:
                 if found
             ]
         if not hints:
-            hints.append(f"rename the column that holds it to {missing[0]!r}, or add it")
+            hints.append(f"Rename the column that holds it to {missing[0]!r}, or add it")
             if texts and not set(self.names) <= {*texts, *ignored}:
                 hints.append(
                     f"if {self.argument} holds numbers, drop {listed(texts)}, or name them in "

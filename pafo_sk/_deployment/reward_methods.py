@@ -73,6 +73,12 @@ class RewardMethods(ComparisonClassifier):
         -------
         ndarray of shape (n,)
             Rewards; only differences within one user and prompt have a meaning.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``items`` cannot be read or lacks the user column of `fit`, if ``standardize`` has
+            another value, or if there is a ``reference`` and no ``standardize``.
         """
         check_is_fitted(self)
         if standardize not in STANDARDS:
@@ -105,6 +111,11 @@ class RewardMethods(ComparisonClassifier):
         -------
         ndarray of int, shape (n,)
             Responses of equal reward share the best of their ranks: 1, 1, 3.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `reward`, and if ``by`` has not one label for each row.
 
         Examples
         --------

@@ -184,6 +184,11 @@ class GateDisplay(Display):
         Returns
         -------
         GateDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``groups`` has not one label for each user.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         frame = pd.DataFrame(np.asarray(gate, dtype=float), columns=names)

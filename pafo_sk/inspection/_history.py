@@ -201,6 +201,11 @@ class HistoryDisplay(Display):
         Returns
         -------
         HistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``y_pred`` has no length 0.
         """
         require_matplotlib(f"{cls.__name__}.from_predictions")
         if 0 not in y_pred:

@@ -284,6 +284,11 @@ class ParetoDisplay(Display):
         Returns
         -------
         self : ParetoDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``reference`` or ``chosen`` is no row of ``points``.
         """
         for role, name in {"reference": self.reference, "chosen": self.chosen}.items():
             if name is not None and name not in self.points.index:

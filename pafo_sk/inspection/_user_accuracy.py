@@ -202,6 +202,11 @@ class UserAccuracyDisplay(Display):
         -------
         self : UserAccuracyDisplay
 
+        Raises
+        ------
+        ValueError
+            For another ``kind``, or ``kind="support"`` without support rates.
+
         Warns
         -----
         UserWarning

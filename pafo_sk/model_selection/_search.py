@@ -337,7 +337,7 @@ class GroupGridSearchCV(_GroupSearch, GridSearchCV):
 class GroupRandomizedSearchCV(_GroupSearch, RandomizedSearchCV):
     """Randomised search in which ``groups`` reach the model, the scorers and the splitter.
 
-    To `sklearn.model_selection.RandomizedSearchCV` what `GroupGridSearchCV` is to ``GridSearchCV``.
+    `sklearn.model_selection.RandomizedSearchCV`, with the differences of `GroupGridSearchCV`.
 
     Parameters
     ----------

@@ -48,8 +48,8 @@ class UnlinkedKFold(Folds):
     Parameters
     ----------
     n_splits : int, default=5
-        Number of folds, at least 2. Of a user whose rows share many responses, every fold
-        tests about ``1 / n_splits ** 2`` of the rows, and trains on ``(1 - 1 / n_splits) ** 2``.
+        Number of folds, at least 2. If the rows of a user share many responses, every fold tests
+        about ``1 / n_splits ** 2`` of them, and trains on ``(1 - 1 / n_splits) ** 2``.
     user : str, int or None, default="user"
         Name of the user column of X (for arrays, its index), as in `PafoRewardEstimator`. Without
         users, all rows count as those of one user.
@@ -62,7 +62,7 @@ class UnlinkedKFold(Folds):
 
     Notes
     -----
-    Of rows of vectors (arrays, and frames without the columns ``response_a`` and ``response_b``),
+    In rows of vectors (arrays, and frames without the columns ``response_a`` and ``response_b``),
     those of a user that are equal up to the sign are linked. That two others share a response
     cannot be seen in them: use a `ComparisonTable` where they may. A response with which most rows
     of several users compare, such as the status quo, links no rows. The cost is linear in the

@@ -37,7 +37,7 @@ class RewardFunction:
     >>> prompt = [{"role": "user", "content": "How do I sleep better?"}]
     >>> answers = ["Rest.", "Chill, it's easy!"]
     >>> completions = [[{"role": "assistant", "content": answer}] for answer in answers]
-    >>> values = reward([prompt, prompt], completions, user=["user 0", None])
+    >>> values = reward([prompt, prompt], completions, user=[0, None])
     >>> [type(value).__name__ for value in values]
     ['float', 'float']
     """

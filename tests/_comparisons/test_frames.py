@@ -122,7 +122,7 @@ def test_a_message_that_is_no_text():
         (["prompt", "response", "rating", "user"], "from_ratings(X, ...)"),
         (["prompt", "response", "rank"], "from_rankings(X, ...)"),
         (["chosen", "rejected"], "from_chosen_rejected(X)"),
-        (["prompt", "response"], "rename the column that holds it to 'response_a'"),
+        (["prompt", "response"], "Rename the column that holds it to 'response_a'"),
         (["respons_a", "response_b"], "X.rename(columns={'respons_a': 'response_a'})"),
     ],
 )
