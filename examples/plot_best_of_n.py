@@ -4,8 +4,8 @@ Best of n, and what a policy would do
 
 A reward model is there to choose responses, and accuracy on pairs says little of how good the
 chosen ones are. Here each user is given the best of n responses by the pooled reward, and by the
-personal one. A policy that is trained on a reward does in the limit what best of n does for a large
-n, so the curves show for whom it would improve.
+personal one. A policy that is trained on a reward seeks such responses as well, so the curves tell
+for whom it may improve.
 
 The comparisons are made, of vectors, because the true utility must be known. The example takes
 seconds and needs no encoder.

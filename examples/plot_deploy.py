@@ -41,7 +41,7 @@ print(f"{(folder / 'reward.pafo').stat().st_size / 1000:.0f} kB, same margins: {
 # A service
 # ---------
 # ``python -m pafo_sk.serve reward.pafo`` starts it on a port of its own. Here a test client asks
-# the same application. A newcomer gets the common ranking, sends four choices, and gets their own.
+# the same application. A newcomer gets the common ranking, sends eight choices, and gets their own.
 
 prompt = prompts[0]
 asked = data.X[data.X["prompt"] == prompt]
@@ -74,7 +74,7 @@ drifted = fitted.monitor(data.X[later], changed, data.groups[later])
 print("the minority changed its mind:", drifted.verdict)
 
 # %%
-# Accuracy of every group at fit and afterwards, with 95 % intervals
+# Accuracy of every group at fit, and afterwards with 95 % intervals
 # ------------------------------------------------------------------
 
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
