@@ -63,8 +63,8 @@ print(X["user"].groupby(groups).nunique().to_string())
 # the minority among those that cost the majority no more than half a point against the pooled
 # model.
 #
-# ``GridSearchCV`` of scikit-learn does the same, if the groups are a column of X that
-# ``group_column`` names.
+# ``GridSearchCV`` of scikit-learn needs the groups in a column of X that ``group_column`` names,
+# scorers of ``get_scorer``, and ``cv=UnlinkedKFold(3, random_state=0)`` for the same folds.
 
 search = GroupGridSearchCV(
     PafoRewardEstimator(n_prototypes=1, random_state=0),

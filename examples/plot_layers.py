@@ -46,7 +46,7 @@ print(f"{len(X)} comparisons to train, {len(X_test)} to test, on {len(prompts)} 
 # Four choices
 # ------------
 # Numbers name layers, and fractions name them by depth, so that 0.5 is the middle. One pass through
-# the encoder gives all of them, so they cost width and no time. Texts longer than 128 tokens are
+# the encoder gives all of them, so they cost width, not encoding. Texts longer than 128 tokens are
 # cut here, to save time. The library warns of that, and the example silences the warning.
 
 warnings.filterwarnings("ignore", message=".* longer than the encoder's window")
