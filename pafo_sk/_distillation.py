@@ -80,14 +80,13 @@ def _only_better(
     label = trainer.label
     common = pooled.margins(trainer, 0, fold)
     others = [specialists.margins(trainer, model, fold) for model in range(specialists.n_models)]
-    own = specialists.model[group]
     # the rows of the fold must not decide who teaches either
     seen = known.astype(float) if fold is None else known * (trainer.fold != fold).astype(float)
     seen = seen if trainer.weight is None else seen * trainer.weight
     least = np.bincount(group, seen * log_loss(teacher, label))
     better = np.ones(len(least), dtype=bool)
     for model, rival in enumerate([common, *others], start=-1):
+        lost = np.bincount(group, seen * log_loss(rival, label))
         # a group's own model is no rival, and must not seem one by a rounding error
-        lost = np.bincount(group, np.where(own == model, 0.0, seen * log_loss(rival, label)))
         better &= (specialists.model == model) | (least < lost)
     return np.where(better[group], teacher, common)

@@ -52,3 +52,49 @@ def test_zeros_of_which_some_might_have_been_one():
     # two rows of zero, and one at each extreme
     assert found.error == pytest.approx([0, np.sqrt(2 / 4 / 2), others.error[2]])
     assert others.error[:2].tolist() == [0, 0]
+
+
+def same(found, expected):
+    for name in ("mean", "error", "freedom"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+def test_rows_that_count_several_times_are_as_many_rows():
+    """Both users have a third of ones, so that the error is that of rows."""
+    values, user, count = np.array([1.0, 0, 1, 0]), np.array([0, 0, 1, 1]), np.array([1, 2, 2, 4])
+    rows = np.repeat(np.arange(4), count)
+    found = clustered_means(values, count / np.array([6, 6, 12, 12]), [user], count=count)
+    each = 1 / np.array([6, 6, 12, 12])[rows]
+    same(found, clustered_means(values[rows], each, [user[rows]]))
+    # by hand: nine rows, of which three are ones, and one at each extreme
+    spread = 5 / 11 - (3 / 11) ** 2
+    assert found.error == pytest.approx([np.sqrt(spread * (3 / 6**2 + 6 / 12**2))])
+
+
+@pytest.mark.parametrize("prompts", [False, True])
+def test_users_that_stand_for_several_are_as_many_users(prompts):
+    rng = np.random.RandomState(0)
+    values, times = rng.normal(size=12), 1 + np.arange(12) % 3
+    group, prompt = np.repeat([0, 1], [7, 5]), np.arange(12) % 4
+    rows = np.repeat(np.arange(12), times)
+    n = np.bincount(group, times)[group]
+    found = clustered_means(
+        values, times / n, [np.arange(12)] + [prompt] * prompts, group, count=times, times=times
+    )
+    clusters = [np.arange(len(rows))] + [prompt[rows]] * prompts
+    same(found, clustered_means(values[rows], 1 / n[rows], clusters, group[rows]))
+
+
+def test_the_freedom_is_that_of_the_clusters_that_vary():
+    """Prompts of one mean add nothing to users; where they vary, few of them leave little."""
+    user, prompt = np.repeat(np.arange(10), 4), np.tile(np.arange(4), 10)
+    weight = np.full(40, 1 / 40)
+    by_user = np.arange(10.0)[user]
+    assert clustered_means(by_user, weight, [user, prompt]).freedom == pytest.approx([9])
+    # nor do prompts of one row each
+    noise = np.random.RandomState(0).normal(size=40)
+    assert clustered_means(noise, weight, [user, np.arange(40)]).freedom == pytest.approx([9])
+    by_prompt = np.arange(4.0)[prompt] + 1e-9 * by_user
+    assert clustered_means(by_prompt, weight, [user, prompt]).freedom == pytest.approx(
+        [3], rel=0.01
+    )

@@ -1,5 +1,7 @@
 """What the specialists' margins teach, and on which condition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_groups import APART, fitted, trainer_of
@@ -59,3 +61,15 @@ def test_labels_alone_teach_rows_without_a_group(conditioning):
     rows = np.flatnonzero(known)
     others = Teachers(trainer, group, pooled, specialists, conditioning)
     np.testing.assert_array_equal(target[rows], others.targets(trainer.of_rows(rows), group[rows]))
+
+
+def test_labels_of_the_fold_that_is_held_out_do_not_decide_who_teaches():
+    """Turned round, they would speak against the specialists."""
+    trainer, group = trainer_of(APART)
+    pooled, specialists = fitted(trainer, group)
+    given = Teachers(trainer, group, pooled, specialists, "better")
+    turned = replace(trainer, label=np.where(trainer.fold == 1, 1 - trainer.label, trainer.label))
+    margins = [given.targets(one, group, 1)[:, 1] for one in (trainer, turned)]
+    np.testing.assert_array_equal(*margins)
+    whole = [given.targets(one, group)[:, 1] for one in (trainer, turned)]
+    assert (whole[0] != whole[1]).any(), "nor would they without the fold"

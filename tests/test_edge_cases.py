@@ -331,6 +331,8 @@ def test_thresholds_that_cannot_be_used(rule, data, quick):
         (0.8, 0.4, 6, "unclear"),
         (0.57, 0.5, 4000, "own taste"),
         (0.57, 0.56, 400, "common taste"),
+        # the pooled model may have found something
+        (0.45, 0.58, 100, "unclear"),
     ],
 )
 def test_reading(specialist, pooled, n_comparisons, expected):
@@ -338,6 +340,23 @@ def test_reading(specialist, pooled, n_comparisons, expected):
     spread = np.tile([-0.01, 0.01], 5)
     one_group, n = np.zeros(10, dtype=int), np.array([n_comparisons])
     assert readings(specialist + spread, pooled - spread, one_group, n) == [expected]
+
+
+def test_reading_counts_users_by_their_weight():
+    """Five users of ten count twenty times each."""
+    half, weight = np.full(10, 0.5), np.tile([1.0, 20.0], 5)
+    one_group, n = np.zeros(10, dtype=int), np.array([4000])
+
+    def read(specialist, pooled, times=None):
+        accuracy = {"specialist": specialist, "pooled": pooled, "unified": half}
+        return readings(accuracy, one_group, n, times)
+
+    specialist = np.tile([0.9, 0.48], 5)
+    assert read(specialist, half) == ["own taste"]
+    assert read(specialist, half, weight) == ["noise"]
+    specialist, pooled = np.tile([0.79, 0.81], 5), np.tile([0.2, 0.82], 5)
+    assert read(specialist, pooled) == ["own taste"]
+    assert read(specialist, pooled, weight) == ["common taste"]
 
 
 def test_reading_of_one_user():

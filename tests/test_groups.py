@@ -32,6 +32,13 @@ def test_group_of_most_users_is_largest_not_that_of_most_rows():
     assert groups.labels == ["y", "x"]
 
 
+def test_without_users_the_largest_group_has_most_comparisons_by_weight():
+    weight = np.array([1.0, 1, 1, 1, 3, 3])
+    found = read_groups(list("xxxxyy"), "groups", LABEL, NOBODY, NO_USERS, weight)
+    assert (found.labels, found.codes.tolist()) == (["y", "x"], [1, 1, 1, 1, 0, 0])
+    assert read_groups(list("xxxxyy"), "groups", LABEL, NOBODY, NO_USERS).labels == ["x", "y"]
+
+
 def test_of_equal_groups_the_first_sorts_first_as_text():
     """The order of the rows does not matter, as in the metrics."""
     user, users = coded([*"abcdef"])
@@ -210,3 +217,14 @@ def test_weights_of_rows_without_a_group_are_those_of_the_others_in_the_mean():
     ]:
         weight = row_weights(rule, groups, user)
         np.testing.assert_allclose(weight, np.array(expected) / np.mean(expected))
+
+
+@pytest.mark.parametrize("rule", ["rows", "users", "groups", {"x": 1, "y": 5}])
+def test_weights_of_a_row_that_counts_twice_are_those_of_two_rows(rule):
+    groups = Groups(["x", "y"], np.array([0, 0, 0, 1, -1]), "groups")
+    user, count = np.array([0, 0, 1, 2, 3]), np.array([1, 3, 2, 1, 2])
+    rows = np.repeat(np.arange(5), count)
+    each = row_weights(rule, groups.of_rows(rows), user[rows])
+    found = row_weights(rule, groups, user, count)
+    np.testing.assert_allclose(found, np.bincount(rows, each))
+    assert found.sum() == pytest.approx(9)

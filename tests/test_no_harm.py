@@ -1,6 +1,9 @@
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from judged import judged, margin_with
+from judged import judged, margin_with, trainer_of
 
 from pafo_sk._groups import Groups
 from pafo_sk._no_harm import LENGTHS, Judge, Option, ensure_no_harm
@@ -17,6 +20,20 @@ def mended(
     With histories of every length a candidate says the same, unless ``by_length`` says what it
     says with short ones. If it ``gives_way``, groups can be served by the pooled model.
     """
+    judge = judge_of(
+        pooled,
+        unified,
+        *others,
+        data=data,
+        by_length=by_length,
+        longest=longest,
+        gives_way=gives_way,
+    )
+    return ensure_no_harm(judge, [FIRST, SECOND, THIRD][: 1 + len(others)], no_harm)
+
+
+def judge_of(pooled, unified, *others, data=None, by_length=None, longest=9, gives_way=False):
+    """The judge of `mended`."""
     trainer, groups = data or judged()
     own = dict(zip((FIRST, SECOND, THIRD), [unified, *others], strict=False))
 
@@ -32,8 +49,7 @@ def mended(
         if longest is not None:
             return np.tile([*lengths, longest], (len(trainer), 1))
 
-    judge = Judge(references, margins_of, trainer, groups, known_by_length)
-    return ensure_no_harm(judge, list(own), no_harm)
+    return Judge(references, margins_of, trainer, groups, known_by_length)
 
 
 def test_who_harms_nobody_is_left_alone():
@@ -105,6 +121,8 @@ def test_harm_with_short_histories_is_harm():
     found = mended(pooled, unified, 0.0, by_length=lambda factor: misled if factor < 3 else pooled)
     assert (found.option.pooled_share, found.option.prior_factor) == (0.0, 3.0)
     assert "short histories counting for less" in found.status
+    # options are told by histories of their own length
+    assert found.options[["most", "few"]].iloc[0].tolist() == pytest.approx([0, 0.6])
     assert found.by_length.loc[("few", "all"), "unified_gain"] == pytest.approx(0.6)
     assert found.by_length.loc["most"].index.tolist() == [*LENGTHS[:4], "all"]
     np.testing.assert_allclose(found.by_length.loc["few", "mean_known"], [*LENGTHS[:4], 9])
@@ -142,7 +160,9 @@ def test_a_group_that_seems_to_lose_gets_the_pooled_model():
 
 def test_nobody_has_a_history():
     pooled = margin_with([8] * 15 + [3] * 5)
-    found = mended(pooled, pooled, 0.005, longest=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = mended(pooled, pooled, 0.005, longest=0)
     assert found.status.startswith("nobody has a history")
     assert found.by_length.index.get_level_values("n_known").unique().tolist() == ["all"]
 
@@ -194,3 +214,115 @@ def test_the_tolerance_that_is_named_takes_what_was_refused(no_harm):
             again = mended(pooled, unified, None if number == "None" else float(number))
             assert again.option == Option(FIRST)
     assert named == {True, False}
+
+
+# What the verdict is made of
+
+
+def entropy(share):
+    """Calibrated loss of a row, where the margins of one size are right in that share of rows."""
+    return -share * np.log(share) - (1 - share) * np.log(1 - share)
+
+
+def test_the_loss_is_the_mean_over_the_lengths_of_histories():
+    """Eight rows in ten are right by short histories, and nine by their own."""
+    judge = judge_of(margin_with([8] * 20), margin_with([9] * 20))
+    margins = np.stack([margin_with([8] * 20), margin_with([9] * 20)], axis=1)
+    found = judge.judge(Option(FIRST), margins)
+    assert found.mean_loss == pytest.approx(5 * (entropy(0.8) + entropy(0.9)), rel=1e-5)
+
+
+def test_rows_count_by_their_weight_in_the_loss():
+    """The wrong rows count twice, so that 8 of 12 comparisons of each user are right."""
+    trainer, groups = judged()
+    margin = margin_with([8] * 20)
+    weighted = replace(trainer, weight=np.where(margin > 0, 1.0, 2.0))
+    judge = judge_of(margin, margin, data=(weighted, groups))
+    found = judge.judge(Option(FIRST), margin[:, None])
+    assert found.mean_loss == pytest.approx(12 * entropy(8 / 12), rel=1e-5)
+
+
+def test_without_users_rows_count_by_their_weight_in_the_mean_loss():
+    _, groups = judged()
+    margin = margin_with([8] * 20)
+    trainer = replace(trainer_of(np.full(200, -1)), weight=np.where(margin > 0, 1.0, 2.0))
+    judge = judge_of(margin, margin, data=(trainer, groups), longest=None)
+    found = judge.judge(Option(FIRST), margin[:, None])
+    assert found.mean_loss == pytest.approx(entropy(8 / 12), rel=1e-5)
+
+
+def test_without_users_nothing_is_asked_of_histories():
+    """Two rows in two hundred are gained, which is no reason for the pooled model."""
+    _, groups = judged()
+    pooled, unified = margin_with([8] * 20), margin_with([9] + [8] * 14 + [9] + [8] * 4)
+    data = trainer_of(np.full(200, -1)), groups
+    assert mended(pooled, unified, 0.005, data=data, longest=None).option == Option(FIRST)
+
+
+def test_the_worst_gain_is_that_by_histories_of_their_own_length():
+    judge = judge_of(margin_with([8] * 20), margin_with([8] * 20))
+    margins = np.stack([margin_with([9] * 20), margin_with([7] * 15 + [9] * 5)], axis=1)
+    assert judge.judge(Option(FIRST), margins).worst_gain == pytest.approx(-0.1)
+
+
+def test_the_longest_history_of_any_row_says_which_lengths_are_judged():
+    pooled = margin_with([8] * 20)
+
+    def known_by_length(lengths):
+        return np.where(np.arange(200)[:, None] == 7, 5.0, np.zeros((200, len(lengths) + 1)))
+
+    judge = Judge({"pooled": pooled}, None, *judged(), known_by_length)
+    assert (judge.longest_history, judge.lengths) == (5.0, [0, 2, 4])
+
+
+def test_mixtures_are_what_they_say():
+    """A margin of 5 and the pooled one of 1; "most" lose by short histories, "few" by their own."""
+    pooled = margin_with([8] * 20)
+    short, own = 5 * margin_with([7] * 15 + [8] * 5), 5 * margin_with([8] * 15 + [7] * 5)
+    asked = []
+
+    def margins_of(candidate, lengths, prior_factor, pooled_groups):
+        asked.append((prior_factor, tuple(pooled_groups)))
+        margins = np.stack([short] * len(lengths) + [own], axis=1)
+        return margins / (prior_factor + len(pooled_groups))
+
+    judge = judge_of(pooled, own)
+    judge.margins_of = margins_of
+    found = [(m.option, m.margins[0, -1]) for m in judge.mixtures(judge.preferred(FIRST))]
+    assert found[:4] == [
+        (Option(FIRST), 5.0),
+        (Option(FIRST, 0.25), 4.0),
+        (Option(FIRST, 0.5), 3.0),
+        (Option(FIRST, 0.75), 2.0),
+    ]
+    assert asked == [(1, ()), (1, (1,)), (3, ()), (3, (1,)), (10, ()), (10, (1,))]
+    assert [(o.prior_factor, o.pooled_groups) for o, _ in found[4:]] == asked[1:]
+
+
+def test_margins_that_differ_might_have_changed_answers():
+    """Those of "most" are twice the pooled ones, which changes no answer."""
+    pooled = margin_with([8] * 20)
+    unified = pooled * np.repeat([2, 1], [150, 50])
+    found = judge_of(pooled, unified).preferred(FIRST).gains[-1]
+    assert found.mean.tolist() == [0, 0]
+    assert found.error[0] > 0
+    assert found.error[1] == 0
+
+
+def test_the_status_tells_gains_that_are_clear_from_others():
+    pooled = margin_with([8] * 15 + [3] * 5)
+    every = mended(pooled, margin_with([10] * 15 + [9] * 5), 0.005)
+    assert every.status.startswith("every group gains, intervals clear of zero")
+    few = mended(pooled, margin_with([10, 7] + [8] * 13 + [9] * 5), 0.005)
+    assert few.status.startswith("no group loses; a gain clear of zero for few")
+    none = mended(pooled, margin_with([10, 7] + [8] * 13 + [5] + [3] * 4), None)
+    assert none.status.startswith("no group loses; no gain is clear of zero")
+
+
+def test_a_loss_that_is_allowed_is_no_reason_to_fall_back():
+    """Two rows of ten lost by "few" are allowed, and nobody gains."""
+    pooled, unified = margin_with([8] * 20), margin_with([8] * 15 + [6] * 5)
+    found = mended(pooled, unified, 0.3)
+    assert found.option.pooled_share == 1
+    assert "held-out comparisons are too few to tell" in found.status
+    assert "a group lost accuracy" in mended(pooled, unified, 0.005).status

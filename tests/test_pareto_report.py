@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from judged import judged, margin_with, trainer_of
 
+from pafo_sk._clusters import ClusteredMeans
 from pafo_sk._groups import Groups
 from pafo_sk._pareto_report import clear_losses, correct, gains, pareto_report
 
@@ -135,3 +139,37 @@ def test_equal_models_seem_to_differ_as_often_as_promised(n_users, n_prompts):
         harmed += clear_losses(found, 0.005).item() > 0
     assert apart / 400 <= 0.11
     assert harmed / 400 <= 0.1
+
+
+@pytest.mark.parametrize("users", [True, False])
+def test_a_row_of_weight_two_is_two_rows(users):
+    rng = np.random.RandomState(0)
+    _, groups = judged()
+    user = np.repeat(np.arange(20), 10) if users else np.full(200, -1)
+    trainer, weight = trainer_of(user), 1 + np.arange(200) % 3
+    margins = {name: rng.normal(0.3, 1, size=200) for name in ("pooled", "unified", "specialist")}
+    found = pareto_report(margins, replace(trainer, weight=weight.astype(float)), groups)
+    rows = np.repeat(np.arange(200), weight)
+    of_rows = {name: margin[rows] for name, margin in margins.items()}
+    expected = pareto_report(of_rows, trainer.of_rows(rows), groups.of_rows(rows))
+    pd.testing.assert_frame_equal(found, expected)
+    assert found["n_comparisons"].tolist() == [300, 99]
+
+
+def test_users_who_all_gain_have_an_error_of_as_many_rows_as_their_weight():
+    trainer, groups = judged()
+    weight = 1 + np.arange(200) % 3
+    rows = np.repeat(np.arange(200), weight)
+    margins = {"pooled": np.full(200, -1.0), "unified": np.ones(200)}
+    found = pareto_report(margins, replace(trainer, weight=weight.astype(float)), groups)
+    of_rows = {name: margin[rows] for name, margin in margins.items()}
+    expected = pareto_report(of_rows, trainer.of_rows(rows), groups.of_rows(rows))
+    pd.testing.assert_frame_equal(found, expected)
+    assert (found["unified_low"] < 1).all()
+
+
+def test_a_loss_is_clear_at_five_percent_on_one_side():
+    """Nine degrees of freedom: the quantiles are 1.83 at 95 % and 2.26 at 97.5 %."""
+    found = ClusteredMeans(*np.array([[-0.19, -0.18, -0.3], [0.1] * 3, [9.0] * 3]))
+    np.testing.assert_allclose(clear_losses(found, 0.005), [0.19, 0, 0.3])
+    np.testing.assert_allclose(clear_losses(found, 0.25), [0, 0, 0.3])

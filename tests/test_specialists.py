@@ -8,8 +8,8 @@ import torch
 from made_groups import APART, fitted, trainer_of
 from scipy.special import expit
 
-from pafo_sk import ComparisonTable, MLPHead, PafoRewardEstimator, RewardNet
-from pafo_sk._specialists import Choice, fit_pooled, fit_specialists, with_pairs
+from pafo_sk import ComparisonTable, MLPHead, PafoRewardEstimator, RewardNet, _specialists
+from pafo_sk._specialists import AS_POOLED, Choice, fit_pooled, fit_specialists, with_pairs
 from pafo_sk._training.calibration import temperature
 from pafo_sk._training.config import TrainingConfig
 
@@ -120,3 +120,42 @@ def test_the_model_of_all_rows_is_calibrated_itself(seed):
     )
     # the best factor of the margins on the rows that they were fitted to
     assert temperature(margin, y)[0] == pytest.approx(1, abs=0.1)
+
+
+def test_weights_of_the_pooled_model_are_those_of_its_rows():
+    """Where one of two opposite tastes hardly counts, margins grow and the penalty falls."""
+    trainer, group = trainer_of([[2, 0, 0], [-2, 0, 0]])
+    weight = np.where(group == 0, 1.0, 0.001)
+    found = fit_pooled(trainer, weight)
+    expected = fit_pooled(replace(trainer, weight=weight, memo=type(trainer.memo)()))
+    assert found.choices == expected.choices
+    torch.testing.assert_close(found.heads.module.weight, expected.heads.module.weight)
+    assert found.choices[0].penalty < fit_pooled(trainer).choices[0].penalty
+
+
+def test_a_specialist_has_as_many_comparisons_as_their_weights():
+    trainer, group = trainer_of(APART, each=60)
+    pooled, _ = fitted(trainer, group, 1.0)
+    least = trainer.config.min_rows
+    for total in (0.9 * least, 1.1 * least):
+        weight = np.where(group == 0, 1.0, total / 60)
+        weighted = replace(trainer, weight=weight, memo=type(trainer.memo)())
+        found = fit_specialists(weighted, pooled, group, 1.0)
+        assert np.isinf(found.choices[1].penalty) == (total < least)
+
+
+def test_the_penalty_and_the_anchor_of_least_loss_are_chosen(monkeypatch):
+    """Unless the pooled model has less, whose loss is below that of a coin."""
+    trainer, group = trainer_of([[2, 0, 0]], each=240)
+    pooled = fit_pooled(trainer)
+    penalties = trainer.config.penalties
+    losses = np.full(2 * len(penalties), 0.9)
+    monkeypatch.setattr(_specialists, "_held_out_losses", lambda *_: losses)
+    found = fit_specialists(trainer, pooled, group, "auto")
+    assert found.choices == [AS_POOLED]
+    for best, to_zero in ((2, False), (len(penalties) + 1, True)):
+        losses[:] = 0.9
+        losses[best] = 0.1
+        other = replace(trainer, memo=type(trainer.memo)())
+        (choice,) = fit_specialists(other, pooled, group, "auto").choices
+        assert (choice.penalty, choice.to_zero) == (penalties[best % len(penalties)], to_zero)

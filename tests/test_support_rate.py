@@ -1,3 +1,4 @@
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -108,6 +109,24 @@ def test_support_rate_against_a_slow_loop(rows):
     np.testing.assert_allclose(found, expected)
 
 
+def test_a_row_of_weight_two_is_two_answers():
+    rng = np.random.RandomState(0)
+    user, a, b = rng.randint(6, size=60), rng.randint(3, size=60), 3 + rng.randint(2, size=60)
+    label, margin = rng.randint(2, size=60), rng.normal(size=60)
+    weight = 1 + np.arange(60) % 3
+    trainer, users = trainer_of(a, b, label, user), pd.Index(range(6), dtype=object)
+    rows = np.repeat(np.arange(60), weight)
+    for least in (2, 5):
+        found, expected = (
+            support_rate(one, m, users, min_others=least)
+            for one, m in (
+                (replace(trainer, weight=weight.astype(float)), margin),
+                (trainer_of(a[rows], b[rows], label[rows], user[rows]), margin[rows]),
+            )
+        )
+        pd.testing.assert_series_equal(found, expected)
+
+
 def test_the_side_of_equal_items_is_no_answer():
     """User 0 has one other comparison, and user 3 has none."""
     a, b, user = [5, 5, 5, 5, 0, 0, 0], [5, 5, 5, 5, 1, 1, 1], [0, 1, 2, 3, 0, 1, 2]
@@ -193,3 +212,28 @@ def test_no_groups_to_be_had(rate, rule, why):
 def test_missing_groups_raise():
     with pytest.raises(ValueError, match=r"No groups reached fit.*fit\(X, y, groups=\.\.\.\)"):
         check_rule("raise")
+
+
+def test_a_share_of_the_users_is_the_minority():
+    rate = pd.Series([0.9, 0.8, 0.1, 0.7])
+    with pytest.warns(UserWarning, match="3 majority and 1 minority users"):
+        groups = infer_groups(rate, USER, ("quantile", 0.25))
+    assert groups.codes.tolist() == [0, 0, 1, 0, 0, 0]
+    with pytest.warns(UserWarning, match="2 majority and 2 minority users"):
+        infer_groups(rate, USER, 0.75)
+
+
+def test_sides_that_are_supported_equally_are_not_separated():
+    near, apart = (pd.Series(np.repeat([0.5, 0.5 + gap], 20)) for gap in (0.01, 0.1))
+    with pytest.warns(UserWarning, match="both sides are supported equally"):
+        infer_groups(near, np.arange(40), "infer")
+    with pytest.warns(UserWarning, match=r"variance lies between them\). Whether the minority"):
+        infer_groups(apart, np.arange(40), "infer")
+
+
+def test_a_threshold_separates_what_it_cuts():
+    """Otsu's would be at 0.5."""
+    rate = np.array([0.1, 0.2, 0.8, 0.9])
+    code, separation = split_by_support(rate, 0.1)
+    assert code.tolist() == [1, 0, 0, 0]
+    assert separation == pytest.approx(3 / 16 * (0.1 - 1.9 / 3) ** 2 / rate.var())

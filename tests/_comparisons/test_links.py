@@ -188,6 +188,71 @@ def test_a_reference_item_links_nothing():
     assert set(n_others(table(a[one], b[one]), user[one])) == {0}
 
 
+@pytest.mark.parametrize(("n_users", "found"), [(2, None), (3, 0)])
+def test_a_reference_item_is_that_of_three_users(n_users, found):
+    user, new = np.repeat(np.arange(n_users), 4), 1 + np.arange(4 * n_users)
+    assert reference_item(table(np.zeros_like(new), new), user) == found
+
+
+def test_the_reference_item_is_the_heaviest():
+    """Item 0 is in ten rows of sixteen, and item 1 in the other six, which count ten times."""
+    user, new = np.tile(np.arange(4), 4), 2 + np.arange(16)
+    old = (np.arange(16) >= 10).astype(int)
+    assert reference_item(table(old, new), user) == 0
+    assert reference_item(table(old, new), user, np.where(old, 10, 1)) == 1
+
+
+def test_a_reference_item_is_in_most_rows():
+    """Half of them are not most."""
+    user, new = np.repeat(np.arange(4), 4), 1 + np.arange(16)
+    half = np.where(np.arange(16) % 2, 0, 20 + new)
+    assert reference_item(table(half, new), user) is None
+    assert reference_item(table(half[1:], new[1:]), user[1:]) == 0
+
+
+def test_rows_of_a_prompt_that_count_more_make_it_idle():
+    """Of four rows of each user, those of one prompt count as nine of twelve."""
+    user, row = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
+    weight = np.where(row == 0, 9, 1)
+    comparisons = table(2 * row, 2 * row + 1, 4 * user + row)
+    assert without_idle_prompts(comparisons, user, 3).prompts is not None
+    assert without_idle_prompts(comparisons, user, 3, weight).prompts is None
+    rows = np.repeat(np.arange(24), weight)
+    assert without_idle_prompts(comparisons[rows], user[rows], 3).prompts is None
+
+
+def test_half_of_the_other_rows_on_a_prompt_are_too_many():
+    """Each user has two of three rows on one prompt: those have one of two others on it."""
+    user, row = np.repeat(np.arange(6), 3), np.tile([0, 0, 1], 6)
+    few = table(row, row + 2, 2 * user + row)
+    assert without_idle_prompts(few, user, 3).prompts is not None  # 1/2, 1/2 and 0
+    user, row = np.repeat(np.arange(6), 4), np.tile([0, 0, 1, 1], 6)
+    more = table(row, row + 2, 2 * user + row)
+    assert without_idle_prompts(more, user, 3).prompts is not None  # 1/3 of the others
+    user, row = np.repeat(np.arange(6), 2), np.zeros(12, int)
+    assert without_idle_prompts(table(row, row + 2, user), user, 3).prompts is None
+
+
+def test_prompts_stay_without_users():
+    """Also where most rows have the same one."""
+    nobody, prompt = np.full(60, -1), np.maximum(np.arange(60) - 50, 0)
+    comparisons = table(np.zeros(60, int), np.ones(60, int), prompt)
+    assert without_idle_prompts(comparisons, nobody, 3) is comparisons
+
+
+def test_users_are_dealt_by_the_weight_of_their_rows():
+    """Three of them have one row that counts ninety times."""
+    n_rows = np.array([90] * 3 + [5] * 22)
+    user = np.repeat(np.arange(25), n_rows)
+    whole = cut(table(np.arange(len(user)), np.arange(len(user)) + 1), user)
+    once = np.flatnonzero(np.diff(user, prepend=-1))
+    fold = fold_of_rows(
+        table(once, once + 1), np.arange(25), 3, np.random.RandomState(0), None, n_rows
+    )
+    assert fold.tolist() == whole[once].tolist()
+    assert sorted(fold[:3]) == [0, 1, 2]
+
+
 def test_a_million_rows_in_one_component():
     """Every pair of items is linked through others, which makes linking no harder."""
     n = 1_000_000

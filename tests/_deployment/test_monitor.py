@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from pafo_sk._comparisons.labels import Labels
+from pafo_sk._deployment.monitor import _by_user, _Rows
 from pafo_sk.datasets import make_preferences
 
 
@@ -180,3 +182,118 @@ def test_comparisons_without_a_group(quick, data):
     assert found.verdict.endswith(f"{n} of {len(groups)} comparisons have no group.")
     assert np.isnan(found.users.loc[0, "at_fit"])
     assert len(found.users) == len(np.unique(data.users))
+
+
+def rows_of(right, pooled, user, *, known=None, prompt=None):
+    """New comparisons, of which the models' margins differ everywhere."""
+    right, n = np.asarray(right, dtype=float), len(right)
+    users = Labels.of(np.asarray(user), "users").compact()
+    known = np.ones(len(users.unique), dtype=bool) if known is None else known
+    differs = np.ones(n, dtype=bool)
+    return _Rows(right, np.asarray(pooled, dtype=float), differs, users, known, prompt)
+
+
+def test_users_count_equally_and_the_accuracy_at_fit_has_an_error_of_its_own(model, new):
+    """Every second user, of whom some have three rows and the others twenty."""
+    X, y, groups = new
+    user = X["user"].to_numpy()
+    rows = (user % 2 == 0) & ((user % 3 > 0) | (X.groupby("user").cumcount() < 3).to_numpy())
+    X, y, groups = X[rows], y[rows], groups[rows]
+    report = model.monitor(X, y, groups)
+    right = pd.Series(model.predict(X) == y).groupby([groups, X["user"].to_numpy()]).mean()
+    for group, row in report.groups.iterrows():
+        assert row["accuracy"] == pytest.approx(right[group].mean())
+        n_then = model.pareto_report_.loc[group, "n_users"]
+        wider = np.sqrt(1 + row["n_users"] / n_then)
+        half = (row["high"] - row["low"]) / 2
+        assert (row["change_high"] - row["change"]) == pytest.approx(half * wider)
+        assert (row["change"] - row["change_low"]) == pytest.approx(half * wider)
+    row = model.monitor(X, y).groups.loc["all"]
+    wider = np.sqrt(1 + row["n_users"] / model.pareto_report_["n_users"].sum())
+    assert (row["change_high"] - row["change"]) / (row["high"] - row["accuracy"]) == pytest.approx(
+        wider
+    )
+
+
+def test_groups_keep_their_accuracy_at_fit_in_any_order_of_rows(model, new):
+    X, y, groups = new
+    order = np.argsort(groups != "group_1", kind="stable")  # the smaller group comes first
+    users = model.monitor(X.iloc[order], y[order], groups[order]).users
+    at_fit = model.pareto_report_["unified"]
+    of_user = dict(zip(X["user"], groups, strict=True))
+    for user, row in users.iterrows():
+        assert row["at_fit"] == pytest.approx(at_fit[of_user[user]])
+
+
+def test_users_whom_the_model_does_not_know(model, new):
+    X, y, groups = new
+    X = X.assign(user=np.where(X["user"].isin([3, 4]), X["user"] + 1000, X["user"]))
+    report = model.monitor(X, y, groups)
+    of = {user: groups[(X["user"] == user).to_numpy()][0] for user in (1003, 1004)}
+    for group, row in report.groups.iterrows():
+        assert row["n_unknown"] == list(of.values()).count(group)
+    assert report.verdict.endswith(" 2 of 80 users are unknown to the model.")
+
+
+def test_nobody_is_unknown_to_a_model_without_histories(split, new, quick):
+    X, y, _ = new
+    model = quick(strategy="pooled").fit(split.X, split.y)
+    report = model.monitor(X.assign(user=X["user"] + 1000), y)
+    assert report.groups["n_unknown"].tolist() == [0]
+    # it is the pooled model, and cannot gain over that
+    assert report.groups.loc["all", ["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
+    assert "unknown to the model" not in report.verdict
+    model = quick(strategy="pooled").fit(split.X.drop(columns="user"), split.y)
+    assert "unknown to the model" not in model.monitor(X.drop(columns="user"), y).verdict
+
+
+def test_answers_that_agree_are_no_certainty():
+    """Of 300 answers of 30 users one is wrong: two of each kind more, as Agresti and Coull add."""
+    right, user = np.arange(300) > 0, np.repeat(np.arange(30), 10)
+    found = rows_of(right, right, user).judged(np.ones(300, bool), (0.9, 100), 0.005)
+    p, mean = 301 / 304, 299 / 300
+    half = 2.045230 * np.sqrt(p * (1 - p) / 304)  # 29 degrees of freedom
+    assert (found["low"], found["high"]) == pytest.approx((mean - half, mean + half))
+    # models that differ and answer alike might have answered otherwise
+    assert found["gain"] == 0
+    assert found["gain_low"] < 0 < found["gain_high"]
+
+
+def test_users_who_answer_the_same_prompts_are_no_independent_ones():
+    rng = np.random.default_rng(0)
+    user, prompt = np.repeat(np.arange(30), 4), np.tile(np.arange(4), 30)
+    right = rng.random(120) < np.array([0.9, 0.9, 0.5, 0.5])[prompt]
+    whole = np.ones(120, bool), (0.7, 100), 0.005
+    alone, clustered = (
+        rows_of(right, right, user, prompt=p).judged(*whole) for p in (None, prompt)
+    )
+    assert clustered["accuracy"] == pytest.approx(alone["accuracy"])
+    assert clustered["high"] - clustered["low"] > 2 * (alone["high"] - alone["low"])
+
+
+@pytest.mark.parametrize(
+    ("no_harm", "verdict"), [(0.0, "harm"), (0.15, "as at fit"), (None, "as at fit")]
+)
+def test_harm_is_what_the_model_calls_harm(no_harm, verdict):
+    """All users lose one row in ten, by which the accuracy is that of fit."""
+    user, row = np.repeat(np.arange(40), 10), np.tile(np.arange(10), 40)
+    found = rows_of(row < 8, row < 9, user).judged(np.ones(400, bool), (0.8, 1000), no_harm)
+    assert (found["accuracy"], found["pooled"], found["gain"]) == pytest.approx((0.8, 0.9, -0.1))
+    assert found["verdict"] == verdict
+
+
+def test_one_user_is_too_little_data_to_see_harm():
+    found = rows_of([0] * 50, [1] * 50, [0] * 50).judged(np.ones(50, bool), (0.5, 9), 0.0)
+    assert found["verdict"] == "too little data"
+
+
+def test_verdicts_of_users():
+    """Of 200 answers half are right: the interval at a level for three is 0.17 wide."""
+    user = np.repeat(["ann", "bob", "cy"], [200, 200, 3])
+    right = np.concatenate([np.tile([0.0, 1.0], 200), [1.0, 1.0, 0.5]])
+    at_fit = np.repeat([0.55, 0.7, 0.7], [200, 200, 3])
+    users = _by_user(Labels.of(user, "users").compact(), right, at_fit)
+    assert users["verdict"].tolist() == ["as at fit", "drift", "too little data"]
+    # a margin of zero counts for the user
+    limits = binomtest(3, 3).proportion_ci(1 - 0.05 / 3)
+    assert (users["low"]["cy"], users["high"]["cy"]) == pytest.approx((limits.low, limits.high))

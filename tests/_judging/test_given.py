@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from pafo_sk import ComparisonTable, metrics
-from pafo_sk._judging.given import users_of
+from pafo_sk._judging.given import final_estimator, groups_of, users_of
 from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.metrics import compare, fairness_report, get_scorer
 from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
@@ -207,3 +207,17 @@ def test_default_folds_behind_a_meta_estimator(quick, data, monkeypatch):
     search = GroupGridSearchCV(FixedThresholdClassifier(inside), {"threshold": [0.5]}, cv=2)
     search.fit(data.X.rename(columns={"user": "voter"}), data.y)
     assert set(asked) == {"voter"}
+
+
+def test_a_group_of_two_columns_needs_both(quick, data):
+    X = data.X.assign(sex=np.arange(len(data.y)) % 2, age=data.groups)
+    model = quick(strategy="balanced", group_column=["sex", "age"])
+    assert groups_of(model, X)[0] == (0, data.groups[0])
+    assert groups_of(model, X.drop(columns="sex")) is None
+
+
+def test_the_final_estimator_of_nested_pipelines(quick):
+    model = quick()
+    inner = make_pipeline(StandardScaler(), model)
+    search = GridSearchCV(make_pipeline(FunctionTransformer(), inner), {})
+    assert final_estimator(search) is model

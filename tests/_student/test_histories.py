@@ -87,6 +87,15 @@ def test_add():
     assert second.sums[second.codes(people("v"), 1)].tolist() == [[2, 6]]
 
 
+def test_parts_of_the_statistics_are_summed():
+    """A user may have rows in several of them."""
+    users, statistics = people("uvuwu"), np.arange(10.0).reshape(5, 2)
+    parts = [(slice(0, 2), statistics[:2]), (slice(2, 5), statistics[2:])]
+    found = Histories.empty(2).add(users, iter(parts))
+    assert found.sums.tolist() == Histories.empty(2).add(users, statistics).sums.tolist()
+    assert found.sums.tolist() == [[0 + 4 + 8, 1 + 5 + 9], [2, 3], [6, 7]]
+
+
 def test_sums_stay_finite():
     """Infinite sums could be saved and not loaded; nothing has changed when they are refused."""
     large = Histories.empty(2).add(people("uv"), np.array([[1, 1e308], [1, 5.0]]))

@@ -9,7 +9,14 @@ import pytest
 from pafo_sk import HistoryMixture
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.options import StudentOptions
-from pafo_sk._student.search import Candidate, behind, rank_candidates, rounds, structures
+from pafo_sk._student.search import (
+    Candidate,
+    behind,
+    most_trained,
+    rank_candidates,
+    rounds,
+    structures,
+)
 
 CONFIG = StudentConfig()
 N_USERS, EACH = 30, 6
@@ -29,18 +36,19 @@ class Fits:
     right: dict
     options: StudentOptions
     personal: bool = True
+    weight: np.ndarray | None = None
     seen: list = field(default_factory=list)
 
     def __post_init__(self):
         n = N_USERS * EACH
-        user = np.repeat(np.arange(N_USERS), EACH)
+        user = np.repeat(np.arange(N_USERS), EACH) if self.personal else np.full(n, -1)
         self.trainer = trainer = SimpleNamespace(
             fold=np.arange(n) % 3,
             n_folds=3,
             label=np.ones(n),
             user=user,
-            unit_weight=None,
-            weights_of=lambda rows: None,
+            unit_weight=self.weight,
+            weights_of=lambda rows: None if self.weight is None else self.weight[rows],
         )
         groups = SimpleNamespace(codes=np.zeros(n, dtype=int))
         self.judged = SimpleNamespace(trainer=trainer, groups=groups)
@@ -120,6 +128,14 @@ def test_who_is_clearly_behind_is_trained_on_one_fold_only():
     assert [fold for c, fold in fits.seen if c == DIRECTIONS] == [0, 1, 2]
 
 
+def test_later_rivals_are_behind_the_best_so_far():
+    taught = {weight: replace(DIRECTIONS, distill_weight=weight) for weight in (0.25, 0.5)}
+    fits = Fits({DIRECTIONS: 0.95, taught[0.25]: 0.3, taught[0.5]: 0.3}, options())
+    assert rank_candidates(fits)[0] == DIRECTIONS
+    for candidate in taught.values():
+        assert [fold for c, fold in fits.seen if c == candidate] == [0]
+
+
 def test_behind():
     rng = np.random.RandomState(0)
     leader = rng.normal(size=100)
@@ -137,3 +153,66 @@ def test_structures_and_rounds_follow_the_config():
     assert both.rivals(first[0]) == [Candidate(4, 2, 7.0)]
     assert both.rivals(first[1]) == []
     assert [c.distill_weight for c in taught.rivals(first[1])] == [0.25, 0.5]
+
+
+def test_rows_without_users_race_by_their_weight():
+    """What is right in a third of the rows is right in most comparisons."""
+    heavy, chance = np.arange(180) % 9 < 3, np.roll(CHANCE, 1)
+    taught = {weight: Candidate(0, 0, 0.0, weight) for weight in (0.0, 0.25, 0.5)}
+    right = {
+        taught[0.0]: np.where(heavy, chance < 0.2, chance < 0.95),
+        taught[0.25]: np.where(heavy, chance < 0.9, chance < 0.3),
+        taught[0.5]: np.where(heavy, chance < 0.6, chance < 0.6),
+    }
+    config = replace(CONFIG, max_lag=1e9)
+    orders = []
+    for weight in (None, np.where(heavy, 9.0, 1.0)):
+        fits = Fits(right, options(), personal=False, weight=weight)
+        fits.one.config = config
+        orders.append([candidate.distill_weight for candidate in rank_candidates(fits)])
+    assert orders[0][0] == 0
+    assert orders[1] == [0.25, 0.5, 0]
+
+
+def test_the_weight_of_rows_tells_who_is_clearly_behind():
+    """The heavy rows of one fold alone speak for what labels teach, and none of the others."""
+    taught = Candidate(0, 0, 0.0, 0.25)
+    heavy = np.arange(180) % 9 < 3
+    right = {Candidate(0, 0): ~heavy, taught: heavy, replace(taught, distill_weight=0.5): ~heavy}
+    fits = Fits(right, options(), personal=False, weight=np.where(heavy, 9.0, 1.0))
+    assert rank_candidates(fits)[0] == taught
+
+
+def test_the_others_follow_by_rising_loss():
+    right = {DIRECTIONS: 0.8, FREE: 0.95, Candidate(1, 0): 0.9}
+    fits = Fits(right, options(distill_weight=0.0))
+    fits.one.config = replace(CONFIG, max_lag=1e9)
+    found = rank_candidates(fits)
+    assert found[:3] == [FREE, Candidate(1, 0), DIRECTIONS]
+    # who wins for being clearly better does not give way to who is a little better than that
+    fits = Fits({DIRECTIONS: GOOD, BOTH: LUCKY}, options(distill_weight=0.0))
+    assert rank_candidates(fits)[:2] == [DIRECTIONS, BOTH]
+
+
+def test_candidates_of_another_distillation_weight_than_was_asked_for_are_left_out():
+    fits = Fits({DIRECTIONS: 0.9}, options(distill_weight=0.7))
+    assert {c.distill_weight for c in rank_candidates(fits)} == {0.7}
+
+
+@pytest.mark.parametrize(
+    ("given", "n_final"), [({}, 3), ({"distill_weight": 0.7}, 3), ({"distill_weight": 0.0}, 2)]
+)
+def test_the_bar_counts_what_is_trained_at_most(given, n_final):
+    """With a sample, the final model learns on; what margins teach starts from labels."""
+    chosen = options(**given)
+    chosen = replace(chosen, student="mixture")
+    first = structures(chosen, CONFIG, True)
+    weights = {0.0: 0, 0.7: 1}.get(given.get("distill_weight"), 2)
+    n_candidates = len(first) + 1 + weights
+    found = most_trained(chosen, CONFIG, 3, personal=True, sampled=True)
+    assert found == 3 * n_candidates + n_final
+
+
+def test_the_bar_counts_no_model_taught_by_labels_without_users():
+    """Three candidates on three folds, and the final model."""
+    assert most_trained(options(), CONFIG, 3, personal=False, sampled=False) == 3 * 3 + 1

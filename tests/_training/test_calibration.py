@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pafo_sk._training.calibration import calibrated_losses, log_loss, temperature
+from pafo_sk._training.calibration import (
+    calibrated_losses,
+    log_loss,
+    mean_and_error,
+    temperature,
+)
 
 
 def some(seed=0, n=300, scale=1.0):
@@ -60,3 +65,25 @@ def test_losses_count_groups_equally():
     by_row = log_loss(margin / t, label)
     expected = 300 / 2 * (by_row[group == 0].mean() + by_row[group == 1].mean())
     assert losses.sum() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("users", [True, False])
+def test_a_row_of_weight_two_is_two_rows(users):
+    """Users lose what they would with the rows repeated; without users, a row is listed once."""
+    margin, label = some(n=60)
+    group, weight = (np.arange(60) < 12).astype(int), 1 + np.arange(60) % 3
+    user = np.arange(60) // 6 if users else np.full(60, -1)
+    rows = np.repeat(np.arange(60), weight)
+    found = calibrated_losses(margin, label, user, group, weight)
+    repeated = calibrated_losses(margin[rows], label[rows], user[rows], group[rows])
+    np.testing.assert_allclose(found if users else found[rows], repeated, rtol=1e-6)
+
+
+def test_mean_and_error():
+    mean, error = mean_and_error(np.array([1.0, 2, 3, 6]))
+    assert mean == 3
+    assert error == pytest.approx((14 / 3) ** 0.5 / 2)
+    # as 0, 3, 3
+    assert mean_and_error(np.array([0.0, 3]), np.array([1.0, 2])) == pytest.approx((2, 1))
+    assert mean_and_error(np.array([5.0])) == (5, np.inf)
+    assert mean_and_error(np.array([5.0, 5]), np.array([0.5, 0.5])) == (5, np.inf)

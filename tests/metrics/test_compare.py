@@ -165,6 +165,23 @@ def test_seeds():
         assert several["difference"][group] == pytest.approx(mean)
 
 
+def test_seeds_are_clusters_without_prompts_too():
+    """Of three seeds, one tells the models apart: the users agree in each, and the seeds do not."""
+    models = [{"base": [0] * 4, "new": new} for new in ([1] * 4, [0] * 4, [0] * 4)]
+    found = compare(models, [None] * 3, [[1] * 4] * 3, users=[[*"abcd"]] * 3)
+    half = 4.302653 * 1 / 3  # two degrees of freedom, and the standard error of 1, 0, 0
+    (row,) = found.itertuples()
+    assert (row.difference, row.low, row.high) == pytest.approx((1 / 3, 1 / 3 - half, 1 / 3 + half))
+
+
+def test_seeds_are_clusters_beside_prompts():
+    """Every row has a prompt of its own, by which the error would be 0.14, and not 0.33."""
+    models = [{"base": [0] * 4, "new": new} for new in ([1] * 4, [0] * 4, [0] * 4)]
+    X = [pd.DataFrame({"prompt": [f"{seed} {i}" for i in range(4)]}) for seed in range(3)]
+    (row,) = compare(models, X, [[1] * 4] * 3, users=[[*"abcd"]] * 3).itertuples()
+    assert row.high - row.difference > 2 / 3
+
+
 def test_intervals_cover_over_seeds():
     """A gain that varies by user and by seed is held by its interval in nearly all cases."""
     held = 0
@@ -215,3 +232,21 @@ def test_what_is_wrong():
         compare({"base": Winner(0.5), "new": c.X - 0.6}, None, c.y)
     with pytest.raises(ValueError, match="Margins must be finite"):
         compare({"base": np.full(480, np.nan), "new": c.X - 0.6}, None, c.y)
+
+
+def test_seeds_count_equally_whatever_their_users():
+    """Two users of one seed and four of the other, of whom some have two rows."""
+    users = [[*"aab"], [*"ccdef"]]
+    new = [[1, 1, 0], [1, 0, 1, 1, 0]]
+    models = [{"base": [0] * len(n), "new": n} for n in new]
+    (row,) = compare(models, [None] * 2, [[1] * 3, [1] * 5], users=users).itertuples()
+    assert row.accuracy == pytest.approx((1 / 2 + (0.5 + 1 + 1 + 0) / 4) / 2)
+    assert row.difference == pytest.approx(row.accuracy)
+    assert row.n_comparisons == 8
+
+
+def test_a_margin_of_zero_names_the_first_label():
+    y = ["a", "b", "a", "b"]
+    found = compare({"one": [0.0, -1.5, 2.0, 3.0], "two": y}, None, y, reference="two")
+    assert found["accuracy"].tolist() == [0.5]
+    assert found["model"].tolist() == ["one"]

@@ -65,6 +65,44 @@ def test_two_groups_by_hand():
     assert (gap.corrected, gap.low) == (0, 0)
 
 
+def test_means_of_groups():
+    """By hand: 1, 2 and 6 in one group, and 5 alone in the other."""
+    means = Means.of(np.array([1.0, 5, 2, 6]), np.array([0, 1, 0, 0]))
+    assert means.mean.tolist() == [3, 5]
+    assert means.error == pytest.approx([np.sqrt(14 / 2 / 3), np.inf])
+    assert means.n.tolist() == [3, 1]
+    low, high = means.limits(0.95)
+    half = 4.302653 * np.sqrt(14 / 2 / 3)  # two degrees of freedom
+    assert (low.tolist(), high.tolist()) == (
+        pytest.approx([3 - half, -np.inf]),
+        pytest.approx([3 + half, np.inf]),
+    )
+    pair = Means.of(np.array([1.0, 5, 2, 6]), np.array([0, 1, 0, 1])).several()
+    assert pair.n.tolist() == [2, 2]
+
+
+def test_the_smaller_of_two_groups_limits_their_freedom():
+    means = Means(np.array([0.9, 0.5]), np.array([0.03, 0.04]), np.array([40, 5]))
+    gap = means.gap(0.95, np.random.default_rng(0))
+    assert gap.high == pytest.approx(0.4 + 0.05 * 2.776445)  # four degrees of freedom
+
+
+def test_the_worst_is_never_below_its_value_without_chance():
+    """A group of two users is lowest by chance alone, and has hardly a say in the upper limit."""
+    means = Means(np.array([0.8, 0.7, 0.2]), np.array([0.01, 0.01, 0.6]), np.array([90, 90, 2]))
+    worst = means.worst(0.95, np.random.default_rng(0))
+    assert (worst.low, worst.corrected) == (0, pytest.approx(means.shrunk().min()))
+    assert worst.corrected <= worst.high <= 1
+
+
+def test_comparisons_of_users_stand_in_the_order_of_the_users():
+    """All are right; the users of one group have a comparison each, and those of the other nine."""
+    group, n = np.array([0, 1, 0, 1]), np.array([1.0, 9, 1, 9])
+    means = Means.of_accuracy(np.ones(4), n, group)
+    p = np.array([3 / 4, 19 / 20])
+    np.testing.assert_allclose(means.error, np.sqrt(p * (1 - p) / np.array([1, 9]) / 2))
+
+
 def test_groups_whose_users_are_all_right_have_an_error():
     accuracy, n = np.array([1.0, 1, 1, 0.5, 1]), np.full(5, 2)
     means = Means.of_accuracy(accuracy, n, np.array([0, 0, 0, 1, 1]))
@@ -120,6 +158,19 @@ def test_users_are_drawn_together_by_chance_alone():
     assert corrected_users(np.ones(3), np.full(3, 5)).tolist() == [1, 1, 1]
 
 
+def test_users_by_hand():
+    """One and a half comparisons, of which weights make the half, tell nothing of their noise."""
+    accuracy, n = np.array([0.75, 0.25, 0.9]), np.array([4, 4, 1.5])
+    noise = 0.25 / n  # 4 * 3/16 twice, over three comparisons to spare twice
+    tau2 = accuracy.var(ddof=1) - noise.mean()
+    kept = np.sqrt(tau2 / (tau2 + noise))
+    centre = accuracy.mean()
+    assert tau2 > 0.01
+    np.testing.assert_allclose(
+        corrected_users(accuracy, n), np.minimum(centre + kept * (accuracy - centre), 1)
+    )
+
+
 def test_users_who_differ_have_a_small_p_value():
     rng = np.random.default_rng(0)
     n = np.full(60, 20)
@@ -128,6 +179,8 @@ def test_users_who_differ_have_a_small_p_value():
     for name in ("user_cvar", "worst_share", "standard_deviation"):
         assert apart[name].p_value < 0.01 < 0.02 < alike[name].p_value
     assert apart["standard_deviation"].low > 0.1
+    # the worst-served do not reach the mean, which is 0.7
+    assert apart["user_cvar"].high < 0.6
     assert alike["user_cvar"].high > 0.69
 
 
@@ -139,6 +192,15 @@ def test_calibration_error_is_inside_its_interval():
         assert found.low <= found.corrected <= found.high
         assert found.low <= bias <= found.high
     assert calibration_without_chance(np.zeros((5, 3)), BOOTSTRAP).corrected == 0
+
+
+def test_calibration_error_by_hand():
+    """Two users and one bin: the mean 0.2, whose variance 0.01 is a quarter of its square."""
+    found = calibration_without_chance(np.array([[0.3], [0.1]]), BOOTSTRAP)
+    assert found.corrected == pytest.approx(0.2 * np.sqrt(3 / 4))
+    # draws around the mean have that variance twice: at two standard errors a half is left
+    assert found.high == pytest.approx(0.4 * np.sqrt(1 - 0.02 / 0.16), abs=0.03)
+    assert found.low == 0
 
 
 def test_the_report_has_them():

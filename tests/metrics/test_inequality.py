@@ -165,3 +165,9 @@ def test_bad_alpha(alpha):
 def test_bad_epsilon(epsilon):
     with pytest.raises(ValueError, match="epsilon"):
         metrics.atkinson([0.5], epsilon=epsilon)
+
+
+@pytest.mark.parametrize("alpha", [-1, 0, 0.05, 1, 1.05, 2, 3])
+def test_rounding_takes_no_entropy_below_zero(alpha):
+    """The mean of three times 0.1, or of 0.7, is not quite that."""
+    assert all(metrics.generalized_entropy([value] * 3, alpha) >= 0 for value in (0.1, 0.7))

@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from reports import Known, case, report_of
+from scipy import stats
 
 from pafo_sk import metrics
 from pafo_sk.metrics import fairness_report
+from pafo_sk.metrics._bootstrap import Bootstrap
+from pafo_sk.metrics._corrected import chance_of_groups
 
 
 def test_values_are_those_of_the_metrics():
@@ -109,3 +112,48 @@ def test_one_group():
     assert report.measures["note"]["group_gap"] == "all are of the one group 'all of us'"
     assert "all are of the majority" in report.measures["note"]["minority_accuracy"]
     assert "There is one group, 'all of us'." in report.summary()
+
+
+def test_p_values_of_gap_and_worst_group_are_their_own():
+    c = case()
+    report = report_of(c, n_resamples=400)
+    users = report.users
+    gap, worst = chance_of_groups(
+        users["accuracy"].to_numpy(),
+        users["n_comparisons"].to_numpy(dtype=float),
+        pd.factorize(users["group"])[0],
+        Bootstrap(400, 0.95, 0),
+    )
+    found = report.measures["p_value"]
+    assert found["group_gap"] == pytest.approx(gap, abs=0.04)
+    assert found["worst_group_accuracy"] == pytest.approx(worst, abs=0.04)
+    assert abs(gap - worst) > 0.08
+
+
+def test_the_note_of_groups_that_an_interval_leaves_out():
+    c = case()
+    mine = np.flatnonzero(c.users == 39)
+    c.groups[mine] = "lone"
+    c.y[mine] = c.X[mine] > 0.5
+    c.y[mine[:3]] = 1 - c.y[mine[:3]]
+    report = report_of(c)
+    accuracy, notes = report.groups["accuracy"], report.measures["note"]
+    assert accuracy.min() < accuracy["lone"] < accuracy.max()
+    assert notes["worst_group_accuracy"] == "the interval leaves groups of one user out"
+    assert report_of(case()).measures["note"]["worst_group_accuracy"] == ""
+
+
+def test_everybody_is_right_as_often_as_there_are_comparisons():
+    """Ten users of group w have three comparisons, and thirty others twelve."""
+    c = case()
+    rows = np.concatenate(
+        [np.flatnonzero(c.users == user)[: 3 if user < 10 else None] for user in range(40)]
+    )
+    c.X, c.groups, c.users = c.X[rows], c.groups[rows], c.users[rows]
+    c.y = (c.X > 0.5).astype(int)
+    measures = report_of(c).measures
+    for name, size, n in (("majority", 10, 3), ("minority", 30, 12)):
+        p = (size * n + 1) / (size * n + 2)
+        half = stats.t.ppf(0.975, size - 1) * np.sqrt(p * (1 - p) / n / size)
+        limits = measures.loc[f"{name}_accuracy", ["low", "high"]].tolist()
+        assert limits == pytest.approx([1 - half, 1])

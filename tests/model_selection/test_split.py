@@ -116,6 +116,11 @@ def test_columns_of_arrays_and_labels_of_any_kind():
     array = X.to_numpy()
     by_name = StratifiedPreferenceKFold(3, keep_together="prompt", random_state=0)
     by_index = StratifiedPreferenceKFold(3, keep_together=0, random_state=0)
+    from_the_end = StratifiedPreferenceKFold(
+        3, keep_together=-array.shape[1], random_state=0
+    ).split(array, y, groups)
+    for (_, one), (_, two) in zip(by_name.split(X, y, groups), from_the_end, strict=True):
+        np.testing.assert_array_equal(one, two)
     winner = np.where(y == 1, "b", "a")
     labels = np.empty(len(groups), dtype=object)
     labels[:] = [("group", g) for g in groups]
@@ -236,3 +241,22 @@ def test_rows_without_a_group_are_spread_evenly(data):
     groups[:] = data.groups
     groups[0] = np.nan  # a single one is in one fold, which harms nobody
     assert len(list(StratifiedPreferenceKFold(5).split(data.X, data.y, groups))) == 5
+
+
+def test_as_many_units_as_folds_are_enough():
+    X = pd.DataFrame({"prompt": np.repeat([*"abc"], 4)})
+    y, groups = np.tile([0, 1], 6), np.tile([*"xxyy"], 3)
+    splits = list(
+        StratifiedPreferenceKFold(3, keep_together="prompt", random_state=0).split(X, y, groups)
+    )
+    assert sorted(X["prompt"].iloc[test].unique().item() for _, test in splits) == [*"abc"]
+
+
+def test_two_rows_of_a_group_are_in_two_folds():
+    """They have different winners, and by chance half of all orders put them into one fold."""
+    X, groups = np.zeros((22, 1)), np.array(["many"] * 20 + ["few"] * 2)
+    y = np.arange(22) % 2
+    for seed in range(20):
+        for train, test in StratifiedPreferenceKFold(2, random_state=seed).split(X, y, groups):
+            assert "few" in groups[train]
+            assert "few" in groups[test]

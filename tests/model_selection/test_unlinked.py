@@ -1,6 +1,7 @@
 """UnlinkedKFold: no test row is linked to a training row of its user, and users stay known."""
 
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -185,6 +186,55 @@ def test_what_is_wrong_with_the_input():
         list(UnlinkedKFold().split(X.assign(user=None)))
     with pytest.raises(ValueError, match="'n_splits' parameter"):
         UnlinkedKFold(1)
+
+
+def test_the_same_text_under_two_prompts_is_two_responses():
+    """The prompts are too few to tell situations apart, and link nothing."""
+    rows = [(p, f"a{i}", f"b{i}") for i in range(20) for p in "xy"]
+    X = pd.DataFrame(rows, columns=["prompt", "response_a", "response_b"]).assign(user="ann")
+    splits = list(UnlinkedKFold(2, random_state=0).split(X))
+    for train, test in splits:
+        assert sorted([*train, *test]) == list(range(40))
+        assert {i // 2 for i in train} & {i // 2 for i in test}
+
+
+def test_a_part_of_a_table_has_its_own_prompts():
+    """Six of three hundred: each fold tests two of them."""
+    prompt = np.repeat(np.arange(300), 4)
+    X = ComparisonTable(
+        np.zeros((2400, 1)),
+        np.arange(1200),
+        1200 + np.arange(1200),
+        users=np.tile([*"abcd"], 300),
+        prompts=prompt,
+    )
+    rows = np.flatnonzero(prompt >= 294)
+    for train, test in UnlinkedKFold(3, random_state=0).split(X[rows]):
+        assert (len(train), len(test)) == (16, 8)
+
+
+def test_users_of_few_responses_are_dealt_to_all_folds():
+    """Two rows of each user that share nothing: the folds test as many, and not the same users."""
+    rows = [(u, f"{u}a{i}", f"{u}b{i}") for u in range(100) for i in range(2)]
+    X = pd.DataFrame(rows, columns=["user", "response_a", "response_b"])
+    splits = list(UnlinkedKFold(5, random_state=0).split(X))
+    assert [len(test) for _, test in splits] == pytest.approx([40] * 5, abs=20)
+
+
+def test_half_of_the_users_are_enough_to_be_tested():
+    X = frame(0, n_users=6, n_items=40, n=120)
+    alone = pd.DataFrame({"user": range(100, 104), "response_a": "s", "response_b": "t"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        splits = list(UnlinkedKFold(3, random_state=0).split(pd.concat([X, alone])))
+    assert all({120, 121, 122, 123} <= set(train) for train, _ in splits)
+
+
+def test_the_responses_of_a_user_are_dealt_at_random():
+    X = pd.DataFrame({"response_a": range(20), "response_b": range(20, 40)}).astype(str)
+    drawn = [UnlinkedKFold(2, user=None, random_state=seed).split(X) for seed in range(4)]
+    parts = {frozenset(tuple(test.tolist()) for _, test in splits) for splits in drawn}
+    assert len(parts) == 4
 
 
 def test_seeds_and_parameters():
