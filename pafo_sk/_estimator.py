@@ -26,7 +26,8 @@ from pafo_sk._distillation import Teachers
 from pafo_sk._encoding.devices import resolve_device
 from pafo_sk._encoding.store import CACHE
 from pafo_sk._groups import Groups, warn_without_users
-from pafo_sk._no_harm import Judge, ensure_no_harm
+from pafo_sk._judged_options import Judge
+from pafo_sk._no_harm import ensure_no_harm
 from pafo_sk._progress import expect, progress
 from pafo_sk._sklearn_compat import Interval, StrOptions
 from pafo_sk._specialists import fit_pooled, fit_specialists

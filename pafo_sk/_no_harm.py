@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pafo_sk._clusters import ClusteredMeans
 from pafo_sk._groups import Groups
-from pafo_sk._pareto_report import LEVEL, as_index, clear_losses, correct, gains, pareto_report
-from pafo_sk._training.calibration import calibrated_losses, mean_and_error
-from pafo_sk._training.cross_fitting import Trainer
+from pafo_sk._judged_options import Judge, Judged, Option
+from pafo_sk._pareto_report import LEVEL, as_index, correct, gains, pareto_report
+from pafo_sk._training.calibration import mean_and_error
 from pafo_sk._warnings import warn_caller
-
-# Lengths at which histories are judged, besides their own length.
-LENGTHS = (0, 2, 4, 8, 16)
-# Standard errors by which the loss of the unified model must be below that of the pooled one.
-EVIDENCE = 2.0
-# Shares of the pooled model that are tried.
-POOLED_SHARES = (0.25, 0.5, 0.75)
-# Factors on the prior strength that are tried: with larger ones short histories count for less.
-PRIOR_FACTORS = (1.0, 3.0, 10.0)
-
-
-@dataclass(frozen=True)
-class Option:
-    """One way of serving everybody.
-
-    Attributes
-    ----------
-    candidate : hashable
-        Structure of the unified model, and how it was taught.
-    pooled_share : float
-        Share of the pooled model that is mixed in; 1 is the pooled model itself.
-    prior_factor : float
-        Factor on the number of comparisons after which a history counts for one half.
-    pooled_groups : tuple of int
-        Codes of groups whose prototypes give way to the pooled model.
-    """
-
-    candidate: Any
-    pooled_share: float = 0.0
-    prior_factor: float = 1.0
-    pooled_groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,135 +40,6 @@ class Verdict:
     status: str
 
 
-@dataclass(frozen=True)
-class Judged:
-    """An option on held-out rows.
-
-    Attributes
-    ----------
-    option : Option
-    margins : ndarray of shape (n_comparisons, n_lengths)
-        By histories of every length, of which the last is their own.
-    gains : list of ClusteredMeans
-        For every length.
-    loss : ndarray of shape (n_users,)
-        Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
-    unit_weight : ndarray of shape (n_users,), or None
-        How often each user (or row) counts; None: once.
-    """
-
-    option: Option
-    margins: np.ndarray
-    gains: list[ClusteredMeans]
-    loss: np.ndarray
-    unit_weight: np.ndarray | None = None
-
-    @property
-    def mean_loss(self) -> float:
-        """Mean of ``loss``."""
-        return float(np.average(self.loss, weights=self.unit_weight))
-
-    @property
-    def worst_gain(self) -> float:
-        """Gain of the group that gains least, by histories of their own length."""
-        return float(self.gains[-1].mean.min())
-
-    def least_no_harm(self, no_harm: float) -> float:
-        """The smallest tolerance by which no group is harmed; zero if ``no_harm`` is enough."""
-        return max(float(clear_losses(gain, no_harm).max()) for gain in self.gains)
-
-
-class Judge:
-    """Judges options on held-out rows.
-
-    Parameters
-    ----------
-    references : dict of ndarray of shape (n_comparisons,)
-        Held-out margins of "pooled" and "specialist".
-    margins_of : callable
-        Maps a candidate, lengths, a prior factor and codes of groups (see `Option`) to held-out
-        margins by histories of these lengths and of their own, (n_comparisons, n_lengths + 1).
-    trainer : Trainer
-    groups : Groups
-    known_by_length : callable
-        Maps lengths to how many comparisons (each as often as it counts) these histories hold,
-        (n_comparisons, n_lengths + 1); to None where there are no users.
-
-    Attributes
-    ----------
-    longest_history : float or None
-        Most comparisons in the history of a held-out row; None where there are no users.
-    """
-
-    def __init__(
-        self,
-        references: dict[str, np.ndarray],
-        margins_of: Callable[[Any, Sequence[int], float, Sequence[int]], np.ndarray],
-        trainer: Trainer,
-        groups: Groups,
-        known_by_length: Callable[[Sequence[int]], np.ndarray | None],
-    ):
-        self.references, self.margins_of = references, margins_of
-        self.trainer, self.groups = trainer, groups
-        self.pooled_right = correct(references["pooled"], trainer.label)
-        self.known_by_length, known = known_by_length, known_by_length(())
-        self.longest_history = None if known is None else float(known.max())
-        self.lengths = [length for length in LENGTHS if length < round(self.longest_history or 0)]
-
-    @property
-    def without_histories(self) -> bool:
-        """Whether no history counts as one comparison, so that what it does cannot be judged."""
-        return self.longest_history is not None and round(self.longest_history) == 0
-
-    def judge(self, option: Option, margins: np.ndarray) -> Judged:
-        """Judge an option by its held-out margins."""
-        trainer, group = self.trainer, self.groups.codes
-        changes = correct(margins.T, trainer.label) - self.pooled_right
-        differs = self.references["pooled"] != margins.T
-        found = [gains(c, trainer, group, d) for c, d in zip(changes, differs, strict=True)]
-        losses = [
-            calibrated_losses(margin, trainer.label, trainer.user, group, trainer.weight)
-            for margin in margins.T
-        ]
-        return Judged(option, margins, found, np.mean(losses, axis=0), trainer.unit_weight)
-
-    def preferred(self, candidate: Any) -> Judged:
-        """Judge a candidate as it is."""
-        return self.judge(Option(candidate), self.margins_of(candidate, self.lengths, 1.0, ()))
-
-    def mixtures(self, plain: Judged) -> Iterator[Judged]:
-        """A candidate as it is, and nearer to the pooled model in several ways."""
-        candidate, pooled = plain.option.candidate, self.references["pooled"][:, None]
-        losers = tuple(np.flatnonzero(plain.gains[-1].mean < 0).tolist())
-        yield plain
-        for share in POOLED_SHARES:
-            margins = (1 - share) * plain.margins + share * pooled
-            yield self.judge(Option(candidate, share), margins)
-        for factor in PRIOR_FACTORS:
-            margins = plain.margins
-            if factor != 1:
-                margins = self.margins_of(candidate, self.lengths, factor, ())
-                yield self.judge(Option(candidate, 0.0, factor), margins)
-            if losers:
-                given_way = self.margins_of(candidate, self.lengths, factor, losers)
-                # a candidate without prototypes of its own for these groups is as it was
-                if not np.array_equal(given_way, margins):
-                    yield self.judge(Option(candidate, 0.0, factor, losers), given_way)
-
-    def tells_from_pooled(self, judged: Judged) -> bool:
-        """Whether an option's loss is lower than that of the pooled model, clear of the noise."""
-        if self.longest_history is None or len(judged.loss) < 2:
-            return True
-        lead = self.pooled(judged.option.candidate).loss - judged.loss
-        mean, error = mean_and_error(lead, judged.unit_weight)
-        return bool(mean > EVIDENCE * error)
-
-    def pooled(self, candidate: Any) -> Judged:
-        """Judge the pooled model itself."""
-        margins = np.tile(self.references["pooled"][:, None], len(self.lengths) + 1)
-        return self.judge(Option(candidate, 1.0), margins)
-
-
 def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | None) -> Verdict:
     """Choose the first candidate if no group loses by it, else a mixture with the pooled model.
 
@@ -208,7 +47,9 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
     first candidate does harm, the harmless mixture of any candidate with the lowest held-out loss
     is taken, and the pooled model if all do harm. If a group loses by the first candidate, or by
     that mixture, within the noise, the evidence is thin: among the mixtures that are as good up to
-    one standard error, the one by which the worst group gains most is taken.
+    one standard error, the one by which the worst group gains most is taken. A group whose answers
+    look like chance to every model (see `readings`) is served by the pooled model where a harmless
+    mixture does so, because its prototypes have learned noise.
 
     If nobody has a history, or if the loss of what was chosen is not lower than that of the pooled
     model by more than two standard errors, the pooled model is taken.
@@ -231,7 +72,7 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
         return _verdict(judge, preferred, [preferred], no_harm)
     seen = [preferred]
     harms = bool(preferred.least_no_harm(no_harm))
-    if harms or preferred.worst_gain < 0:
+    if harms or judge.unserved(preferred).any():
         others = map(judge.preferred, candidates[1:] if harms else ())
         seen = [mixture for plain in (preferred, *others) for mixture in judge.mixtures(plain)]
     return _verdict(judge, _choose(judge, seen, no_harm), seen, no_harm)
@@ -240,6 +81,9 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
 def _choose(judge: Judge, seen: Sequence[Judged], no_harm: float) -> Judged:
     """The best harmless option, or the pooled model if it cannot be told from that."""
     harmless = [option for option in seen if not option.least_no_harm(no_harm)]
+    noise = set(np.flatnonzero(judge.noise(seen[0])))
+    without_noise = [o for o in harmless if noise <= set(o.option.pooled_groups)]
+    harmless = without_noise or harmless
     chosen = _of_thin_evidence(harmless) if harmless else None
     if chosen and judge.tells_from_pooled(chosen):
         return chosen
@@ -275,7 +119,7 @@ def _verdict(
         report,
         _by_length(judge, chosen),
         options,
-        _status(chosen.option, report, judge, harms)
+        _status(chosen, report, judge, no_harm, harms)
         + _refused(judge, chosen, seen, no_harm)
         + judge.groups.note,
     )
@@ -331,7 +175,7 @@ def _refused(judge: Judge, chosen: Judged, seen: Sequence[Judged], no_harm: floa
         return ""
     enough = np.ceil(needed * 1000) / 1000
     # the options that would be looked at with this tolerance
-    its = seen if first.worst_gain < 0 else [first]
+    its = seen if judge.unserved(first).any() else [first]
     its = [option for option in its if option.option.candidate == first.option.candidate]
     takes = f"{enough:g}" if _choose(judge, its, enough).option == first.option else "None"
     changes = ", ".join(
@@ -344,8 +188,11 @@ def _refused(judge: Judge, chosen: Judged, seen: Sequence[Judged], no_harm: floa
     )
 
 
-def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> str:
+def _status(
+    chosen: Judged, report: pd.DataFrame, judge: Judge, no_harm: float | None, harms: bool
+) -> str:
     """One-sentence summary of the report."""
+    option = chosen.option
     if judge.without_histories and judge.longest_history:
         return f"everybody gets the pooled model: {_light(judge)}"
     if judge.without_histories:
@@ -375,7 +222,12 @@ def _status(option: Option, report: pd.DataFrame, judge: Judge, harms: bool) -> 
     if clear.all():
         return f"every group gains, intervals clear of zero{mended}"
     losers = report.index[report["unified_gain"] < 0]
-    lost = f"within tolerance, {_names(losers)} may lose" if len(losers) else "no group loses"
+    lost = "no group loses"
+    if len(losers):
+        within = "" if no_harm is None else "within the noise, "
+        if no_harm is not None and chosen.worst_gain >= -no_harm:
+            within = "within tolerance, "
+        lost = f"{within}{_names(losers)} may lose"
     gained = "no gain is clear of zero"
     if clear.any():
         gained = f"a gain clear of zero for {_names(report.index[clear])}"

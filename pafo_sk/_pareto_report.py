@@ -97,12 +97,11 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
     _warn_of_linked_folds(trainer)
     right = {model: correct(margin, trainer.label) for model, margin in margins.items()}
     by_group = {model: gains(value, trainer, groups.codes).mean for model, value in right.items()}
-    unit, group_of_unit = units(trainer, groups.codes)
-    times = trainer.unit_weight
     n_rows = np.bincount(groups.codes, trainer.weight)
     columns: dict[str, Any] = {}
     if has_users(trainer):
-        columns["n_users"] = whole(np.bincount(group_of_unit, times))
+        _, group_of_user = units(trainer, groups.codes)
+        columns["n_users"] = whole(np.bincount(group_of_user, trainer.unit_weight))
     columns |= {"n_comparisons": whole(n_rows), **by_group}
     for model in right:
         if model != "pooled":
@@ -111,12 +110,7 @@ def pareto_report(margins: dict[str, np.ndarray], trainer: Trainer, groups: Grou
             columns[f"{model}_gain"] = gain.mean
             columns[f"{model}_low"], columns[f"{model}_high"] = gain.limits(LEVEL)
     if "specialist" in right:
-        weight = 1.0 if trainer.weight is None else trainer.weight
-        count = np.bincount(unit, trainer.weight)
-        specialist, pooled = (
-            np.bincount(unit, right[name] * weight) / count for name in ("specialist", "pooled")
-        )
-        columns["reads_as"] = readings(specialist, pooled, group_of_unit, n_rows, times)
+        columns["reads_as"] = reads_as(right, trainer, groups)
     return pd.DataFrame(columns, index=as_index(groups))
 
 
@@ -141,22 +135,32 @@ def as_index(groups: Groups) -> pd.Index:
     return pd.Index(groups.labels, tupleize_cols=False, name="group")
 
 
+def reads_as(right: dict[str, np.ndarray], trainer: Trainer, groups: Groups) -> list[str]:
+    """What `readings` says of the groups, from rows that each model has right."""
+    unit, group_of_unit = units(trainer, groups.codes)
+    weight = 1.0 if trainer.weight is None else trainer.weight
+    count = np.bincount(unit, trainer.weight)
+    of_users = {name: np.bincount(unit, found * weight) / count for name, found in right.items()}
+    n_rows = np.bincount(groups.codes, trainer.weight)
+    return readings(of_users, group_of_unit, n_rows, trainer.unit_weight)
+
+
 def readings(
-    specialist: np.ndarray,
-    pooled: np.ndarray,
+    accuracy: dict[str, np.ndarray],
     group: np.ndarray,
     n_comparisons: np.ndarray,
     times: np.ndarray | None = None,
 ) -> list[str]:
-    """Whether each group has a taste, or its answers look like chance.
+    """Whether each group has a taste, hides several, or its answers look like chance.
 
     Held-out accuracies of a group's users are compared with one half. Their 95 % intervals over
     users are never narrower than those of as many fair coins as there are comparisons.
 
     Parameters
     ----------
-    specialist, pooled : ndarray of shape (n_users,)
-        Held-out accuracy of every user with the group's own model, and with the pooled one.
+    accuracy : dict of ndarray of shape (n_users,)
+        Held-out accuracy of every user with the model of its group ("specialist"), with the
+        "pooled" one and with the "unified" one.
     group : ndarray of int, shape (n_users,)
     n_comparisons : ndarray of shape (n_groups,)
     times : ndarray of shape (n_users,), or None, default=None
@@ -164,9 +168,10 @@ def readings(
 
     Returns
     -------
-    list of {"own taste", "common taste", "noise", "unclear"}
+    list of {"own taste", "common taste", "several tastes", "noise", "unclear"}
         "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
-        the specialist, or the pooled model, is clear of one half. "noise": both are below 0.6,
+        the specialist, or the pooled model, is clear of one half. "several tastes": only the
+        unified model is, which reads users and not groups. "noise": all three are below 0.6,
         clearly. "unclear": the intervals are too wide to say.
     """
     weight = (1.0 if times is None else times) / np.bincount(group, times)[group]
@@ -177,14 +182,16 @@ def readings(
         users = [np.arange(len(values))]
         return clustered_means(values, weight, users, group, count=times, times=times)
 
-    def clear_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    low, high = {}, {}
+    for model, values in accuracy.items():
         found = over_users(values)
         half = np.maximum(found.half(LEVEL), coins)
-        return found.mean - half, found.mean + half
-
-    (low, high), (pooled_low, pooled_high) = clear_interval(specialist), clear_interval(pooled)
-    own = (low > 0.5) & (over_users(specialist - pooled).limits(LEVEL)[0] > 0)
-    common = np.maximum(low, pooled_low) > 0.5
-    noise = np.maximum(high, pooled_high) < NEAR_CHANCE
-    names = ["own taste", "common taste", "noise"]
-    return np.select([own, common, noise], names, "unclear").tolist()
+        low[model], high[model] = found.mean - half, found.mean + half
+    lead = over_users(accuracy["specialist"] - accuracy["pooled"]).limits(LEVEL)[0]
+    found_as = {
+        "own taste": (low["specialist"] > 0.5) & (lead > 0),
+        "common taste": np.maximum(low["specialist"], low["pooled"]) > 0.5,
+        "several tastes": low["unified"] > 0.5,
+        "noise": np.max(list(high.values()), axis=0) < NEAR_CHANCE,
+    }
+    return np.select(list(found_as.values()), list(found_as), "unclear").tolist()

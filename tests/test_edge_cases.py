@@ -321,25 +321,29 @@ def test_thresholds_that_cannot_be_used(rule, data, quick):
 
 
 @pytest.mark.parametrize(
-    ("specialist", "pooled", "n_comparisons", "expected"),
+    ("specialist", "pooled", "unified", "n_comparisons", "expected"),
     [
-        (0.8, 0.4, 1000, "own taste"),
-        (0.8, 0.8, 1000, "common taste"),
-        (0.5, 0.8, 1000, "common taste"),
-        (0.5, 0.5, 1000, "noise"),
-        (0.5, 0.5, 60, "unclear"),
-        (0.8, 0.4, 6, "unclear"),
-        (0.57, 0.5, 4000, "own taste"),
-        (0.57, 0.56, 400, "common taste"),
+        (0.8, 0.4, 0.8, 1000, "own taste"),
+        (0.8, 0.8, 0.9, 1000, "common taste"),
+        (0.5, 0.8, 0.8, 1000, "common taste"),
+        (0.5, 0.5, 0.8, 1000, "several tastes"),
+        (0.5, 0.5, 0.56, 4000, "several tastes"),
+        (0.5, 0.5, 0.5, 1000, "noise"),
+        (0.5, 0.5, 0.5, 60, "unclear"),
+        (0.5, 0.5, 0.56, 200, "unclear"),
+        (0.8, 0.4, 0.8, 6, "unclear"),
+        (0.57, 0.5, 0.5, 4000, "own taste"),
+        (0.57, 0.56, 0.56, 400, "common taste"),
         # the pooled model may have found something
-        (0.45, 0.58, 100, "unclear"),
+        (0.45, 0.58, 0.5, 100, "unclear"),
     ],
 )
-def test_reading(specialist, pooled, n_comparisons, expected):
+def test_reading(specialist, pooled, unified, n_comparisons, expected):
     """Ten users who differ by 0.01 around these accuracies."""
     spread = np.tile([-0.01, 0.01], 5)
     one_group, n = np.zeros(10, dtype=int), np.array([n_comparisons])
-    assert readings(specialist + spread, pooled - spread, one_group, n) == [expected]
+    accuracy = {"pooled": pooled - spread, "specialist": specialist + spread}
+    assert readings(accuracy | {"unified": unified + spread}, one_group, n) == [expected]
 
 
 def test_reading_counts_users_by_their_weight():
@@ -360,5 +364,17 @@ def test_reading_counts_users_by_their_weight():
 
 
 def test_reading_of_one_user():
-    one = np.zeros(1, dtype=int)
-    assert readings(np.array([1.0]), np.array([0.5]), one, np.array([1000])) == ["unclear"]
+    accuracy = {"pooled": np.array([0.5]), "specialist": np.ones(1), "unified": np.ones(1)}
+    assert readings(accuracy, np.zeros(1, dtype=int), np.array([1000])) == ["unclear"]
+
+
+def test_a_label_that_hides_tastes_is_not_noise(quick):
+    """A specialist of two opposite tastes predicts neither; the unified model reads the users."""
+    X, y, groups = two_tastes(30, 12, each=40, noise=0.3)
+    few = np.flatnonzero(groups == "few")
+    turned = few[X["user"].to_numpy()[few] % 2 == 0]
+    y[turned] = 1 - y[turned]
+    report = quick().fit(X, y, groups=groups).pareto_report_
+    assert report.loc["few", ["pooled", "specialist"]].max() < 0.6
+    assert report.loc["few", "unified_low"] > 0
+    assert report.loc["few", "reads_as"] == "several tastes"

