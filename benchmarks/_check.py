@@ -1,4 +1,4 @@
-"""Comparison of runs with those that another folder stores, answer by answer."""
+"""Comparison of runs with those that another folder stores, user by user."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def check(
     methods: Collection[str],
     seeds: Collection[int],
 ) -> tuple[list[str], bool]:
-    """Compare the right answers of every test user.
+    """Compare the number of right answers of every test user, in every part.
 
     Returns
     -------
     lines : list of str
         A Markdown table with one row for each set, method and seed of ``ours``.
     same : bool
-        Whether all answers are the same, and there are any.
+        Whether all numbers are the same, and there are any.
     """
     lines = [
-        "| set | method | seed | answers that differ | majority | minority |",
+        "| set | method | seed | user counts that differ | majority | minority |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     all_same = []
