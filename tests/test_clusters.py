@@ -98,3 +98,12 @@ def test_the_freedom_is_that_of_the_clusters_that_vary():
     assert clustered_means(by_prompt, weight, [user, prompt]).freedom == pytest.approx(
         [3], rel=0.01
     )
+
+
+def test_a_group_of_one_prompt_has_an_error():
+    """Its users say how much it varies, whereas the other group has two prompts."""
+    values, user, group = np.array([1.0, 0, 1, 0]), np.arange(4), np.array([0, 0, 1, 1])
+    prompt = np.array([0, 0, 0, 1])
+    found = clustered_means(values, np.full(4, 0.5), [user, prompt], group)
+    assert found.error == pytest.approx([0.5, 0.5])
+    assert found.freedom[0] == 1

@@ -73,3 +73,16 @@ def test_labels_of_the_fold_that_is_held_out_do_not_decide_who_teaches():
     np.testing.assert_array_equal(*margins)
     whole = [given.targets(one, group)[:, 1] for one in (trainer, turned)]
     assert (whole[0] != whole[1]).any(), "nor would they without the fold"
+
+
+def test_rows_without_a_group_do_not_decide_who_teaches():
+    """Turned round, they would speak against the specialist of the first group."""
+    trainer, group = trainer_of(APART)
+    known = np.arange(len(group)) // 12 % 3 > 0
+    group = np.where(known, group, -1)
+    pooled, specialists = fitted(trainer, group)
+    given = Teachers(trainer, group, pooled, specialists, "better")
+    turned = replace(trainer, label=np.where(known, trainer.label, 1 - trainer.label))
+    for fold in (None, 1):
+        margins = [given.targets(one, group, fold)[known, 1] for one in (trainer, turned)]
+        np.testing.assert_array_equal(*margins)

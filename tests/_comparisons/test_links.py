@@ -95,10 +95,12 @@ def test_groups_and_busy_users_are_dealt_evenly():
     n_rows = np.array([90] * 3 + [5] * 22 + [5] * 5)
     user = np.repeat(np.arange(30), n_rows)
     group = (user >= 25).astype(int)
-    fold = cut(table(np.arange(len(user)), np.arange(len(user)) + 1), user, group=group)
-    users_of = [np.unique(user[fold == k]) for k in range(3)]
-    assert [int((users < 3).sum()) for users in users_of] == [1, 1, 1]
-    assert sorted(int((users >= 25).sum()) for users in users_of) == [1, 2, 2]
+    for seed in range(9):
+        rows = table(np.arange(len(user)), np.arange(len(user)) + 1)
+        fold = cut(rows, user, group=group, seed=seed)
+        users_of = [np.unique(user[fold == k]) for k in range(3)]
+        assert [int((users < 3).sum()) for users in users_of] == [1, 1, 1]
+        assert sorted(int((users >= 25).sum()) for users in users_of) == [1, 2, 2]
 
 
 def test_rows_are_spread_without_users_and_with_fewer_users_than_folds():

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from pafo_sk import ComparisonTable, metrics
-from pafo_sk._judging.given import final_estimator, groups_of, users_of
+from pafo_sk._judging.given import attributes_of, final_estimator, groups_of, users_of
 from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.metrics import compare, fairness_report, get_scorer
 from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
@@ -221,3 +221,11 @@ def test_the_final_estimator_of_nested_pipelines(quick):
     inner = make_pipeline(StandardScaler(), model)
     search = GridSearchCV(make_pipeline(FunctionTransformer(), inner), {})
     assert final_estimator(search) is model
+
+
+def test_one_column_is_no_combination_of_attributes(quick):
+    frame = pd.DataFrame({"sex": ["f", "m"], "age": [1, 2]})
+    assert attributes_of(None, frame) == ["sex", "age"]
+    assert attributes_of(None, frame[["sex"]]) == []
+    assert attributes_of(quick(group_column=["sex", "age"])) == ["sex", "age"]
+    assert attributes_of(quick(group_column="sex")) == []

@@ -181,6 +181,7 @@ def test_the_weight_of_rows_tells_who_is_clearly_behind():
     right = {Candidate(0, 0): ~heavy, taught: heavy, replace(taught, distill_weight=0.5): ~heavy}
     fits = Fits(right, options(), personal=False, weight=np.where(heavy, 9.0, 1.0))
     assert rank_candidates(fits)[0] == taught
+    assert [fold for c, fold in fits.seen if c.distill_weight == 0.5] == [0]
 
 
 def test_the_others_follow_by_rising_loss():

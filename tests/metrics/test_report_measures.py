@@ -157,3 +157,14 @@ def test_everybody_is_right_as_often_as_there_are_comparisons():
         half = stats.t.ppf(0.975, size - 1) * np.sqrt(p * (1 - p) / n / size)
         limits = measures.loc[f"{name}_accuracy", ["low", "high"]].tolist()
         assert limits == pytest.approx([1 - half, 1])
+
+
+def test_some_users_of_two_comparisons_tell_chance_from_spread():
+    c = case()
+    alone = c.users == 0
+    alone[np.flatnonzero(alone)[0]] = False
+    for name in ("X", "y", "groups", "users"):
+        setattr(c, name, getattr(c, name)[~alone])
+    report = report_of(c)
+    assert report.users["n_comparisons"].min() == 1
+    assert np.isfinite(report.measures["corrected"][["user_cvar", "standard_deviation"]]).all()

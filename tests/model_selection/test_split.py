@@ -252,11 +252,11 @@ def test_as_many_units_as_folds_are_enough():
     assert sorted(X["prompt"].iloc[test].unique().item() for _, test in splits) == [*"abc"]
 
 
-def test_two_rows_of_a_group_are_in_two_folds():
-    """They have different winners, and by chance half of all orders put them into one fold."""
-    X, groups = np.zeros((22, 1)), np.array(["many"] * 20 + ["few"] * 2)
-    y = np.arange(22) % 2
-    for seed in range(20):
-        for train, test in StratifiedPreferenceKFold(2, random_state=seed).split(X, y, groups):
-            assert "few" in groups[train]
-            assert "few" in groups[test]
+def test_a_group_that_no_folds_part_is_refused():
+    """Its two units have a row each, of different winners, which fill up the smaller fold."""
+    unit = np.repeat(np.arange(5), [1, 1, 9, 9, 9])
+    X, y = pd.DataFrame({"prompt": unit.astype(str)}), np.arange(29) % 2
+    groups = np.where(unit < 2, "few", "many")
+    folds = StratifiedPreferenceKFold(2, keep_together="prompt", random_state=0)
+    with pytest.raises(ValueError, match=r"No folds were found with 'few' in more than one"):
+        list(folds.split(X, y, groups))
