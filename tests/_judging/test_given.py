@@ -13,7 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from pafo_sk import ComparisonTable, metrics
-from pafo_sk._judging.given import attributes_of, final_estimator, groups_of, users_of
+from pafo_sk._comparisons.frames import Columns
+from pafo_sk._judging.given import (
+    attributes_of,
+    final_estimator,
+    groups_of,
+    name_in,
+    users_of,
+)
 from pafo_sk.inspection import GroupAccuracyDisplay, ParetoDisplay, UserAccuracyDisplay
 from pafo_sk.metrics import compare, fairness_report, get_scorer
 from pafo_sk.model_selection import GroupGridSearchCV, UnlinkedKFold
@@ -229,3 +236,9 @@ def test_one_column_is_no_combination_of_attributes(quick):
     assert attributes_of(None, frame[["sex"]]) == []
     assert attributes_of(quick(group_column=["sex", "age"])) == ["sex", "age"]
     assert attributes_of(quick(group_column="sex")) == []
+
+
+def test_prefixes_of_columns_are_those_of_a_pipeline(quick):
+    columns, name = Columns(pd.DataFrame({"user": ["ann"]})), "remainder__user"
+    assert name_in(columns, name, quick()) == name
+    assert name_in(columns, name, make_pipeline(StandardScaler(), quick())) == "user"
