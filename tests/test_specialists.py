@@ -12,6 +12,7 @@ from pafo_sk import ComparisonTable, MLPHead, PafoRewardEstimator, RewardNet, _s
 from pafo_sk._specialists import AS_POOLED, Choice, fit_pooled, fit_specialists, with_pairs
 from pafo_sk._training.calibration import temperature
 from pafo_sk._training.config import TrainingConfig
+from pafo_sk._training.cross_fitting import Trainer
 
 MAX_SPECIALISTS = TrainingConfig().max_specialists
 
@@ -159,3 +160,19 @@ def test_the_penalty_and_the_anchor_of_least_loss_are_chosen(monkeypatch):
         other = replace(trainer, memo=type(trainer.memo)())
         (choice,) = fit_specialists(other, pooled, group, "auto").choices
         assert (choice.penalty, choice.to_zero) == (penalties[best % len(penalties)], to_zero)
+
+
+def test_how_much_larger_margins_are_is_seen_on_rows_that_both_models_learned_from(monkeypatch):
+    trainer, _ = trainer_of(APART, each=60)
+    fold_sets, margins_by_row = [], Trainer.margins_by_row
+
+    def noted(self, heads, **index):
+        fold_sets.append(index["fold_set"])
+        return margins_by_row(self, heads, **index)
+
+    monkeypatch.setattr(Trainer, "margins_by_row", noted)
+    fitted = fit_pooled(trainer)
+    held_out, whole, seen = fold_sets
+    assert (np.array(fitted.fold_sets[1:])[held_out - 1, 0] == trainer.fold).all()
+    assert fitted.fold_sets[whole] == ()
+    assert (np.array(fitted.fold_sets[1:])[seen - 1, 0] != trainer.fold).all()

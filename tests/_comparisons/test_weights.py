@@ -9,7 +9,7 @@ import pytest
 from pafo_sk import ComparisonTable
 from pafo_sk._comparisons.labels import Labels
 from pafo_sk._comparisons.pairs import Pairs
-from pafo_sk._comparisons.weights import counted_rows, read_weight, whole
+from pafo_sk._comparisons.weights import counted_rows, read_weight, repeated_rows, whole
 
 BAD = {
     "length": ([1, 2], r"shape \(2,\) for 4 comparisons"),
@@ -98,3 +98,9 @@ def test_columns_of_other_lengths():
 def test_whole():
     assert whole(np.array([2.0, 3.0])).dtype == np.int64
     assert whole(np.array([2.0, 3.5])).tolist() == [2.0, 3.5]
+
+
+def test_repeated_rows_are_whole():
+    assert repeated_rows(np.array([2.0, 0, 1])).tolist() == [0, 0, 2]
+    with pytest.raises(ValueError, match=r"whole numbers, and does not in 1 of 2 rows.*\[1\]"):
+        repeated_rows(np.array([1.0, 0.5]))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pafo_sk._judging.correct import code_labels, group_sizes, majority_code
 from pafo_sk.datasets import from_strengths
 from pafo_sk.inspection._tables import accuracy_table
 from pafo_sk.metrics import (
@@ -115,3 +116,13 @@ def test_masked_values_are_refused():
 def test_winners_named_in_two_ways():
     with pytest.raises(ValueError, match=r"hold 3 labels together, \[0, 1, 2\]"):
         group_accuracy([1, 2], [0, 1], ["x", "x"])
+
+
+def test_the_size_of_a_group():
+    """Its users, or its rows as often as they count."""
+    group, user = (code_labels([*labels], "groups", 4) for labels in ("xxxy", "aabc"))
+    assert group_sizes(group, user, np.array([1.0, 1, 1, 9])).tolist() == [2, 1]
+    assert group_sizes(group, None).tolist() == [3, 1]
+    assert group_sizes(group, None, np.array([1.0, 1, 1, 9])).tolist() == [3, 9]
+    assert majority_code(group, None, None, np.array([1.0, 1, 1, 9])) == 1
+    assert majority_code(group, user, None, np.array([1.0, 1, 1, 9])) == 0

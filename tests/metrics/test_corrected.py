@@ -196,10 +196,10 @@ def test_calibration_error_is_inside_its_interval():
 
 def test_calibration_error_by_hand():
     """Two users and one bin: the mean 0.2, whose variance 0.01 is a quarter of its square."""
-    found = calibration_without_chance(np.array([[0.3], [0.1]]), BOOTSTRAP)
+    found = calibration_without_chance(np.array([[0.3], [0.1]]), Bootstrap(20_000, 0.95, 0))
     assert found.corrected == pytest.approx(0.2 * np.sqrt(3 / 4))
-    # draws around the mean have that variance twice: at two standard errors a half is left
-    assert found.high == pytest.approx(0.4 * np.sqrt(1 - 0.02 / 0.16), abs=0.03)
+    # draws around the mean have that variance twice
+    assert found.high == pytest.approx(np.sqrt((0.2 + 1.96 * 0.1) ** 2 - 0.02), abs=0.005)
     assert found.low == 0
 
 
