@@ -168,6 +168,16 @@ def test_users_who_all_gain_have_an_error_of_as_many_rows_as_their_weight():
     assert (found["unified_low"] < 1).all()
 
 
+def test_a_taste_is_read_by_weight():
+    """Half of the rows are right by either model, and those of the specialist count nine times."""
+    trainer, groups = judged()
+    specialist = margin_with([5, 6, 4, 5, 5] * 4)
+    weighted = replace(trainer, weight=np.where(specialist > 0, 9.0, 1.0))
+    margins = {"pooled": -specialist, "specialist": specialist, "unified": -specialist}
+    assert pareto_report(margins, weighted, groups)["reads_as"].tolist() == ["own taste"] * 2
+    assert "own taste" not in pareto_report(margins, trainer, groups)["reads_as"].tolist()
+
+
 def test_a_loss_is_clear_at_five_percent_on_one_side():
     """Nine degrees of freedom: the quantiles are 1.83 at 95 % and 2.26 at 97.5 %."""
     found = ClusteredMeans(*np.array([[-0.19, -0.18, -0.3], [0.1] * 3, [9.0] * 3]))

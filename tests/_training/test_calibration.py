@@ -71,7 +71,7 @@ def test_losses_count_groups_equally():
 def test_a_row_of_weight_two_is_two_rows(users):
     """Users lose what they would with the rows repeated; without users, a row is listed once."""
     margin, label = some(n=60)
-    group, weight = (np.arange(60) < 12).astype(int), 1 + np.arange(60) % 3
+    group, weight = (np.arange(60) < 12).astype(int), 1 + np.arange(60) // 25
     user = np.arange(60) // 6 if users else np.full(60, -1)
     rows = np.repeat(np.arange(60), weight)
     found = calibrated_losses(margin, label, user, group, weight)
