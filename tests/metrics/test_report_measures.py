@@ -168,3 +168,15 @@ def test_some_users_of_two_comparisons_tell_chance_from_spread():
     report = report_of(c)
     assert report.users["n_comparisons"].min() == 1
     assert np.isfinite(report.measures["corrected"][["user_cvar", "standard_deviation"]]).all()
+
+
+def test_attributes_alone_have_the_metrics_of_their_groups():
+    c = case()
+    sides = pd.DataFrame({"sex": c.users % 2, "age": np.where(c.users % 3, "old", "new")})
+    report = report_of(c, groups=sides)
+    predicted = (c.X > 0.5).astype(int)
+    for name, labels in sides.items():
+        expected = metrics.group_accuracy(c.y, predicted, labels, c.users)
+        assert report.attributes["accuracy"][name].to_dict() == pytest.approx(expected.to_dict())
+        n_users = pd.Series(c.users).groupby(labels).nunique()
+        assert report.attributes["n_users"][name].to_dict() == n_users.to_dict()
