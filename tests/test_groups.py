@@ -122,6 +122,18 @@ def test_group_with_one_class_only():
         read_groups(groups, "groups", label, np.full(30, -1), NO_USERS)
 
 
+@pytest.mark.parametrize(("n", "refused"), [(6, False), (7, True)])
+def test_one_class_is_by_chance_once_in_twenty_times(n, refused):
+    """Seven winners of two groups are on one side in 2 / 2**6 of all cases, and six in 2 / 2**5."""
+    label, groups = np.r_[np.arange(20) % 2, np.zeros(n)], ["both"] * 20 + ["one"] * n
+    given = groups, "groups", label, np.full(20 + n, -1), NO_USERS
+    if refused:
+        with pytest.raises(ValueError, match="in group 'one' the same side wins in all 7 rows"):
+            read_groups(*given)
+    else:
+        assert read_groups(*given).labels == ["both", "one"]
+
+
 def test_rows_of_a_group_with_one_class_count_by_weight():
     """Five rows of weight two are ten, and ten of weight 0.4 are four."""
     label, nobody = np.array([1.0, 0] * 10 + [1.0] * 5), np.full(25, -1)

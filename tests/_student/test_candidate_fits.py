@@ -197,8 +197,12 @@ def test_factors_of_the_pooled_model_have_not_seen_the_fold(world, monkeypatch):
         return factors(one, groups, candidate, fold)
 
     monkeypatch.setattr(CandidateTrainer, "pooled_factors", noted)
-    fits.margins_by_length(LABELS, [], 1.0, (0,))
+    plain = fits.margins_by_length(LABELS, [])
+    changed = fits.margins_by_length(LABELS, [], 1.0, (0,))
     assert folds == [0, 1, 2]
+    # the models that were trained stay as they are
+    assert (changed != plain).any()
+    np.testing.assert_array_equal(fits.margins_by_length(LABELS, []), plain)
 
 
 def test_targets_are_those_of_the_fold(world):

@@ -184,6 +184,14 @@ def test_users_who_differ_have_a_small_p_value():
     assert alike["user_cvar"].high > 0.69
 
 
+def test_chance_has_the_comparisons_of_each_user():
+    """Everybody has the accuracy 0.7; half of the users have two comparisons each."""
+    n = np.repeat([2, 50], 30)
+    accuracy = np.random.default_rng(0).binomial(n, 0.7) / n
+    found = users_without_chance(accuracy, n, 0.1, BOOTSTRAP)
+    assert min(one.p_value for one in found.values()) > 0.05
+
+
 def test_calibration_error_is_inside_its_interval():
     rng = np.random.default_rng(0)
     for bias in (0.0, 0.1):
