@@ -138,6 +138,13 @@ def test_the_status_says_what_was_refused_and_who_would_get_it():
     assert found.options["least_no_harm"].iloc[0] == pytest.approx(0.1)
 
 
+def test_the_tolerance_that_is_named_is_rounded_up():
+    """Five of 150 rows are lost, 0.0333 of them."""
+    pooled, unified = margin_with([8] * 15 + [3] * 5), 9 * margin_with([7] * 5 + [8] * 10 + [9] * 5)
+    assert "no_harm=0.034 takes it" in mended(pooled, unified, 0.005).status
+    assert mended(pooled, unified, 0.034).option == Option(FIRST)
+
+
 def test_thin_evidence_favours_the_pooled_model():
     """Where nobody gains and two users seem to lose a row, a share of the pooled model is taken."""
     pooled = 3 * margin_with([8] * 15 + [3] * 5)
