@@ -176,3 +176,18 @@ def test_how_much_larger_margins_are_is_seen_on_rows_that_both_models_learned_fr
     assert (np.array(fitted.fold_sets[1:])[held_out - 1, 0] == trainer.fold).all()
     assert fitted.fold_sets[whole] == ()
     assert (np.array(fitted.fold_sets[1:])[seen - 1, 0] != trainer.fold).all()
+
+
+def test_the_pooled_model_is_judged_by_weight(monkeypatch):
+    """What it gets wrong counts five times, so that a specialist of the loss between is better."""
+    trainer, group = trainer_of([[2, 0, 0]], each=240)
+    pooled = fit_pooled(trainer)
+    margin = pooled.margins(trainer, 0)
+    weight = np.where((margin > 0) == (trainer.label > 0.5), 1.0, 5.0)
+    plain, weighted = (temperature(margin, trainer.label, w)[1] for w in (None, weight))
+    assert weighted > plain + 0.05
+    losses = np.full(2 * len(trainer.config.penalties), (plain + weighted) / 2)
+    monkeypatch.setattr(_specialists, "_held_out_losses", lambda *_: losses)
+    heavy = replace(trainer, weight=weight, memo=type(trainer.memo)())
+    assert fit_specialists(trainer, pooled, group, "auto").choices == [AS_POOLED]
+    assert fit_specialists(heavy, pooled, group, "auto").choices != [AS_POOLED]
