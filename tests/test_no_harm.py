@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from judged import judged, margin_with, trainer_of
 
+from pafo_sk._clusters import ClusteredMeans
 from pafo_sk._groups import Groups
-from pafo_sk._judged_options import LENGTHS, Judge, Option
-from pafo_sk._no_harm import ensure_no_harm
+from pafo_sk._judged_options import LENGTHS, Judge, Judged, Option
+from pafo_sk._no_harm import _of_thin_evidence, ensure_no_harm
 from pafo_sk._student.training import Candidate
 
 FIRST, SECOND, THIRD = (Candidate(k, 0) for k in range(3))
@@ -358,3 +359,16 @@ def test_a_loss_beyond_the_tolerance_is_not_within_it():
     assert mended(pooled, unified, 0.001).status.startswith("within the noise, most may lose")
     assert mended(pooled, unified, 0.01).status.startswith("within tolerance, most may lose")
     assert mended(pooled, unified, None).status.startswith("most may lose")
+
+
+def test_thin_evidence_is_within_one_standard_error():
+    """Of two users; a lag of 2.5 and 0.5 is one and a half."""
+
+    def option(number, gain, lag):
+        gains = ClusteredMeans(np.array([gain]), np.ones(1), np.ones(1))
+        return Judged(Option(number), np.zeros((2, 1)), [gains], 5 + np.array(lag))
+
+    best, near = option(0, -0.3, [0.0, 0.0]), option(1, -0.2, [1.5, -0.5])
+    far = option(2, -0.1, [2.5, 0.5])
+    assert _of_thin_evidence([best, near]).option.candidate == 1
+    assert _of_thin_evidence([best, near, far]).option.candidate == 1

@@ -250,3 +250,12 @@ def test_a_margin_of_zero_names_the_first_label():
     found = compare({"one": [0.0, -1.5, 2.0, 3.0], "two": y}, None, y, reference="two")
     assert found["accuracy"].tolist() == [0.5]
     assert found["model"].tolist() == ["one"]
+
+
+def test_users_who_all_gain_have_as_many_rows_as_their_weight():
+    models, rows = {"base": [0] * 4, "new": [1] * 4}, np.repeat(np.arange(4), [1, 2, 3, 2])
+    users = np.array([*"aabb"])
+    found = compare(models, None, [1] * 4, users=users, sample_weight=[1, 2, 3, 2])
+    again = {name: [winners[0]] * 8 for name, winners in models.items()}
+    expected = compare(again, None, [1] * 8, users=users[rows])
+    pd.testing.assert_frame_equal(found, expected)

@@ -10,6 +10,7 @@ from pafo_sk import metrics
 from pafo_sk.metrics import fairness_report
 from pafo_sk.metrics._bootstrap import Bootstrap
 from pafo_sk.metrics._corrected import chance_of_groups
+from pafo_sk.metrics._report_measures import MeasureTable, add_support
 
 
 def test_values_are_those_of_the_metrics():
@@ -180,3 +181,14 @@ def test_attributes_alone_have_the_metrics_of_their_groups():
         assert report.attributes["accuracy"][name].to_dict() == pytest.approx(expected.to_dict())
         n_users = pd.Series(c.users).groupby(labels).nunique()
         assert report.attributes["n_users"][name].to_dict() == n_users.to_dict()
+
+
+@pytest.mark.parametrize("n_known", [2, 3])
+def test_the_relation_to_support_needs_three_users(n_known):
+    table = MeasureTable(Bootstrap(50, 0.95, 0))
+    support = np.array([0.2, 0.4, 0.9, 0.5])
+    support[n_known:] = np.nan
+    add_support(table, np.array([0.1, 0.2, 0.3, 0.9]), support)
+    found = table.frame().loc["support_slope"]
+    assert np.isfinite(found["value"]) == (n_known == 3)
+    assert found["note"].endswith("2 are known") == (n_known == 2)
