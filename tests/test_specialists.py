@@ -132,6 +132,8 @@ def test_weights_of_the_pooled_model_are_those_of_its_rows():
     assert found.choices == expected.choices
     torch.testing.assert_close(found.heads.module.weight, expected.heads.module.weight)
     assert found.choices[0].penalty < fit_pooled(trainer).choices[0].penalty
+    held_out = temperature(found.margins(trainer, 0), trainer.label, weight)
+    assert held_out[0] == pytest.approx(1, abs=1e-3)
 
 
 def test_a_specialist_has_as_many_comparisons_as_their_weights():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from made_groups import APART, fitted, trainer_of
 
-from pafo_sk._specialists import AS_POOLED
+from pafo_sk._specialists import AS_POOLED, Choice
 from pafo_sk._student import prototypes
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.prototypes import from_em, from_pooled, from_specialists
@@ -153,3 +153,15 @@ def test_em_is_at_the_temperature_of_the_specialist(monkeypatch):
     torch.testing.assert_close(weights[0], 1e6 * weights[1], rtol=1e-4, atol=1e-6)
     assert starts[0].share.min() > 0.2
     np.testing.assert_allclose(starts[1].share, [40.5 / 41, 0.5 / 41])
+
+
+@pytest.mark.parametrize("to_zero", [True, False])
+def test_em_shrinks_to_the_anchor_that_was_chosen(to_zero):
+    """Which is zero or the pooled model, and a large penalty leaves nothing else."""
+    trainer, _ = trainer_of([[2, 0, 0]], each=240)
+    one_group = np.zeros(240, dtype=int)
+    pooled, specialists = fitted(trainer, one_group, 1.0)
+    given = replace(specialists, choices=[Choice(1e6, to_zero, 1.0)])
+    start = from_em(trainer, pooled, given, one_group, None, 2, CONFIG)
+    expected = 0 if to_zero else pooled.without(None).weight.numpy()
+    np.testing.assert_allclose(start.head.weight.numpy() - expected, 0, atol=0.01)

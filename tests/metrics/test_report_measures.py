@@ -192,3 +192,11 @@ def test_the_relation_to_support_needs_three_users(n_known):
     found = table.frame().loc["support_slope"]
     assert np.isfinite(found["value"]) == (n_known == 3)
     assert found["note"].endswith("2 are known") == (n_known == 2)
+
+
+def test_users_of_one_comparison_do_not_tell_chance_from_spread():
+    c = case()
+    report = report_of(c, groups=None, users=np.arange(len(c.y)))
+    notes = report.measures["note"]
+    for name in ("user_cvar", "worst_share", "standard_deviation"):
+        assert notes[name].startswith("fewer than two comparisons a user")
