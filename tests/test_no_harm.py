@@ -372,3 +372,13 @@ def test_thin_evidence_is_within_one_standard_error():
     far = option(2, -0.1, [2.5, 0.5])
     assert _of_thin_evidence([best, near]).option.candidate == 1
     assert _of_thin_evidence([best, near, far]).option.candidate == 1
+
+
+def test_known_comparisons_are_those_of_each_group():
+    pooled, unified = margin_with([8] * 15 + [3] * 5), margin_with([8] * 15 + [9] * 5)
+    judge = judge_of(pooled, unified)
+    of_row = np.repeat([3.0, 7.0], [150, 50])[:, None]
+    judge.known_by_length = lambda lengths: np.minimum(of_row, [*lengths, np.inf])
+    found = ensure_no_harm(judge, [FIRST], 0.005).by_length["mean_known"]
+    assert found["most"].tolist() == pytest.approx([0, 2, 3, 3, 3])
+    assert found["few"].tolist() == pytest.approx([0, 2, 4, 7, 7])

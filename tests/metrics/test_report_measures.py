@@ -96,6 +96,16 @@ def test_worst_group_of_one_user_has_no_interval():
     assert np.isfinite(measures.loc["minority_accuracy", ["low", "high"]].tolist()).all()
 
 
+def test_a_gap_to_a_best_group_of_one_user_has_no_interval():
+    c = case()
+    rows = c.users == 39
+    c.groups[rows] = "lone"
+    c.y[rows] = (c.X[rows] > 0.5).astype(int)
+    limits = report_of(c).measures[["low", "high"]]
+    assert limits.loc["group_gap"].tolist() == [-np.inf, np.inf]
+    assert np.isfinite(limits.loc["worst_group_accuracy"]).all()
+
+
 def test_one_user_of_one_comparison():
     report = fairness_report(Known(), [0.8], [1], users=["ann"], random_state=0)
     measures = report.measures
