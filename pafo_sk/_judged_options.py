@@ -176,7 +176,7 @@ class Judge:
         if self.longest_history is None or len(judged.loss) < 2:
             return True
         lead = self.pooled(judged.option.candidate).loss - judged.loss
-        mean, error = mean_and_error(lead, judged.unit_weight)
+        mean, error = mean_and_error(lead)  # users count once
         return bool(mean > EVIDENCE * error)
 
     def pooled(self, candidate: Any) -> Judged:

@@ -117,13 +117,10 @@ def test_a_row_of_weight_two_is_two_answers():
     trainer, users = trainer_of(a, b, label, user), pd.Index(range(6), dtype=object)
     rows = np.repeat(np.arange(60), weight)
     for least in (2, 5):
-        found, expected = (
-            support_rate(one, m, users, min_others=least)
-            for one, m in (
-                (replace(trainer, weight=weight.astype(float)), margin),
-                (trainer_of(a[rows], b[rows], label[rows], user[rows]), margin[rows]),
-            )
-        )
+        with mock.patch("pafo_sk._support_rate.MIN_OTHERS", least):
+            found = support_rate(replace(trainer, weight=weight.astype(float)), margin, users)
+            of_rows = trainer_of(a[rows], b[rows], label[rows], user[rows])
+            expected = support_rate(of_rows, margin[rows], users)
         pd.testing.assert_series_equal(found, expected)
 
 
