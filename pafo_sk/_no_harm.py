@@ -83,7 +83,10 @@ def _choose(judge: Judge, seen: Sequence[Judged], no_harm: float) -> Judged:
     harmless = [option for option in seen if not option.least_no_harm(no_harm)]
     noise = set(np.flatnonzero(judge.noise(seen[0])))
     without_noise = [o for o in harmless if noise <= set(o.option.pooled_groups)]
-    harmless = without_noise or harmless
+    if without_noise:
+        harmless = without_noise
+    elif harmless and harmless[0] is seen[0] and seen[0].worst_gain >= 0:
+        harmless = harmless[:1]  # nobody loses, and there are no prototypes to give way
     chosen = _of_thin_evidence(harmless) if harmless else None
     if chosen and judge.tells_from_pooled(chosen):
         return chosen

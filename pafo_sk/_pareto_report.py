@@ -172,7 +172,8 @@ def readings(
         "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
         the specialist, or the pooled model, is clear of one half. "several tastes": only the
         unified model is, which reads users and not groups. "noise": all three are below 0.6,
-        clearly. "unclear": the intervals are too wide to say.
+        clearly, and the pooled model is not clearly below one half, because who contradicts it has
+        a taste. "unclear": none of these can be told.
     """
     weight = (1.0 if times is None else times) / np.bincount(group, times)[group]
     # the normal quantile of two sides, for as many coins as that
@@ -192,6 +193,6 @@ def readings(
         "own taste": (low["specialist"] > 0.5) & (lead > 0),
         "common taste": np.maximum(low["specialist"], low["pooled"]) > 0.5,
         "several tastes": low["unified"] > 0.5,
-        "noise": np.max(list(high.values()), axis=0) < NEAR_CHANCE,
+        "noise": (np.max(list(high.values()), axis=0) < NEAR_CHANCE) & (high["pooled"] > 0.5),
     }
     return np.select(list(found_as.values()), list(found_as), "unclear").tolist()

@@ -160,8 +160,8 @@ def infer_groups(
                 f"and {len(code) - first} minority users (means {high:.2f} and {low:.2f}; "
                 f"{separation:.0%} of the variance lies between them). "
                 f"{_separates(separation, len(code), high - low)}Whether the minority has a "
-                'taste of its own, or is noise, is in pareto_report_["reads_as"]. Pass groups to '
-                "decide yourself."
+                'taste of its own, several, or is noise, is in pareto_report_["reads_as"]. Pass '
+                "groups to decide yourself."
             )
             return Groups(["majority", "minority"], found.codes, found.source)
         low, high = rate.min(), rate.max()
