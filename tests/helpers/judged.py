@@ -5,9 +5,12 @@ import torch
 
 from pafo_sk import ComparisonTable, RewardNet
 from pafo_sk._groups import Groups
+from pafo_sk._judged_options import Judge
+from pafo_sk._student.training import Candidate
 from pafo_sk._training.cross_fitting import Trainer
 
 N_USERS, EACH = 20, 10
+FIRST, SECOND, THIRD = (Candidate(k, 0) for k in range(3))
 
 
 def trainer_of(user, prompts=None):
@@ -36,3 +39,23 @@ def judged():
 def margin_with(right):
     """A margin that is right in so many of ten rows of each user."""
     return np.where(np.arange(EACH) < np.asarray(right)[:, None], 1.0, -1.0).ravel()
+
+
+def judge_of(pooled, unified, *others, data=None, by_length=None, longest=9, gives_way=False):
+    """A judge of FIRST, which says ``unified``, and of others; see `mended` in test_no_harm.py."""
+    trainer, groups = data or judged()
+    own = dict(zip((FIRST, SECOND, THIRD), [unified, *others], strict=False))
+
+    def margins_of(candidate, lengths, prior_factor, pooled_groups):
+        short = own[candidate] if by_length is None else by_length(prior_factor)
+        margins = np.stack([short] * len(lengths) + [own[candidate]], axis=1)
+        served = np.isin(groups.codes, pooled_groups) & gives_way
+        return np.where(served[:, None], pooled[:, None], margins)
+
+    references = {"pooled": pooled, "specialist": pooled}
+
+    def known_by_length(lengths):
+        if longest is not None:
+            return np.tile([*lengths, longest], (len(trainer), 1))
+
+    return Judge(references, margins_of, trainer, groups, known_by_length)
