@@ -46,7 +46,7 @@ BAD_FIT = {
     "response missing": (
         text(lambda X: X.drop(columns="response_b")),
         ValueError,
-        ["X lacks the column 'response_b'", "it has ['prompt', 'response_a', 'user']", "rename"],
+        ["X lacks the column 'response_b'", "it has ['prompt', 'response_a', 'user']", "Rename"],
     ),
     "both responses missing": (
         text(lambda X: X[["prompt", "user"]]),
