@@ -172,8 +172,8 @@ def readings(
         "own taste": the specialist is clear of one half, and of the pooled model. "common taste":
         the specialist, or the pooled model, is clear of one half. "several tastes": only the
         unified model is, which reads users and not groups. "noise": all three are below 0.6,
-        clearly, and the pooled model is not clearly below one half, because who contradicts it has
-        a taste. "unclear": none of these can be told.
+        clearly, the unified model is not clear of the pooled one, and that is not clearly below one
+        half, because who contradicts it has a taste. "unclear": none of these can be told.
     """
     weight = (1.0 if times is None else times) / np.bincount(group, times)[group]
     # the normal quantile of two sides, for as many coins as that
@@ -188,11 +188,15 @@ def readings(
         found = over_users(values)
         half = np.maximum(found.half(LEVEL), coins)
         low[model], high[model] = found.mean - half, found.mean + half
-    lead = over_users(accuracy["specialist"] - accuracy["pooled"]).limits(LEVEL)[0]
+    clear = {
+        model: over_users(accuracy[model] - accuracy["pooled"]).limits(LEVEL)[0] > 0
+        for model in ("specialist", "unified")
+    }
+    near_chance = np.max(list(high.values()), axis=0) < NEAR_CHANCE
     found_as = {
-        "own taste": (low["specialist"] > 0.5) & (lead > 0),
+        "own taste": (low["specialist"] > 0.5) & clear["specialist"],
         "common taste": np.maximum(low["specialist"], low["pooled"]) > 0.5,
         "several tastes": low["unified"] > 0.5,
-        "noise": (np.max(list(high.values()), axis=0) < NEAR_CHANCE) & (high["pooled"] > 0.5),
+        "noise": near_chance & ~clear["unified"] & (high["pooled"] > 0.5),
     }
     return np.select(list(found_as.values()), list(found_as), "unclear").tolist()

@@ -336,7 +336,8 @@ def test_thresholds_that_cannot_be_used(rule, data, quick):
         (0.57, 0.56, 0.56, 400, "common taste"),
         # the pooled model may have found something
         (0.45, 0.58, 0.5, 100, "unclear"),
-        # who contradicts the pooled model does not answer by chance
+        # who is predicted better as a user, or contradicts the pooled model, does not toss coins
+        (0.5, 0.49, 0.52, 1500, "unclear"),
         (0.5, 0.44, 0.5, 4000, "unclear"),
     ],
 )
