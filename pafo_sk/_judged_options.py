@@ -59,6 +59,8 @@ class Judged:
         For every length.
     loss : ndarray of shape (n_users,)
         Calibrated loss of every user (or row), mean over the lengths, groups counting equally.
+    noise : ndarray of bool, shape (n_groups,)
+        Groups whose answers look like chance to every model, by histories of their own length.
     unit_weight : ndarray of shape (n_users,), or None
         How often each user (or row) counts; None: once.
     """
@@ -67,6 +69,7 @@ class Judged:
     margins: np.ndarray
     gains: list[ClusteredMeans]
     loss: np.ndarray
+    noise: np.ndarray
     unit_weight: np.ndarray | None = None
 
     @property
@@ -78,6 +81,11 @@ class Judged:
     def worst_gain(self) -> float:
         """Gain of the group that gains least, by histories of their own length."""
         return float(self.gains[-1].mean.min())
+
+    @property
+    def unserved(self) -> np.ndarray:
+        """Groups that lose or whose answers look like chance, (n_groups,)."""
+        return (self.gains[-1].mean < 0) | self.noise
 
     def least_no_harm(self, no_harm: float) -> float:
         """The smallest tolerance by which no group is harmed; zero if ``no_harm`` is enough."""
@@ -116,7 +124,8 @@ class Judge:
     ):
         self.references, self.margins_of = references, margins_of
         self.trainer, self.groups = trainer, groups
-        self.pooled_right = correct(references["pooled"], trainer.label)
+        self.right = {name: correct(m, trainer.label) for name, m in references.items()}
+        self.pooled_right = self.right["pooled"]
         self.known_by_length, known = known_by_length, known_by_length(())
         self.longest_history = None if known is None else float(known.max())
         self.lengths = [length for length in LENGTHS if length < round(self.longest_history or 0)]
@@ -129,14 +138,17 @@ class Judge:
     def judge(self, option: Option, margins: np.ndarray) -> Judged:
         """Judge an option by its held-out margins."""
         trainer, group = self.trainer, self.groups.codes
-        changes = correct(margins.T, trainer.label) - self.pooled_right
+        right = correct(margins.T, trainer.label)
+        changes = right - self.pooled_right
         differs = self.references["pooled"] != margins.T
         found = [gains(c, trainer, group, d) for c, d in zip(changes, differs, strict=True)]
         losses = [
             calibrated_losses(margin, trainer.label, trainer.user, group, trainer.weight)
             for margin in margins.T
         ]
-        return Judged(option, margins, found, np.mean(losses, axis=0), trainer.unit_weight)
+        readings = reads_as({**self.right, "unified": right[-1]}, trainer, self.groups)
+        noise, loss = np.array(readings) == "noise", np.mean(losses, axis=0)
+        return Judged(option, margins, found, loss, noise, trainer.unit_weight)
 
     def preferred(self, candidate: Any) -> Judged:
         """Judge a candidate as it is."""
@@ -145,7 +157,7 @@ class Judge:
     def mixtures(self, plain: Judged) -> Iterator[Judged]:
         """A candidate as it is, and nearer to the pooled model in several ways."""
         candidate, pooled = plain.option.candidate, self.references["pooled"][:, None]
-        losers = tuple(np.flatnonzero(self.unserved(plain)).tolist())
+        losers = tuple(np.flatnonzero(plain.unserved).tolist())
         yield plain
         for share in POOLED_SHARES:
             margins = (1 - share) * plain.margins + share * pooled
@@ -160,16 +172,6 @@ class Judge:
                 # a candidate without prototypes of its own for these groups is as it was
                 if not np.array_equal(given_way, margins):
                     yield self.judge(Option(candidate, 0.0, factor, losers), given_way)
-
-    def unserved(self, judged: Judged) -> np.ndarray:
-        """Groups that lose, or whose answers look like chance to every model, (n_groups,)."""
-        return (judged.gains[-1].mean < 0) | self.noise(judged)
-
-    def noise(self, judged: Judged) -> np.ndarray:
-        """Groups whose answers look like chance to every model, (n_groups,)."""
-        margins = {**self.references, "unified": judged.margins[:, -1]}
-        right = {name: correct(margin, self.trainer.label) for name, margin in margins.items()}
-        return np.array(reads_as(right, self.trainer, self.groups)) == "noise"
 
     def tells_from_pooled(self, judged: Judged) -> bool:
         """Whether an option's loss is lower than that of the pooled model, clear of the noise."""

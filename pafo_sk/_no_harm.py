@@ -72,21 +72,19 @@ def ensure_no_harm(judge: Judge, candidates: Sequence[Any], no_harm: float | Non
         return _verdict(judge, preferred, [preferred], no_harm)
     seen = [preferred]
     harms = bool(preferred.least_no_harm(no_harm))
-    if harms or judge.unserved(preferred).any():
+    if harms or preferred.unserved.any():
         others = map(judge.preferred, candidates[1:] if harms else ())
         seen = [mixture for plain in (preferred, *others) for mixture in judge.mixtures(plain)]
+    if not harms and preferred.worst_gain >= 0:  # there is nothing to mend but noise
+        seen = [preferred, *(option for option in seen if option.option.pooled_groups)]
     return _verdict(judge, _choose(judge, seen, no_harm), seen, no_harm)
 
 
 def _choose(judge: Judge, seen: Sequence[Judged], no_harm: float) -> Judged:
     """The best harmless option, or the pooled model if it cannot be told from that."""
     harmless = [option for option in seen if not option.least_no_harm(no_harm)]
-    noise = set(np.flatnonzero(judge.noise(seen[0])))
-    without_noise = [o for o in harmless if noise <= set(o.option.pooled_groups)]
-    if without_noise:
-        harmless = without_noise
-    elif harmless and harmless[0] is seen[0] and seen[0].worst_gain >= 0:
-        harmless = harmless[:1]  # nobody loses, and there are no prototypes to give way
+    noise = set(np.flatnonzero(seen[0].noise))
+    harmless = [o for o in harmless if noise <= set(o.option.pooled_groups)] or harmless
     chosen = _of_thin_evidence(harmless) if harmless else None
     if chosen and judge.tells_from_pooled(chosen):
         return chosen
@@ -178,7 +176,7 @@ def _refused(judge: Judge, chosen: Judged, seen: Sequence[Judged], no_harm: floa
         return ""
     enough = np.ceil(needed * 1000) / 1000
     # the options that would be looked at with this tolerance
-    its = seen if judge.unserved(first).any() else [first]
+    its = seen if first.unserved.any() else [first]
     its = [option for option in its if option.option.candidate == first.option.candidate]
     takes = f"{enough:g}" if _choose(judge, its, enough).option == first.option else "None"
     changes = ", ".join(

@@ -262,7 +262,8 @@ def test_thin_evidence_is_within_one_standard_error():
 
     def option(number, gain, lag):
         gains = ClusteredMeans(np.array([gain]), np.ones(1), np.ones(1))
-        return Judged(Option(number), np.zeros((2, 1)), [gains], 5 + np.array(lag))
+        loss, noise = 5 + np.array(lag), np.zeros(1, dtype=bool)
+        return Judged(Option(number), np.zeros((2, 1)), [gains], loss, noise)
 
     best, near = option(0, -0.3, [0.0, 0.0]), option(1, -0.2, [1.5, -0.5])
     far = option(2, -0.1, [2.5, 0.5])
