@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,18 @@ def test_no_public_folder_imports_a_private_file_of_another():
 def test_unknown_name():
     with pytest.raises(AttributeError, match="module 'pafo_sk' has no attribute 'metric'"):
         pafo_sk.metric  # noqa: B018 - the access itself is what is tested
+
+
+@pytest.mark.slow
+def test_training_does_not_import_the_compiler_of_torch():
+    """Its import takes longer than a small fit."""
+    code = """
+        import sys
+        from pafo_sk import PafoRewardEstimator
+        from pafo_sk.datasets import make_preferences
+        data = make_preferences(12, 8, n_features=4, random_state=0)
+        PafoRewardEstimator(random_state=0).fit(data.X, data.y, groups=data.groups)
+        print("torch._dynamo" in sys.modules)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"

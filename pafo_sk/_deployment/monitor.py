@@ -223,5 +223,6 @@ def _sentence(groups: pd.DataFrame) -> str:
         names = groups.index[groups["verdict"] == verdict]
         if len(names):
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            return f"{verdict}: group {', '.join(map(repr, names[:3]))}{more} {text}."
+            which = "group" if len(names) == 1 else "each of the groups"
+            return f"{verdict}: {which} {', '.join(map(repr, names[:3]))}{more} {text}."
     return "as at fit: no group is clearly served worse than at fit."

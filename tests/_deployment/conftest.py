@@ -5,6 +5,7 @@ import copy
 import pytest
 
 from pafo_sk import MLPHead, PafoRewardEstimator, RewardNet
+from pafo_sk._deployment.file_format import model_bytes
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +30,14 @@ def perceptron(data, quick):
 def pooled(data):
     """One reward for everybody, fitted without groups."""
     return PafoRewardEstimator(strategy="pooled", random_state=0).fit(data.X, data.y)
+
+
+@pytest.fixture(scope="session")
+def content(fitted):
+    """The file of the fitted model."""
+    return model_bytes(fitted)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "reward.pafo"

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pafo_sk import HistoryMixture, MLPHead, PafoRewardEstimator, RewardNet
+from pafo_sk._training.net import seeded
 from pafo_sk.datasets import make_preferences
 
 N_FITS = 32
@@ -118,4 +119,16 @@ def test_students_of_ones_own_are_reproducible(data, quick):
         for _ in range(2)
     ]
     assert np.array_equal(*margins)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_seeded_gives_the_generator_back_after_an_error():
+    def fail():
+        with seeded(3, torch.device("cpu"), everything=True) as generator:
+            assert torch.rand(1) != torch.rand(1, generator=generator)
+            raise ZeroDivisionError
+
+    state = torch.get_rng_state()
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert torch.equal(torch.get_rng_state(), state)

@@ -1,7 +1,3 @@
-import subprocess
-import sys
-import textwrap
-from threading import Event, Thread
 from typing import ClassVar
 
 import numpy as np
@@ -17,9 +13,7 @@ from torch import nn
 from pafo_sk import ComparisonTable, LinearHead, MLPHead, PafoRewardEstimator, RewardNet
 from pafo_sk._training.cross_fitting import Trainer
 from pafo_sk._training.data import TrainingSet
-from pafo_sk._training.net import seeded
 from pafo_sk._training.scoring import margins_of
-from pafo_sk._training.threads import threads_for
 from pafo_sk._training.weighted_pairs import WeightedPairs
 
 CPU = torch.device("cpu")
@@ -400,79 +394,3 @@ def test_generators_are_left_as_found():
     train(*problem(), net=RewardNet(MLPHead, max_epochs=1))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)
-
-
-def test_seeded_gives_the_generator_back_after_an_error():
-    def fail():
-        with seeded(3, torch.device("cpu"), everything=True) as generator:
-            assert torch.rand(1) != torch.rand(1, generator=generator)
-            raise ZeroDivisionError
-
-    state = torch.get_rng_state()
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_threads_come_back():
-    def fail():
-        with threads_for(10):
-            assert torch.get_num_threads() == 1
-            raise ZeroDivisionError
-
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        with pytest.raises(ZeroDivisionError):
-            fail()
-        assert torch.get_num_threads() == 2
-        with threads_for(10**12):
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_threads_come_back_from_blocks_that_overlap():
-    """torch gives a new thread the number that any thread set last."""
-    first, second, before = Event(), Event(), torch.get_num_threads()
-
-    def outer():
-        with threads_for(10):
-            first.set()
-            second.wait(10)
-
-    def inner():
-        first.wait(10)
-        with threads_for(10):
-            second.set()
-            threads[0].join(10)
-
-    found = []
-    try:
-        torch.set_num_threads(2)
-        threads = [Thread(target=outer), Thread(target=inner)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
-        late = Thread(target=lambda: found.append(torch.get_num_threads()))
-        late.start()
-        late.join(10)
-    finally:
-        torch.set_num_threads(before)
-    assert found == [2]
-
-
-@pytest.mark.slow
-def test_training_does_not_import_the_compiler_of_torch():
-    """Its import takes longer than a small fit."""
-    code = """
-        import sys
-        from pafo_sk import PafoRewardEstimator
-        from pafo_sk.datasets import make_preferences
-        data = make_preferences(12, 8, n_features=4, random_state=0)
-        PafoRewardEstimator(random_state=0).fit(data.X, data.y, groups=data.groups)
-        print("torch._dynamo" in sys.modules)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"

@@ -6,42 +6,27 @@ import pandas as pd
 import pytest
 import sklearn
 from scipy.stats import uniform
+from searches import BOTH, FOLDS, GRID, make
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
-from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import UnsetMetadataPassedError
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
-    KFold,
     cross_validate,
     train_test_split,
 )
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from pafo_sk import PafoRewardEstimator
 from pafo_sk.metrics import get_scorer, make_group_scorer, minority_accuracy
 from pafo_sk.model_selection import (
-    FitCache,
     GroupGridSearchCV,
     GroupRandomizedSearchCV,
     StratifiedPreferenceKFold,
     maxmin_refit,
     no_harm_refit,
 )
-
-GRID = {"distill_weight": [0.0, 0.5]}
-BOTH = ["majority_accuracy", "minority_accuracy"]
-FOLDS = KFold(2, shuffle=True, random_state=0)
-
-
-def make(model, grid=GRID, **params):
-    given = {"scoring": BOTH, "refit": no_harm_refit(), "cv": FOLDS, "error_score": "raise"}
-    return GroupGridSearchCV(model, grid, **{**given, **params})
 
 
 def scores(search, *names):
@@ -224,60 +209,6 @@ def test_randomised_search(data, quick):
     assert search.best_estimator_.groups_source_ == "groups"
 
 
-def test_search_of_a_pipeline(data, quick):
-    X = data.X.drop(columns="user")
-    grid = {"paforewardestimator__distill_weight": [0.0, 0.5]}
-    pipeline = make_pipeline(StandardScaler(with_mean=False), quick(missing_groups="raise"))
-    search = make(pipeline, grid).fit(X, data.y, groups=data.groups)
-    assert search.best_estimator_[-1].groups_source_ == "groups"
-
-
-def test_steps_in_the_grid(data, quick):
-    """The winner may have no cache of fits, or one of its own, which it keeps."""
-    X = data.X.drop(columns="user")
-    own = FitCache()
-    for step in (
-        LogisticRegression(fit_intercept=False),
-        quick(strategy="pooled", user=None, fit_cache=own),
-    ):
-        pipeline = Pipeline([("scale", MaxAbsScaler()), ("model", quick(strategy="pooled"))])
-        search = make(pipeline, {"model": [step]}, scoring=None, refit=True).fit(X, data.y)
-        best = search.best_estimator_[-1]
-        assert type(best) is type(step)
-        assert getattr(best, "fit_cache", own) is own
-        assert search.score(X, data.y) > 0.5
-    plain = make(pipeline, {"model__n_folds": [3]}, scoring=None, refit=True).fit(X, data.y)
-    assert plain.best_estimator_[-1].fit_cache is None
-
-
-@pytest.mark.parametrize("requested", [None, True])
-def test_weights_of_a_pipeline(requested, data, quick):
-    """They reach the model, and with routing off a transformer only if it asks."""
-    X, weight = data.X.drop(columns="user"), 1.0 + np.arange(len(data.y)) % 3
-    scaler = StandardScaler(with_mean=False)
-    if requested:
-        with config_context(enable_metadata_routing=True):
-            scaler.set_fit_request(sample_weight=True)
-    columns = ColumnTransformer([("scaled", scaler, list(X))])
-    model = quick(strategy="balanced", user=None)
-    grid = {"paforewardestimator__n_folds": [3]}
-    for first in (scaler, columns):
-        search = make(make_pipeline(first, model), grid, scoring="accuracy", refit=True)
-        search.fit(X, data.y, groups=data.groups, sample_weight=weight)
-        scaled = clone(scaler).fit(X, sample_weight=weight if requested else None).transform(X)
-        expected = clone(model).fit(scaled, data.y, data.groups, weight)
-        np.testing.assert_array_equal(search.predict(X), expected.predict(scaled))
-        found = search.score(X, data.y, sample_weight=weight)
-        assert found == pytest.approx(np.average(search.predict(X) == data.y, weights=weight))
-    # with routing on it is for the user to say
-    if not requested:
-        with (
-            config_context(enable_metadata_routing=True),
-            pytest.raises(UnsetMetadataPassedError, match="StandardScaler"),
-        ):
-            search.fit(X, data.y, groups=data.groups, sample_weight=weight)
-
-
 def test_nested_in_cross_validation(data, quick):
     """As a step of something else it is routed to like any search."""
     search = make(quick(missing_groups="raise"), scoring="minority_accuracy", refit=True)
@@ -316,22 +247,6 @@ def test_it_is_an_estimator_of_scikit_learn(data, quick):
     assert not hasattr(clone(fitted), "best_estimator_")
 
 
-# What is wrong
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda g: g[1:], "groups has 199 labels for 200 rows of X"),
-        (lambda g: "camp", "groups is the string 'camp'"),
-        (lambda g: [None, *g[1:]], "a user belongs to one group.* appears in no group"),
-    ],
-)
-def test_bad_groups(change, message, data, quick):
-    with pytest.raises((ValueError, TypeError), match=message):
-        make(quick()).fit(data.X, data.y, groups=change(data.groups))
-
-
 def accuracy_of_known_groups(y_true, y_pred, groups=None):
     known = slice(None) if groups is None else groups == "group_1"
     return (y_true == y_pred)[known].mean()
@@ -346,53 +261,6 @@ def test_scorers_that_need_no_groups(data, quick):
         right = (model.predict(data.X.iloc[test]) == data.y[test]).mean()
         assert search.cv_results_[f"split{fold}_test_own"][0] == pytest.approx(right)
     search.set_params(scoring="user_cvar", refit=True).fit(data.X, data.y)
-
-
-def test_no_groups(data, quick):
-    with pytest.raises(ValueError) as caught:
-        make(quick()).fit(data.X, data.y)
-    message = str(caught.value)
-    assert "GroupGridSearchCV.fit got no groups, and scoring needs them" in message
-    assert "fit(X, y, groups=groups)" in message
-    assert "group_column" in message
-    # where only the estimator wants them, it does what it does without a search
-    search = make(quick(missing_groups="raise"), scoring="accuracy", refit=True)
-    with pytest.raises(ValueError, match="No groups reached fit"):
-        search.fit(data.X, data.y)
-    search = make(quick(), {"distill_weight": [0.0]}, scoring="accuracy", refit=True)
-    with pytest.warns(UserWarning, match="No groups reached fit"):
-        search.fit(data.X, data.y)
-    assert search.best_estimator_.groups_source_ == "support_rate"
-
-
-def test_group_that_a_test_part_lacks(data, quick):
-    """The scores of that split fail, and so does the candidate: a rule does not choose it."""
-    order = np.argsort(data.groups, kind="stable")
-    X, y, groups = data.X.iloc[order], data.y[order], data.groups[order]
-    half = np.arange(len(y)) % 2 == 0
-    most = np.flatnonzero(groups == "group_0")
-    splits = [(np.flatnonzero(half), most[:20]), (np.flatnonzero(~half), np.flatnonzero(half))]
-    search = make(quick(), {"distill_weight": [0.0]}, cv=splits, error_score=np.nan)
-    with (
-        pytest.warns(UserWarning, match="minority_accuracy needs two groups or more"),
-        pytest.raises(ValueError, match="All 1 candidates failed"),
-    ):
-        search.fit(X, y, groups=groups)
-
-
-def test_rule_without_its_score(data, quick):
-    search = make(quick(), {"distill_weight": [0.0]}, refit=maxmin_refit())
-    with pytest.raises(ValueError) as caught:
-        search.fit(data.X, data.y, groups=data.groups)
-    message = str(caught.value)
-    assert "no scores of 'worst_group_accuracy'" in message
-    assert "['majority_accuracy', 'minority_accuracy']" in message
-
-
-def test_names_that_no_scorer_has(data, quick):
-    for scoring in ("minority", ["minority_accuracy", "minority"], ["accuracy", "accuracy"]):
-        with pytest.raises(ValueError, match=r"minority|[Dd]uplicate"):
-            make(quick(), scoring=scoring).fit(data.X, data.y, groups=data.groups)
 
 
 def test_weights_reach_fits_and_scorers(data, quick):
@@ -471,61 +339,3 @@ def test_a_dataset_of_hugging_face(data, quick):
     turned = dataset.with_transform(lambda rows: {**rows, "x0": [-x for x in rows["x0"]]})
     for part in train_test_split(pd.DataFrame(turned[:]), random_state=0):
         assert (part["x0"] == -data.X.loc[part.index, "x0"]).all()
-
-
-@pytest.mark.parametrize("refit", [True, False])
-def test_the_best_pipeline_requests_what_the_given_one_did(quick, data, refit):
-    weight = np.linspace(0.5, 1.5, len(data.y))
-    features = [name for name in data.X if name != "user"]
-    pipeline = make_pipeline(StandardScaler(), quick(strategy="pooled", user=None))
-    grid = {"paforewardestimator__n_folds": [3]}
-    search = GroupGridSearchCV(pipeline, grid, cv=2, refit=refit)
-    search.fit(data.X[features], data.y, sample_weight=weight)
-    if refit:
-        found = search.best_estimator_[0].get_metadata_routing().fit.requests
-        assert found == pipeline[0].get_metadata_routing().fit.requests == {"sample_weight": None}
-        chosen = StandardScaler()
-        with config_context(enable_metadata_routing=True):
-            chosen.set_fit_request(sample_weight=True)
-        search.set_params(param_grid={"standardscaler": [chosen]})
-        search.fit(data.X[features], data.y, sample_weight=weight)
-        found = search.best_estimator_[0].get_metadata_routing().fit.requests
-        assert found == {"sample_weight": True}
-
-
-def test_a_grid_may_replace_all_steps(quick, data):
-    features = [name for name in data.X if name != "user"]
-    pipeline = make_pipeline(StandardScaler(), quick(strategy="pooled", user=None))
-    others = [("other", MaxAbsScaler()), pipeline.steps[1]]
-    search = GroupGridSearchCV(pipeline, {"steps": [others]}, cv=2)
-    search.fit(data.X[features], data.y, sample_weight=np.ones(len(data.y)))
-    assert list(search.best_estimator_.named_steps) == ["other", "paforewardestimator"]
-
-
-@pytest.mark.parametrize(
-    ("refit", "params", "message"),
-    [
-        (no_harm_refit, {}, r"write refit=no_harm_refit\(\)"),
-        (maxmin_refit, {}, r"write refit=maxmin_refit\(\)"),
-        (no_harm_refit(), {"scoring": ["majority_accuracy"]}, "no scores of 'minority_accuracy'"),
-        (no_harm_refit(), {"scoring": "accuracy"}, "no scores of 'minority_accuracy'"),
-        (no_harm_refit(keep="majority"), {}, "no scores of 'majority'"),
-        (maxmin_refit(), {}, "no scores of 'worst_group_accuracy'"),
-        (no_harm_refit(baseline={"strategy": "poled"}), {}, "none of the 2 candidates"),
-        (no_harm_refit(baseline={}), {}, "is 2 candidates"),
-    ],
-)
-def test_a_wrong_rule_is_found_before_anything_is_fitted(
-    refit, params, message, quick, data, monkeypatch
-):
-    fitted = []
-    monkeypatch.setattr(PafoRewardEstimator, "fit", lambda self, *args, **kw: fitted.append(1))
-    with pytest.raises((TypeError, ValueError), match=message):
-        make(quick(), refit=refit, **params).fit(data.X, data.y, groups=data.groups)
-    assert fitted == []
-
-
-def test_a_misspelt_score_is_told_the_names_of_group_scores(quick, data):
-    search = make(quick(), scoring=["majority_acc"], refit=False)
-    with pytest.raises(ValueError, match=r"majority_acc'.*'minority_accuracy'"):
-        search.fit(data.X, data.y, groups=data.groups)
