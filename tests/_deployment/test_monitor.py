@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from pafo_sk._comparisons.labels import Labels
-from pafo_sk._deployment.monitor import _by_user, _Rows
+from pafo_sk._deployment.monitor import _by_user, _Rows, _sentence
 from pafo_sk.datasets import make_preferences
 
 
@@ -297,3 +297,16 @@ def test_verdicts_of_users():
     # a margin of zero counts for the user
     limits = binomtest(3, 3).proportion_ci(1 - 0.05 / 3)
     assert (users["low"]["cy"], users["high"]["cy"]) == pytest.approx((limits.low, limits.high))
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "start"),
+    [
+        (1, "harm: group 'a' is worse off"),
+        (2, "harm: each of the groups 'a', 'b' is worse off"),
+        (5, "harm: each of the groups 'a', 'b', 'c' and 2 more is worse off"),
+    ],
+)
+def test_the_verdict_names_three_groups_at_most(n_groups, start):
+    groups = pd.DataFrame({"verdict": ["harm"] * n_groups}, index=list("abcde")[:n_groups])
+    assert _sentence(groups).startswith(start)
