@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import random
 import shutil
-import signal
 import time
 import warnings
 from pathlib import Path
@@ -27,18 +26,20 @@ class Counts:
 
     fingerprint = "a and b"
 
-    def __init__(self, seconds=0.0):
-        self.seconds = seconds
+    def __init__(self, seconds=0.0, n_calls=None):
+        self.seconds, self.n_calls = seconds, n_calls
 
     def encode(self, texts):
+        if self.n_calls is not None:
+            self.n_calls.value += 1
         time.sleep(self.seconds)
         return np.array([[text.count("a"), text.count("b")] for text in texts], dtype=float)
 
 
-def encoded(folder, seconds=0.0):
+def encoded(folder, seconds=0.0, n_calls=None):
     """Encode everything, as a process does that opens the folder for the first time."""
     store._opened.clear()
-    return encode_texts(TEXTS, Counts(seconds), cache=folder)
+    return encode_texts(TEXTS, Counts(seconds, n_calls), cache=folder)
 
 
 def flipped(path, seed, n_bits=50):
@@ -120,10 +121,13 @@ def test_twelve_kills(tmp_path):
     """Each at another moment; what was kept before it is whole."""
     n_kept = [0]
     for kill in range(12):
-        process = FORK.Process(target=encoded, args=(tmp_path, 0.02))
+        n_calls = FORK.RawValue("i")
+        process = FORK.Process(target=encoded, args=(tmp_path, 0.02, n_calls))
         process.start()
-        time.sleep(0.02 + 0.015 * kill)
-        os.kill(process.pid, signal.SIGKILL)
+        while n_calls.value < 2 and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(0.003 * kill)
+        process.kill()
         process.join()
         n_kept.append(SqliteStore(tmp_path).info()["n_entries"])
     assert n_kept == sorted(n_kept)
