@@ -153,10 +153,12 @@ def test_three_processes_while_a_fourth_clears(tmp_path):
     workers = [FORK.Process(target=work_until, args=given) for _ in range(3)]
     for worker in workers:
         worker.start()
-    for _ in range(50):
-        SqliteStore(tmp_path).clear()
-        time.sleep(0.05)
-    stopped.set()
+    try:
+        for _ in range(50):
+            SqliteStore(tmp_path).clear()
+            time.sleep(0.05)
+    finally:
+        stopped.set()
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
