@@ -136,26 +136,28 @@ def test_twelve_kills(tmp_path):
     assert SqliteStore(tmp_path).info()["n_entries"] == 300
 
 
-def work_until(stopped, folder, failed):
+def work_until(stopped, folder, failed, n_calls):
     """Encode again and again; note whether anything was wrong or any warning was given."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             while not stopped.is_set():
-                np.testing.assert_array_equal(encoded(folder), EXPECTED)
+                np.testing.assert_array_equal(encoded(folder, n_calls=n_calls), EXPECTED)
     except BaseException as error:
         failed.put(repr(error))
 
 
 def test_three_processes_while_a_fourth_clears(tmp_path):
-    stopped, failed = FORK.Event(), FORK.Queue()
-    given = (stopped, tmp_path, failed)
+    stopped, failed, n_calls = FORK.Event(), FORK.Queue(), FORK.RawValue("i")
+    given = (stopped, tmp_path, failed, n_calls)
     workers = [FORK.Process(target=work_until, args=given) for _ in range(3)]
     for worker in workers:
         worker.start()
+    n_cleared = 0
     try:
-        for _ in range(50):
+        while n_calls.value < 1000 and failed.empty():
             SqliteStore(tmp_path).clear()
+            n_cleared += 1
             time.sleep(0.05)
     finally:
         stopped.set()
@@ -163,6 +165,7 @@ def test_three_processes_while_a_fourth_clears(tmp_path):
         worker.join()
         assert worker.exitcode == 0
     assert failed.empty(), failed.get()
+    assert n_cleared > 5
     np.testing.assert_array_equal(encoded(tmp_path), EXPECTED)
 
 
