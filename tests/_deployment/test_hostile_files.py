@@ -220,6 +220,7 @@ class Harmful:
             "its size is not the one",
         ),
     ],
+    ids=lambda value: "file" if isinstance(value, bytes) else value,  # a zip has the time in it
 )
 def test_other_files_are_refused(data, problem, file, monkeypatch):
     monkeypatch.chdir(file.parent)
