@@ -32,7 +32,7 @@ from _output import add_output, write_json
 from _throughput import bench_gpus, varied_texts
 from sklearn.model_selection import GridSearchCV
 
-from pafo_sk import EmbeddingStore, PafoRewardEstimator
+from pafo_sk import EmbeddingStore, PafoRewardEstimator, __version__
 from pafo_sk.datasets import load_dsp, make_text_preferences
 
 ENCODER = "all-MiniLM-L6-v2"
@@ -184,7 +184,7 @@ def on_this_machine(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Return what the numbers depend on."""
-    names = ("pafo_sk", "torch", "sentence-transformers", "transformers", "numpy", "scikit-learn")
+    names = ("torch", "sentence-transformers", "transformers", "numpy", "scikit-learn")
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpu": platform.processor() or platform.machine(),
@@ -194,6 +194,7 @@ def environment() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "load average": os.getloadavg()[0],
         "python": platform.python_version(),
+        "pafo_sk": __version__,
         **{name: version(name) for name in names},
     }
 
@@ -207,6 +208,9 @@ def main() -> None:
     add_output(parser)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--only-gpu", action="store_true", help="nothing that a CPU measures")
+    parser.add_argument(
+        "--gpu-encoder", default=ENCODER, help="name or folder of the encoder there"
+    )
     parser.add_argument("--n-gpu", type=int, default=20_000, help="texts encoded on GPUs")
     parser.add_argument(
         "--peak-tflops",
@@ -216,11 +220,14 @@ def main() -> None:
     arguments = parser.parse_args()
     use_clock(arguments.clock)
     warnings.filterwarnings("ignore", message=".*longer than the encoder's window")
-    results = {} if arguments.only_gpu else on_this_machine(arguments)
+    results = {"environment": environment()}
+    if not arguments.only_gpu:
+        results |= on_this_machine(arguments)
     sentences = make_text_preferences(random_state=0).X["response_a"].unique()
     texts = varied_texts(sentences, arguments.n_gpu)
-    results["gpu"] = bench_gpus(ENCODER, texts, arguments.repetitions, arguments.peak_tflops)
-    results["environment"] = environment()
+    results["gpu"] = bench_gpus(
+        arguments.gpu_encoder, texts, arguments.repetitions, arguments.peak_tflops
+    )
     print(json.dumps(results, indent=1))
     write_json(arguments.results, arguments.name, results)
 
