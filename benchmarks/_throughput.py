@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,19 +111,18 @@ def bench_device(
 
 def bench_gpus(
     encoder: str, texts: list[str], repetitions: int, peak_tflops: float | None = None
-) -> list[dict[str, Any]] | str:
+) -> Iterator[dict[str, Any]]:
     """Measure every precision on one GPU, and half precision on all of them.
 
-    The peak that is given is that of half precision. Without a GPU one line says so.
+    The peak that is given is that of half precision. Without a GPU one row says so.
     """
     if not torch.cuda.is_available():
-        return "not measured: torch.cuda.is_available() is False"
+        yield {"not measured": "torch.cuda.is_available() is False"}
+        return
     peaks = {"bfloat16": peak_tflops, "float16": peak_tflops}
     runs: list[tuple[str | list[str], str]] = [("cuda:0", dtype) for dtype in DTYPES]
     if (n := torch.cuda.device_count()) > 1:
         runs.append(([f"cuda:{i}" for i in range(n)], "bfloat16"))
     options = {"size": 8192, "repetitions": repetitions}
-    return [
-        bench_device(encoder, texts, device, dtype, peak_tflops=peaks.get(dtype), **options)
-        for device, dtype in runs
-    ]
+    for device, dtype in runs:
+        yield bench_device(encoder, texts, device, dtype, peak_tflops=peaks.get(dtype), **options)

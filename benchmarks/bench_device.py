@@ -55,12 +55,12 @@ def main(argv: list[str] | None = None) -> None:
     add_output(parser)
     arguments = parser.parse_args(argv)
     results: dict[str, Any] = {"environment": environment()}
-    cases = [(n, False) for n in arguments.sizes] + [(max(arguments.sizes), True)]
-    results["fits"] = [
-        bench_fits(n, white, tuple(arguments.devices), arguments.repetitions) for n, white in cases
-    ]
-    print(json.dumps(results, indent=1))
-    write_json(arguments.results, arguments.name, results)
+    results["fits"] = []
+    for n, white in [(n, False) for n in arguments.sizes] + [(max(arguments.sizes), True)]:
+        row = bench_fits(n, white, tuple(arguments.devices), arguments.repetitions)
+        results["fits"].append(row)
+        print(json.dumps(row), flush=True)
+        write_json(arguments.results, arguments.name, results)
 
 
 if __name__ == "__main__":

@@ -220,16 +220,18 @@ def main() -> None:
     arguments = parser.parse_args()
     use_clock(arguments.clock)
     warnings.filterwarnings("ignore", message=".*longer than the encoder's window")
-    results = {"environment": environment()}
+    results: dict[str, Any] = {"environment": environment()}
     if not arguments.only_gpu:
         results |= on_this_machine(arguments)
     sentences = make_text_preferences(random_state=0).X["response_a"].unique()
     texts = varied_texts(sentences, arguments.n_gpu)
-    results["gpu"] = bench_gpus(
-        arguments.gpu_encoder, texts, arguments.repetitions, arguments.peak_tflops
-    )
+    results["gpu"] = []
+    peak = arguments.peak_tflops
+    for row in bench_gpus(arguments.gpu_encoder, texts, arguments.repetitions, peak):
+        results["gpu"].append(row)
+        # Each row at once, because a rented GPU may be gone before the last one.
+        write_json(arguments.results, arguments.name, results)
     print(json.dumps(results, indent=1))
-    write_json(arguments.results, arguments.name, results)
 
 
 if __name__ == "__main__":
