@@ -20,7 +20,7 @@ from pafo_sk._comparisons.conversations import (
     read_conversations,
     render_all,
 )
-from pafo_sk._comparisons.labels import FEW, Labels, numbered, unwrapped
+from pafo_sk._comparisons.labels import FEW, Labels, factorized, numbered, unwrapped
 from pafo_sk._comparisons.messages import in_rows, listed, repeated
 from pafo_sk._comparisons.numbers import NUMBERS
 from pafo_sk._comparisons.tabular import as_frame
@@ -140,7 +140,7 @@ class Columns:
         if all(isinstance(text, str) for text in few):
             return Labels(*numbered(few))
         try:  # Arrow's strings and categories are numbered without one Python string per row
-            codes, unique = pd.factorize(unwrapped(column) if self._pandas else self.values(name))
+            codes, unique = factorized(unwrapped(column) if self._pandas else self.values(name))
         except (TypeError, NotImplementedError):  # a message has no hash; Arrow numbers no lists
             return self._rendered(name)
         unique = np.asarray(unique, dtype=object)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from pafo_sk._comparisons.tabular import as_frame, is_frame
 FEW = 64
 # Values of these types are not missing.
 PRESENT = {str, int, bool, tuple}
+# Half of a character that UTF-16 writes in two parts, such as an emoji that was cut through.
+HALF_CHARACTER = re.compile("[\\ud800-\\udfff]")
 # Labels of other types than the built-in ones that hold a value of theirs, and tuples of such.
 BUILTIN = {str, int, float, bool}
 HOLDERS = (np.generic, str, int, float, tuple)
@@ -181,7 +184,21 @@ def factorized(values: Any) -> tuple[np.ndarray, Any]:
     """
     if len(values) <= FEW and PRESENT.issuperset(map(type, few := values.tolist())):
         return numbered(few)
-    return pd.factorize(values)
+    codes, unique = pd.factorize(values)
+    if _has_half_characters(unique):  # pandas before 3.1 takes all such strings for one
+        present = codes >= 0
+        found, unique = numbered(np.asarray(values, dtype=object)[present].tolist())
+        codes = np.full(len(codes), -1, dtype=np.intp)
+        codes[present] = found
+    return codes, unique
+
+
+def _has_half_characters(unique: Any) -> bool:
+    """Return whether a string, if there are any, holds half a character."""
+    if getattr(unique, "dtype", None) not in (object, "string[python]"):
+        return False
+    strings = (value for value in unique if isinstance(value, str) and not value.isascii())
+    return any(map(HALF_CHARACTER.search, strings))
 
 
 def numbered(values: list) -> tuple[np.ndarray, np.ndarray]:

@@ -117,6 +117,8 @@ def from_state(state: dict[str, Any]) -> dict[str, Any]:
     _require(isinstance(state["groups_"], list | None), f"its groups are {state['groups_']!r:.80}")
     _require(isinstance(state["pareto_status_"], str), "its status is no text")
     _require({"majority_", "groups_source_"} <= set(state), "its groups are not described")
+    groups = map(repr, state["groups_"] or [None])  # a label may hold NaN, which equals nothing
+    _require(repr(state["majority_"]) in groups, "its largest group is none of its groups")
     found: dict[str, Any] = {name: state[name] for name in PLAIN if name in state}
     found |= {name: frame_from(state[name]) for name in FRAMES if name in state}
     found["reader_"] = _reader(state["reader_"])

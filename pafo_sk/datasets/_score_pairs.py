@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from pafo_sk._comparisons.labels import pair_codes
+from pafo_sk._comparisons.labels import factorized, pair_codes
 from pafo_sk._comparisons.messages import check_rows
 from pafo_sk.datasets._bunch import text_bunch
 from pafo_sk.datasets._users import split_rows
@@ -114,7 +114,7 @@ def _codes(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     codes = np.zeros(len(table), dtype=np.intp)
     for name in names:
         if name in table:
-            codes = pair_codes(codes, pd.factorize(table[name])[0])
+            codes = pair_codes(codes, factorized(table[name])[0])
     return codes
 
 

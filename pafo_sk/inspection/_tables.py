@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._clusters import clustered_means
-from pafo_sk._comparisons.labels import as_objects, check_labels
+from pafo_sk._comparisons.labels import as_objects, check_labels, factorized
 from pafo_sk._comparisons.winners import unmixed
 from pafo_sk._judging.correct import (
     Coded,
@@ -63,11 +63,11 @@ def accuracy_table(
     sizes |= {f"predictions of {name!r}": len(winner) for name, winner in winners.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"Sizes differ: {sizes}. Give one value per comparison in each.")
-    codes, labels = pd.factorize(groups)
+    codes, labels = factorized(groups)
     rows = []
     for code, label in enumerate(labels):
         in_group = codes == code
-        unit = pd.factorize(units[in_group])[0]
+        unit = factorized(units[in_group])[0]
         n_units = int(unit.max()) + 1
         weight = 1 / (np.bincount(unit)[unit] * n_units)
         right = {

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pafo_sk._clusters import clustered_means
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import check_labels, pair_codes
+from pafo_sk._comparisons.labels import check_labels, factorized, pair_codes
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
 from pafo_sk._comparisons.weights import counted_columns, repeated_rows, whole
@@ -135,7 +135,7 @@ def compare(
             f"has {names}."
         )
     rows = _Rows.stacked([_judge(*seed) for seed in seeds])
-    codes, labels = pd.factorize(rows.group)
+    codes, labels = factorized(rows.group)
     found = []
     for code, group in enumerate(labels):
         part = rows[codes == code]
@@ -204,9 +204,9 @@ class _Rows:
 
     def weight(self) -> np.ndarray:
         """Weights by which seeds count equally, and so do the users within each of them."""
-        pair = pair_codes(self.seed, pd.factorize(self.user)[0])
+        pair = pair_codes(self.seed, factorized(self.user)[0])
         seed_of_pair = np.empty(pair.max() + 1, dtype=np.int64)
-        seed_of_pair[pair] = pd.factorize(self.seed)[0]
+        seed_of_pair[pair] = factorized(self.seed)[0]
         n_users = np.bincount(seed_of_pair)[seed_of_pair]
         each = 1 / (np.bincount(pair, self.count) * n_users * (seed_of_pair.max() + 1))
         return self.count * each[pair]
@@ -216,7 +216,7 @@ class _Rows:
         kinds = (
             [self.user, self.seed] if self.prompt is None else [self.user, self.prompt, self.seed]
         )
-        return [pd.factorize(labels)[0] for labels in kinds]
+        return [factorized(labels)[0] for labels in kinds]
 
 
 def _seeds(models: Any, X: Any, y: Any, groups: Any, users: Any, sample_weight: Any) -> list[tuple]:

@@ -13,7 +13,7 @@ from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, St
 from sklearn.utils import check_random_state
 
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import check_labels, pair_codes
+from pafo_sk._comparisons.labels import check_labels, factorized, pair_codes
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.table import ComparisonTable
 from pafo_sk._comparisons.tabular import is_frame
@@ -146,7 +146,7 @@ class StratifiedPreferenceKFold(Folds):
             If a group is too small to be in every test part.
         """
         label, group = self._labels(y, groups)
-        codes, labels = pd.factorize(group)  # -1 for no group, which is spread like the others
+        codes, labels = factorized(group)  # -1 for no group, which is spread like the others
         names = pd.Index(labels, tupleize_cols=False)
         stratum = pair_codes(codes, label)
         unit = self._units(X, len(label))
@@ -163,7 +163,7 @@ class StratifiedPreferenceKFold(Folds):
                 "fit(X, y, groups=groups) of the search. Without groups, use "
                 "sklearn.model_selection.StratifiedKFold."
             )
-        label = pd.factorize(check_labels(y, "y"))[0]
+        label = factorized(check_labels(y, "y"))[0]
         group = check_labels(groups, "groups", optional=True)
         if len(group) != len(label):
             raise ValueError(
@@ -188,7 +188,7 @@ class StratifiedPreferenceKFold(Folds):
             values = np.asarray(columns.labels(name))
         else:
             values = check_labels(self._array_column(X), f"column {name!r} of X")
-        unit = pd.factorize(values)[0]
+        unit = factorized(values)[0]
         if len(unit) != n:
             raise ValueError(f"X has {len(unit)} rows and y has {n} labels; give one per row.")
         return unit

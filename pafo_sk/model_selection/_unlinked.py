@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import UNUSED
 
 from pafo_sk._comparisons.frames import Columns
-from pafo_sk._comparisons.labels import Labels, pair_codes
+from pafo_sk._comparisons.labels import Labels, factorized, pair_codes
 from pafo_sk._comparisons.links import history_keys, reference_item, without_idle_prompts
 from pafo_sk._comparisons.messages import listed
 from pafo_sk._comparisons.numbers import NUMBERS, as_array
@@ -165,7 +165,7 @@ class UnlinkedKFold(Folds):
                 "cv=UnlinkedKFold(...)."
             )
         users = users_of(self, X)
-        return np.zeros(n, dtype=np.int64) if users is None else pd.factorize(users)[0]
+        return np.zeros(n, dtype=np.int64) if users is None else factorized(users)[0]
 
     def _comparisons(self, X: Any, user: np.ndarray) -> ComparisonTable:
         """Rows as pairs of items, and their prompts; the vectors are left out."""
@@ -181,7 +181,7 @@ class UnlinkedKFold(Folds):
             numbers = rest.select_dtypes(["number", "bool"])
             owner = user
             for name in rest.columns.difference(numbers.columns, sort=False):
-                owner = pair_codes(owner, pd.factorize(rest[name].astype(str))[0])
+                owner = pair_codes(owner, factorized(rest[name].astype(str))[0])
             return _of_numbers(numbers.to_numpy(), owner).replaced(prompts=prompts)
         item = Labels.joined(columns.texts("response_a"), columns.texts("response_b")).codes
         if prompts is not None:

@@ -25,6 +25,12 @@ def test_short_columns_are_read_as_long_ones_are(kind):
     assert (long.codes.dtype, long.unique.dtype) == (short.codes.dtype, short.unique.dtype)
 
 
+def test_halves_of_emojis_are_texts_of_their_own():
+    values = [f"{i} \ud83d" for i in range(FEW + 1)]  # as of comments that were cut through
+    texts = Columns(pd.DataFrame({"response": pd.Series(values, dtype=object)})).texts("response")
+    assert texts.unique.tolist() == values
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"), [(None, ValueError), (3, TypeError), ([], TypeError), (np.nan, ValueError)]
 )

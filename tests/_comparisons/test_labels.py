@@ -51,8 +51,14 @@ def test_labels_cost_a_byte_each(made):
 @pytest.mark.parametrize("n", [5, FEW + 5])
 @pytest.mark.parametrize(
     "values",
-    [[3, 1, 2], ["b", "a", "c"], [1, "1", ("1",)], [2.5, 1.0, 0.0]],
-    ids=["integers", "strings", "mixed", "numbers"],
+    [
+        [3, 1, 2],
+        ["b", "a", "c"],
+        [1, "1", ("1",)],
+        [2.5, 1.0, 0.0],
+        ["\ud83d", "b\udc00", "\ud83db"],
+    ],
+    ids=["integers", "strings", "mixed", "numbers", "halves of emojis"],
 )
 def test_few_rows_are_numbered_as_many_are(values, n):
     rows = np.arange(n) % 3
@@ -60,6 +66,15 @@ def test_few_rows_are_numbered_as_many_are(values, n):
     assert labels.codes.tolist() == rows.tolist()
     assert labels.unique.tolist() == values
     assert (labels.codes.dtype, labels.unique.dtype) == (np.intp, object)
+
+
+@pytest.mark.parametrize("kind", [object, "string[python]"])
+def test_halves_of_emojis_beside_missing_labels(kind):
+    """Before 3.1, pandas takes all strings with halves of characters for one."""
+    values = pd.Series(["\ud83d a", None, "\ud83d b", "c"] * FEW, dtype=kind)
+    labels = Labels.of(values, "groups", optional=True)
+    assert labels.codes[:4].tolist() == [0, 3, 1, 2]
+    assert labels.unique.tolist() == ["\ud83d a", "\ud83d b", "c", None]
 
 
 @pytest.mark.parametrize("n", [3, FEW + 3])

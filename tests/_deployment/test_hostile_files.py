@@ -75,6 +75,7 @@ HOSTILE = {
     "no groups": (["fitted", "groups_"], None, "groups_"),
     "groups": (["fitted", "groups_"], 5, "its groups are 5"),
     "no scale": (["fitted", "reward_scale_"], None, "reward_scale_"),
+    "another majority": (["fitted", "majority_"], "x", "none of its groups"),
     "no majority": (["fitted", "majority_"], None, "not described"),
     "salt of users": (["fitted", "history_", "salt"], "00" * 65, "the salt of its users"),
     "newer": (["format"], FORMAT + 1, "reads formats up to"),
