@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -12,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from pafo_sk._comparisons.distinct import check_spelling
-from pafo_sk._comparisons.labels import HALF_CHARACTER, Labels, by_size
+from pafo_sk._comparisons.labels import Labels, by_size
 from pafo_sk._comparisons.messages import first_rows, in_rows
 from pafo_sk._warnings import warn_caller
 
 # More different numbers with fractions than this are a quantity, and no groups.
 MOST_FRACTIONS = 10
+_HALF = re.compile("[\\ud800-\\udfff]")
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def warn_without_users(users: pd.Index, column: str | int | None) -> None:
 def _check_categories(groups: Labels, name: str) -> None:
     """Raise for labels that reports cannot hold, and for many fractions: no groups, a quantity."""
     labels = groups.unique.tolist()
-    halves = [isinstance(label, str) and bool(HALF_CHARACTER.search(label)) for label in labels]
+    halves = [isinstance(label, str) and _HALF.search(label) is not None for label in labels]
     broken = np.array(halves, dtype=bool)[groups.codes]
     if broken.any():
         raise ValueError(

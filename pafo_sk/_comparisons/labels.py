@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,6 @@ from pafo_sk._comparisons.tabular import as_frame, is_frame
 FEW = 64
 # Values of these types are not missing.
 PRESENT = {str, int, bool, tuple}
-# Half of a character that UTF-16 writes in two parts, such as an emoji that was cut through.
-HALF_CHARACTER = re.compile("[\\ud800-\\udfff]")
 # Labels of other types than the built-in ones that hold a value of theirs, and tuples of such.
 BUILTIN = {str, int, float, bool}
 HOLDERS = (np.generic, str, int, float, tuple)
@@ -194,11 +191,16 @@ def factorized(values: Any) -> tuple[np.ndarray, Any]:
 
 
 def _has_half_characters(unique: Any) -> bool:
-    """Return whether a string, if there are any, holds half a character."""
+    """Return whether a string, if there are any, holds half of a surrogate pair."""
     if getattr(unique, "dtype", None) not in (object, "string[python]"):
         return False
-    strings = (value for value in unique if isinstance(value, str) and not value.isascii())
-    return any(map(HALF_CHARACTER.search, strings))
+    try:
+        for value in unique:
+            if isinstance(value, str):
+                value.encode()  # much faster than a search
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def numbered(values: list) -> tuple[np.ndarray, np.ndarray]:
