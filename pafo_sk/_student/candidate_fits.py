@@ -18,7 +18,7 @@ from pafo_sk._distillation import Teachers
 from pafo_sk._progress import advance, counted
 from pafo_sk._student.config import StudentConfig
 from pafo_sk._student.data import personal_margins
-from pafo_sk._student.histories import HistoryIndex
+from pafo_sk._student.history_index import HistoryIndex
 from pafo_sk._student.model import HistoryModel
 from pafo_sk._student.training import Candidate, CandidateTrainer
 from pafo_sk._training.cross_fitting import Trainer

@@ -17,7 +17,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from pafo_sk._comparisons.distinct import check_spelling
 from pafo_sk._comparisons.labels import Labels
@@ -253,85 +252,3 @@ def code_users(users: Labels | None, n: int, column: Hashable) -> tuple[np.ndarr
     users = users.compact()
     check_spelling(users.codes, users.unique, f"column {column!r} of X")
     return users.codes, pd.Index(users.unique, dtype=object, tupleize_cols=False)
-
-
-@dataclass(frozen=True)
-class HistoryIndex:
-    """Which rows share a user, and which of those are too close to serve as evidence.
-
-    Parameters
-    ----------
-    user : Tensor of int64, shape (n_comparisons,)
-        Code of the user; -1 where there is none.
-    keys : tuple of Tensor of int64, shape (n_comparisons,)
-        As made by `history_keys`.
-    """
-
-    user: Tensor
-    keys: tuple[Tensor, ...]
-
-    def others(self, statistics: Tensor) -> Tensor:
-        """Sum of the statistics of the user's other rows that share no item or prompt with a row.
-
-        Parameters
-        ----------
-        statistics : Tensor of shape (n_comparisons, n_statistics)
-
-        Returns
-        -------
-        Tensor of shape (n_comparisons, n_statistics)
-            Zero for rows without a user.
-        """
-        found: Tensor = _Others.apply(statistics, self)
-        return found
-
-    @cached_property
-    def _nobody(self) -> Tensor | None:
-        """Rows without a user, if there are any, (n_comparisons, 1)."""
-        nobody = (self.user < 0)[:, None]
-        return nobody if bool(nobody.any()) else None
-
-    @cached_property
-    def _sizes(self) -> list[int]:
-        """How many codes the users have, and each of the keys."""
-        return [int(code.max()) + 1 for code in (self.user + 1, *self.keys)]
-
-    def _others(self, statistics: Tensor) -> Tensor:
-        """`others` without a gradient."""
-        n_users, *sizes = self._sizes
-        found = _sum_by([self.user + 1], n_users, statistics)
-        if len(self.keys) == 1:
-            found -= _sum_by(list(self.keys), sizes[0], statistics)
-        else:
-            by_a, by_b, by_both = self.keys
-            found -= _sum_by([by_a, by_b], max(sizes[:2]), statistics)
-            found += _sum_by([by_both], sizes[2], statistics)
-        return found if self._nobody is None else found.masked_fill_(self._nobody, 0.0)
-
-
-class _Others(torch.autograd.Function):
-    """`HistoryIndex.others`; a symmetric linear map, so its gradient is the map itself."""
-
-    @staticmethod
-    def forward(ctx: Any, statistics: Tensor, index: HistoryIndex) -> Tensor:
-        ctx.index = index
-        return index._others(statistics)
-
-    @staticmethod
-    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.index._others(outputs[0]), None
-
-
-def _sum_by(codes: list[Tensor], n_codes: int, values: Tensor) -> Tensor:
-    """Sums of ``values`` over rows with the same code, gathered back to every row.
-
-    With several arrays of codes a row belongs to the sum of each, and gathers all of them.
-    """
-    sums = values.new_zeros(n_codes, values.shape[1])
-    for code in codes:
-        # several times faster than index_add on the CPU
-        sums.scatter_add_(0, code[:, None].expand_as(values), values)
-    gathered = sums.index_select(0, codes[0])
-    for code in codes[1:]:
-        gathered += sums.index_select(0, code)
-    return gathered

@@ -250,16 +250,10 @@ class HistoryMixture(HistoryModel):
         pooled, prototypes, directions = signed.split(
             [1, self.n_prototypes, self.n_directions], dim=1
         )
-        surprise = torch.sigmoid(-pooled)
-        return torch.cat(
-            [
-                torch.ones_like(pooled),
-                logsigmoid(prototypes),
-                surprise * directions,
-                directions**2 / 4,
-            ],
-            dim=1,
-        )
+        columns = [torch.ones_like(pooled), logsigmoid(prototypes)]
+        if self.n_directions:
+            columns += [torch.sigmoid(-pooled) * directions, directions**2 / 4]
+        return torch.cat(columns, dim=1)
 
     def coefficients(self, sums: Tensor) -> Tensor:
         """Compute the weights of the rewards from histories.
@@ -276,14 +270,19 @@ class HistoryMixture(HistoryModel):
         """
         # linked rows are subtracted from sums, and rounding may leave less than zero
         count = sums[:, :1].clamp_min(0)
-        gate, taste = self.gate(sums), self.taste(sums)
         own = torch.full_like(count, 1 - self.pooled_share)
         if self.personal:
             own = own * count / (count + self.config.prior_strength * self.strength.exp())
-        given = (self.to_pooled > 0).to(gate)
-        pooled = 1 - own + own * (gate * self.to_pooled).sum(dim=1, keepdim=True)
-        taste = own * (1 - (gate * given).sum(dim=1, keepdim=True)) * taste
-        return torch.cat([pooled, own * gate * (1 - given), taste], dim=1)
+        pooled, gate, kept = 1 - own, self.gate(sums), own
+        if self.to_pooled.any():
+            given = (self.to_pooled > 0).to(gate)
+            pooled = pooled + own * (gate * self.to_pooled).sum(dim=1, keepdim=True)
+            kept = own * (1 - (gate * given).sum(dim=1, keepdim=True))
+            gate = gate * (1 - given)
+        columns = [pooled, own * gate]
+        if self.n_directions:
+            columns.append(kept * self.taste(sums))
+        return torch.cat(columns, dim=1)
 
     def gate(self, sums: Tensor) -> Tensor:
         """Compute the probability of every prototype.

@@ -244,7 +244,7 @@ class CandidateTrainer:
         own = type(start) is not HistoryMixture or trainer.net.draws_globally()
         with (
             seeded(trainer.seed, device, everything=own) as generator,
-            threads_for(data.items.numel()),
+            threads_for(items=data.items.numel(), histories=data.kept.numel() * start.n_statistics),
         ):
             data = replace(data, generator=generator)
             if len(data) > 2 * config.rows_at_once:

@@ -247,7 +247,7 @@ class Trainer:
         )
         with (
             seeded(self.seed, device, everything=net.draws_globally()) as generator,
-            threads_for(data.items.numel() + len(pairs) * len(penalty)),
+            threads_for(items=data.items.numel() + len(pairs) * len(penalty)),
         ):
             data = replace(data, generator=generator)
             fitted = net.resolved(torch.finfo(dtype).eps).set_params(

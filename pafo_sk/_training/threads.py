@@ -8,8 +8,10 @@ from threading import Lock
 
 import torch
 
-# Below this many numbers a second thread costs more than it saves.
-SMALL = 50_000_000
+# Below so many numbers in items, a second thread costs more than it saves.
+SMALL_ITEMS = 50_000_000
+# The same in statistics of histories, which many more operations of a step pass through.
+SMALL_HISTORIES = 200_000
 
 # Numbers of threads to which the blocks of `threads_for` that are open go back.
 _blocks: list[int] = []
@@ -17,13 +19,13 @@ _blocks_lock = Lock()
 
 
 @contextmanager
-def threads_for(numbers: int) -> Iterator[None]:
-    """Use one torch thread for small problems inside the block.
+def threads_for(*, items: int, histories: int = 0) -> Iterator[None]:
+    """Use one torch thread inside the block if items and histories hold few numbers.
 
     torch gives new threads the number that was set last in any thread, so that blocks in several
     threads go back to the number that the first of them found.
     """
-    if numbers >= SMALL:
+    if items >= SMALL_ITEMS or histories >= SMALL_HISTORIES:
         yield
         return
     with _blocks_lock:

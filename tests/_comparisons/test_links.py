@@ -14,7 +14,7 @@ from pafo_sk._comparisons.links import (
     reference_item,
     without_idle_prompts,
 )
-from pafo_sk._student.histories import HistoryIndex
+from pafo_sk._student.history_index import HistoryIndex
 
 
 def table(a, b, prompts=None):
