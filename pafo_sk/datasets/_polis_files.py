@@ -40,7 +40,7 @@ def drop_rejected_statements(folder: Path, statements: pd.DataFrame) -> pd.DataF
     if len(bad):
         raise ValueError(
             f"{folder / 'comments.csv'}: 'moderated' holds {bad.iloc[0]!r} for the comment "
-            f"{bad.index[0]!r}, which is no number. Write -1 where the moderators rejected a "
+            f"{bad.index.tolist()[0]!r}, which is no number. Write -1 where the moderators rejected a "
             "statement, and 0 or 1 elsewhere."
         )
     return statements[found != -1]
