@@ -8,11 +8,11 @@ from threading import Lock
 
 import torch
 
-# With fewer numbers in items one thread trains, because sums over items are split between threads, so
-# that results depend on how many there are, in the last bits.
+# With fewer numbers in items one thread trains: sums over items are split between threads, so that
+# results depend on how many there are, in the last bits.
 SMALL_ITEMS = 50_000_000
-# With fewer statistics of histories a second thread costs more than it saves. Their sums are not split:
-# results of 1, 2 and 8 threads were the same, bit by bit.
+# With fewer statistics of histories a second thread costs more than it saves. Their sums are not
+# split: results of 1, 2 and 8 threads were the same, bit by bit.
 SMALL_HISTORIES = 200_000
 
 # Numbers of threads to which the blocks of `threads_for` that are open go back.

@@ -38,9 +38,10 @@ def drop_rejected_statements(folder: Path, statements: pd.DataFrame) -> pd.DataF
     found = pd.to_numeric(statements["moderated"], errors="coerce")
     bad = statements["moderated"][found.isna() & statements["moderated"].notna()]
     if len(bad):
+        comment = bad.index.tolist()[0]  # a number of Python's, which is shown as one
         raise ValueError(
             f"{folder / 'comments.csv'}: 'moderated' holds {bad.iloc[0]!r} for the comment "
-            f"{bad.index.tolist()[0]!r}, which is no number. Write -1 where the moderators rejected a "
+            f"{comment!r}, which is no number. Write -1 where the moderators rejected a "
             "statement, and 0 or 1 elsewhere."
         )
     return statements[found != -1]
