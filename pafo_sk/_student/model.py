@@ -269,18 +269,15 @@ class HistoryMixture(HistoryModel):
             Columns as in `rewards`.
         """
         # linked rows are subtracted from sums, and rounding may leave less than zero
-        count = sums[:, :1].clamp_min(0)
+        count, gate = sums[:, :1].clamp_min(0), self.gate(sums)
         own = torch.full_like(count, 1 - self.pooled_share)
         if self.personal:
             own = own * count / (count + self.config.prior_strength * self.strength.exp())
-        pooled, gate, kept = 1 - own, self.gate(sums), own
-        if self.to_pooled.any():
-            given = (self.to_pooled > 0).to(gate)
-            pooled = pooled + own * (gate * self.to_pooled).sum(dim=1, keepdim=True)
-            kept = own * (1 - (gate * given).sum(dim=1, keepdim=True))
-            gate = gate * (1 - given)
-        columns = [pooled, own * gate]
+        given = (self.to_pooled > 0).to(gate)
+        pooled = 1 - own + own * (gate * self.to_pooled).sum(dim=1, keepdim=True)
+        columns = [pooled, own * gate * (1 - given)]
         if self.n_directions:
+            kept = own * (1 - (gate * given).sum(dim=1, keepdim=True))
             columns.append(kept * self.taste(sums))
         return torch.cat(columns, dim=1)
 
